@@ -1,0 +1,91 @@
+//! What the audit log knows.
+
+/// An event of the audit log (api.md §10.1). Names on the wire are those of the contract; those
+/// below the blank line are ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A passkey sign-in.
+    SignIn,
+    /// A login code was exchanged.
+    TokenSignIn,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
+    /// A client was authorized with consent already given.
+    ClientAuthorization,
+    /// A client was authorized for the first time or for more.
+    NewClientAuthorization,
+
+    /// A passkey was renamed.
+    PasskeyRenamed,
+    /// The first admin was created.
+    SetupCompleted,
+    /// A session was ended by its owner or by a client's logout.
+    SignOut,
+    /// A sign-in was refused.
+    SignInFailed,
+    /// An authorization code was used twice; its grant was revoked.
+    CodeReuse,
+    /// A rotated refresh token was used again; its grant was revoked.
+    RefreshReuse,
+    /// A login code was made.
+    LoginCodeCreated,
+    /// A user was created by an admin.
+    UserCreated,
+    /// A user was changed by an admin or by themselves.
+    UserUpdated,
+    /// A user was deleted.
+    UserDeleted,
+    /// A group was created.
+    GroupCreated,
+    /// A group was changed.
+    GroupUpdated,
+    /// A group was deleted.
+    GroupDeleted,
+    /// A client was created.
+    ClientCreated,
+    /// A client was changed.
+    ClientUpdated,
+    /// A client was deleted.
+    ClientDeleted,
+    /// A client secret was created.
+    ClientSecretCreated,
+    /// A client secret was deleted.
+    ClientSecretDeleted,
+    /// The application configuration was changed.
+    ConfigurationUpdated,
+}
+
+impl Event {
+    /// The name on the wire and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "SIGN_IN",
+            Self::TokenSignIn => "TOKEN_SIGN_IN",
+            Self::PasskeyAdded => "PASSKEY_ADDED",
+            Self::PasskeyRemoved => "PASSKEY_REMOVED",
+            Self::ClientAuthorization => "CLIENT_AUTHORIZATION",
+            Self::NewClientAuthorization => "NEW_CLIENT_AUTHORIZATION",
+            Self::PasskeyRenamed => "PASSKEY_RENAMED",
+            Self::SetupCompleted => "SETUP_COMPLETED",
+            Self::SignOut => "SIGN_OUT",
+            Self::SignInFailed => "SIGN_IN_FAILED",
+            Self::CodeReuse => "CODE_REUSE",
+            Self::RefreshReuse => "REFRESH_REUSE",
+            Self::LoginCodeCreated => "LOGIN_CODE_CREATED",
+            Self::UserCreated => "USER_CREATED",
+            Self::UserUpdated => "USER_UPDATED",
+            Self::UserDeleted => "USER_DELETED",
+            Self::GroupCreated => "GROUP_CREATED",
+            Self::GroupUpdated => "GROUP_UPDATED",
+            Self::GroupDeleted => "GROUP_DELETED",
+            Self::ClientCreated => "CLIENT_CREATED",
+            Self::ClientUpdated => "CLIENT_UPDATED",
+            Self::ClientDeleted => "CLIENT_DELETED",
+            Self::ClientSecretCreated => "CLIENT_SECRET_CREATED",
+            Self::ClientSecretDeleted => "CLIENT_SECRET_DELETED",
+            Self::ConfigurationUpdated => "CONFIGURATION_UPDATED",
+        }
+    }
+}

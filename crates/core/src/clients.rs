@@ -1,0 +1,134 @@
+//! OAuth clients (oidc.md §6).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClientId, Timestamp};
+
+/// An application that signs people in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// `client_id`.
+    pub id: ClientId,
+    /// The name for people, 1–50 characters.
+    pub name: String,
+    /// At most 150 characters.
+    pub description: String,
+    /// Patterns of redirect URIs (oidc.md §7).
+    pub callback_urls: Vec<String>,
+    /// Patterns of post-logout redirect URIs.
+    pub logout_callback_urls: Vec<String>,
+    /// Where the launcher leads.
+    pub launch_url: Option<String>,
+    /// A client that can keep no secret (RFC 6749 §2.1); always with PKCE.
+    pub is_public: bool,
+    /// Whether an authorization request must carry a code challenge.
+    pub pkce_enabled: bool,
+    /// Seen using PKCE though not required to.
+    pub pkce_supported: bool,
+    /// Whether each authorization needs a fresh passkey ceremony.
+    pub requires_reauthentication: bool,
+    /// Whether requests must be pushed (RFC 9126).
+    pub requires_pushed_authorization_requests: bool,
+    /// Whether the consent page is skipped.
+    pub skip_consent: bool,
+    /// Whether only members of the allowed groups may enter.
+    pub is_group_restricted: bool,
+    /// Registered here, or known by its metadata document.
+    pub client_type: ClientType,
+    /// The algorithm of this client's tokens; `None`: the instance's default.
+    pub signing_alg: Option<String>,
+    /// Lifetime of access tokens, minutes, 1–525,600.
+    pub access_token_minutes: i64,
+    /// Lifetime of refresh tokens, minutes, 1–525,600.
+    pub refresh_token_minutes: i64,
+    /// Issuers whose assertions authenticate this client (oidc.md §14.3).
+    pub federated_identities: Vec<FederatedIdentity>,
+    /// Whether a logo is stored.
+    pub has_logo: bool,
+    /// Whether a logo for dark backgrounds is stored.
+    pub has_dark_logo: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Raised by each change: the ETag of the resource.
+    pub version: i64,
+}
+
+/// How a client came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientType {
+    /// Registered by an admin.
+    Standard,
+    /// Known by its Client ID Metadata Document.
+    Cimd,
+}
+
+impl ClientType {
+    /// The stored form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Cimd => "cimd",
+        }
+    }
+}
+
+/// A workload identity that authenticates a client (oidc.md §14.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+pub struct FederatedIdentity {
+    /// The assertion's `iss`.
+    pub issuer: String,
+    /// The assertion's `sub`; empty: the client id.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// The assertion's `aud`; empty: this instance's URL.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub audience: String,
+    /// Where the issuer's keys are; empty: below the issuer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub jwks: String,
+    /// Whether an assertion may be used once only.
+    pub replay_protection: bool,
+}
+
+/// A client secret at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSecret {
+    /// UUID.
+    pub id: String,
+    /// `sha256`, or `bcrypt` for imported ones.
+    pub algorithm: String,
+    /// The hash.
+    pub hash: Vec<u8>,
+    /// The first four characters; empty for imported ones.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops authenticating.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ClientSecret {
+    /// Whether it authenticates at this moment.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|t| t > now)
+    }
+}
+
+/// Bounds of the token lifetimes, minutes.
+pub const TOKEN_MINUTES: std::ops::RangeInclusive<i64> = 1..=525_600;
+/// Default lifetime of access tokens, minutes.
+pub const ACCESS_TOKEN_MINUTES: i64 = 60;
+/// Default lifetime of refresh tokens, minutes.
+pub const REFRESH_TOKEN_MINUTES: i64 = 43_200;
+/// The most secrets a client may have, expired ones included.
+pub const MAX_SECRETS: usize = 20;
+
+/// Whether text may be chosen as a client id: 2–128 of `[A-Za-z0-9._-]`.
+pub fn is_client_id(text: &str) -> bool {
+    (2..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}

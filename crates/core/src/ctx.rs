@@ -1,0 +1,23 @@
+//! What every rule is told about its request besides its input.
+
+use crate::{Entropy, Seed, Timestamp};
+
+/// The moment, the randomness and the origin of one request. Cheap to clone into a transaction.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// When the request arrived.
+    pub now: Timestamp,
+    /// The request's randomness.
+    pub seed: Seed,
+    /// The address of the person or script, as the proxy rules of the edge found it.
+    pub ip_address: String,
+    /// The `User-Agent` header, cut to 512 characters.
+    pub user_agent: String,
+}
+
+impl Ctx {
+    /// Starts the request's stream of random values. Each call starts anew, so call it once per rule.
+    pub fn entropy(&self) -> Entropy {
+        Entropy::new(self.seed)
+    }
+}

@@ -1,0 +1,298 @@
+//! The application configuration: one table of 47 keys (api.md §20.4) from which come defaults,
+//! validation, the two lists of the API and the typed view that rules use.
+
+use std::collections::BTreeMap;
+
+use crate::validate::{FieldCode, Fields, is_email};
+
+/// What a value must look like. All values are strings on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Any string.
+    Any,
+    /// `true` or `false`.
+    Bool,
+    /// A positive whole number.
+    Number,
+    /// 1–30 characters.
+    Name,
+    /// Not empty.
+    NotEmpty,
+    /// An e-mail address, or empty.
+    Email,
+    /// One of these.
+    OneOf(&'static [&'static str]),
+    /// A JSON list of strings.
+    JsonStrings,
+    /// A JSON list of `{key, value}` objects.
+    JsonClaims,
+    /// A JSON list of callback URL patterns.
+    JsonPatterns,
+}
+
+/// One key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The name on the wire.
+    pub key: &'static str,
+    /// The value when nothing is stored.
+    pub default: &'static str,
+    /// Visible without signing in.
+    pub public: bool,
+    /// Never shown.
+    pub secret: bool,
+    /// Must be present and non-empty in a full replacement.
+    pub required: bool,
+    /// The shape of the value.
+    pub rule: Rule,
+}
+
+const fn s(key: &'static str, default: &'static str, rule: Rule) -> Setting {
+    Setting { key, default, public: false, secret: false, required: false, rule }
+}
+
+impl Setting {
+    const fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The `type` that lists show.
+    pub fn type_name(&self) -> &'static str {
+        match self.rule {
+            Rule::Bool => "boolean",
+            Rule::Number => "number",
+            _ => "string",
+        }
+    }
+}
+
+/// All keys in table order.
+pub const SETTINGS: &[Setting] = &[
+    s("appName", "Pocket ID", Rule::Name).public().required(),
+    s("sessionDuration", "60", Rule::Number).required(),
+    s("homePageUrl", "/settings/account", Rule::NotEmpty).public().required(),
+    s("emailsVerified", "false", Rule::Bool).required(),
+    s("accentColor", "default", Rule::Any).public(),
+    s("disableAnimations", "false", Rule::Bool).public().required(),
+    s("allowOwnAccountEdit", "true", Rule::Bool).public().required(),
+    s("allowUserSignups", "disabled", Rule::OneOf(&["disabled", "withToken", "open"])).public().required(),
+    s("signupDefaultUserGroupIDs", "[]", Rule::JsonStrings),
+    s("signupDefaultCustomClaims", "[]", Rule::JsonClaims),
+    s("requireUserEmail", "true", Rule::Bool).public().required(),
+    s("smtpHost", "", Rule::Any),
+    s("smtpPort", "", Rule::Any),
+    s("smtpFrom", "", Rule::Email),
+    s("smtpUser", "", Rule::Any),
+    s("smtpPassword", "", Rule::Any).secret(),
+    s("smtpTls", "none", Rule::OneOf(&["none", "starttls", "tls"])).required(),
+    s("smtpSkipCertVerify", "false", Rule::Bool).required(),
+    s("emailLoginNotificationEnabled", "false", Rule::Bool).required(),
+    s("emailOneTimeAccessAsUnauthenticatedEnabled", "false", Rule::Bool).public().required(),
+    s("emailOneTimeAccessAsAdminEnabled", "false", Rule::Bool).public().required(),
+    s("emailApiKeyExpirationEnabled", "false", Rule::Bool).required(),
+    s("emailVerificationEnabled", "false", Rule::Bool).public().required(),
+    s("ldapEnabled", "false", Rule::Bool).public().required(),
+    s("ldapUrl", "", Rule::Any),
+    s("ldapBindDn", "", Rule::Any),
+    s("ldapBindPassword", "", Rule::Any).secret(),
+    s("ldapBase", "", Rule::Any),
+    s("ldapUserSearchFilter", "(objectClass=person)", Rule::Any),
+    s("ldapUserGroupSearchFilter", "(objectClass=groupOfNames)", Rule::Any),
+    s("ldapSkipCertVerify", "false", Rule::Bool).required(),
+    s("ldapAttributeUserUniqueIdentifier", "", Rule::Any),
+    s("ldapAttributeUserUsername", "", Rule::Any),
+    s("ldapAttributeUserEmail", "", Rule::Any),
+    s("ldapAttributeUserFirstName", "", Rule::Any),
+    s("ldapAttributeUserLastName", "", Rule::Any),
+    s("ldapAttributeUserDisplayName", "cn", Rule::Any),
+    s("ldapAttributeUserProfilePicture", "", Rule::Any),
+    s("ldapAttributeGroupMember", "member", Rule::Any),
+    s("ldapAttributeGroupUniqueIdentifier", "", Rule::Any),
+    s("ldapAttributeGroupName", "", Rule::Any),
+    s("ldapAdminGroupName", "", Rule::Any),
+    s("ldapSoftDeleteUsers", "true", Rule::Bool).required(),
+    s("webauthnUserVerification", "required", Rule::OneOf(&["required", "preferred"])).required(),
+    s("webauthnAllowSyncedPasskeys", "true", Rule::Bool).required(),
+    s("webauthnAuthenticatorAttachment", "any", Rule::OneOf(&["any", "platform", "cross-platform"])).required(),
+    s("cimdUrlAllowlist", "[]", Rule::JsonPatterns),
+];
+
+/// Finds a key.
+pub fn setting(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|s| s.key == key)
+}
+
+/// The configuration in force: stored values over defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    stored: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// From the stored rows; unknown keys are kept out.
+    pub fn new(rows: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { stored: rows.into_iter().filter(|(k, _)| setting(k).is_some()).collect() }
+    }
+
+    /// A value by key; empty for an unknown key.
+    pub fn get(&self, key: &str) -> &str {
+        self.stored.get(key).map(String::as_str).or_else(|| setting(key).map(|s| s.default)).unwrap_or_default()
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.get(key) == "true"
+    }
+
+    /// The name of this instance.
+    pub fn app_name(&self) -> &str {
+        self.get("appName")
+    }
+
+    /// Lifetime of a browser session, minutes, at least 1.
+    pub fn session_minutes(&self) -> i64 {
+        self.get("sessionDuration").parse().ok().filter(|n| *n > 0).unwrap_or(60)
+    }
+
+    /// Where a signed-in person lands: a local path.
+    pub fn home_page(&self) -> &str {
+        self.get("homePageUrl")
+    }
+
+    /// Whether people may edit their own account.
+    pub fn allow_own_account_edit(&self) -> bool {
+        self.flag("allowOwnAccountEdit")
+    }
+
+    /// Whether an account needs an e-mail address.
+    pub fn require_user_email(&self) -> bool {
+        self.flag("requireUserEmail")
+    }
+
+    /// The initial state of a self-entered address.
+    pub fn emails_verified(&self) -> bool {
+        self.flag("emailsVerified")
+    }
+
+    /// Whether directory objects are locked.
+    pub fn ldap_enabled(&self) -> bool {
+        self.flag("ldapEnabled")
+    }
+
+    /// Whether motion is off.
+    pub fn disable_animations(&self) -> bool {
+        self.flag("disableAnimations")
+    }
+
+    /// CSS colour or `default`.
+    pub fn accent_color(&self) -> &str {
+        self.get("accentColor")
+    }
+
+    /// Whether backup-eligible passkeys are allowed.
+    pub fn allow_synced_passkeys(&self) -> bool {
+        self.flag("webauthnAllowSyncedPasskeys")
+    }
+
+    /// `any`, `platform` or `cross-platform`.
+    pub fn authenticator_attachment(&self) -> &str {
+        self.get("webauthnAuthenticatorAttachment")
+    }
+
+    /// Group ids that a new account gets.
+    pub fn default_group_ids(&self) -> Vec<String> {
+        serde_json::from_str(self.get("signupDefaultUserGroupIDs")).unwrap_or_default()
+    }
+
+    /// Claims that a new account gets.
+    pub fn default_claims(&self) -> Vec<crate::claims::CustomClaim> {
+        serde_json::from_str(self.get("signupDefaultCustomClaims")).unwrap_or_default()
+    }
+}
+
+/// Checks one value against its rule. `is_pattern` tells whether text is a callback URL pattern
+/// (the protocol crate knows).
+pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, fields: &mut Fields) {
+    let key = setting.key;
+    if value.is_empty() {
+        if setting.required {
+            fields.refuse(key, FieldCode::Required, "must not be empty");
+        }
+        return;
+    }
+    match setting.rule {
+        Rule::Any | Rule::NotEmpty => {
+            if value.len() > 8192 {
+                fields.refuse(key, FieldCode::TooLong, "must have at most 8192 bytes");
+            }
+        }
+        Rule::Bool => {
+            if !matches!(value, "true" | "false") {
+                fields.refuse(key, FieldCode::InvalidFormat, "must be \"true\" or \"false\"");
+            }
+        }
+        Rule::Number => match value.parse::<i64>() {
+            Ok(n) if n < 1 => fields.refuse(key, FieldCode::TooShort, "must be at least 1"),
+            Ok(n) if n > 525_600 => fields.refuse(key, FieldCode::TooLong, "must be at most 525600"),
+            Ok(_) => {}
+            Err(_) => fields.refuse(key, FieldCode::InvalidFormat, "must be a whole number"),
+        },
+        Rule::Name => fields.length(key, value, 1, 30),
+        Rule::Email => {
+            if !is_email(value) {
+                fields.refuse(key, FieldCode::InvalidFormat, "must be an email address like name@example.com");
+            }
+        }
+        Rule::OneOf(options) => {
+            if !options.contains(&value) {
+                fields.refuse(key, FieldCode::Oneof, format!("must be one of: {}", options.join(", ")));
+            }
+        }
+        Rule::JsonStrings => {
+            if serde_json::from_str::<Vec<String>>(value).is_err() {
+                fields.refuse(key, FieldCode::InvalidFormat, "must be a JSON list of strings");
+            }
+        }
+        Rule::JsonClaims => {
+            if serde_json::from_str::<Vec<crate::claims::CustomClaim>>(value).is_err() {
+                fields.refuse(key, FieldCode::InvalidFormat, "must be a JSON list of objects with key and value");
+            }
+        }
+        Rule::JsonPatterns => match serde_json::from_str::<Vec<String>>(value) {
+            Ok(list) if list.iter().all(|p| is_pattern(p)) => {}
+            _ => fields.refuse(key, FieldCode::InvalidFormat, "must be a JSON list of URL patterns"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_47_keys_of_which_11_are_public_and_its_defaults_are_valid() {
+        assert_eq!(SETTINGS.len(), 47);
+        assert_eq!(SETTINGS.iter().filter(|s| s.public).count(), 11);
+        let mut fields = Fields::new();
+        for s in SETTINGS {
+            check(s, s.default, |_| true, &mut fields);
+        }
+        assert_eq!(fields.finish(), Ok(()));
+    }
+
+    #[test]
+    fn stored_values_win_over_defaults() {
+        let s = Settings::new([("appName".into(), "Club".into()), ("bogus".into(), "x".into())]);
+        assert_eq!(s.app_name(), "Club");
+        assert_eq!(s.session_minutes(), 60);
+        assert_eq!(s.get("bogus"), "");
+    }
+}
