@@ -1,1 +1,15 @@
+//! Use cases: one file each. A rule is a synchronous function of a transaction, the request's
+//! [`Ctx`](pid_core::Ctx) and a typed input; it returns a typed outcome.
+//!
+//! Two kinds of "no": [`Error`] rolls the transaction back (faults and plain bad input); a refusal
+//! that must leave a trace is part of the rule's `Ok` type and commits.
 
+pub mod access;
+pub mod audit;
+pub mod budget;
+pub mod env;
+pub mod error;
+pub mod keys;
+pub mod sessions;
+
+pub use error::{Code, Error};

@@ -1,1 +1,12 @@
+//! The HTTP edge: routes, middleware, extractors, the management API, the OpenID Connect endpoints and
+//! the pages. Data flows one way: request → typed command → rule in one transaction → outcome → response.
 
+pub mod api;
+pub mod cookies;
+pub mod error;
+pub mod extract;
+pub mod listen;
+pub mod middleware;
+pub mod oidc;
+pub mod router;
+pub mod state;

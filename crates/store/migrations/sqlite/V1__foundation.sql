@@ -171,14 +171,15 @@ CREATE UNIQUE INDEX login_codes_code_hash_key ON login_codes (code_hash);
 CREATE INDEX login_codes_user_idx ON login_codes (user_id);
 CREATE INDEX login_codes_expires_idx ON login_codes (expires_at);
 
--- Failures counted against guessing; rows, so that they hold across replicas.
+-- Failures counted against guessing; rows, so that they hold across replicas. A token bucket in one
+-- number: the moment at which the bucket will be full again.
 CREATE TABLE guess_budgets (
   scope TEXT NOT NULL,
   subject TEXT NOT NULL,
-  window_start BIGINT NOT NULL,
-  failures BIGINT NOT NULL,
+  full_at BIGINT NOT NULL,
   PRIMARY KEY (scope, subject)
 );
+CREATE INDEX guess_budgets_full_at_idx ON guess_budgets (full_at);
 
 CREATE TABLE clients (
   id TEXT NOT NULL PRIMARY KEY,

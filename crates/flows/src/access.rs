@@ -1,0 +1,171 @@
+//! Who may do what.
+//!
+//! Permission is a value: [`SignedIn`], [`SessionUser`], [`Admin`] and [`MayEnrol`] can only be made here,
+//! inside the transaction that uses them, so a rule that asks for one cannot be called without the check.
+
+use pid_core::ids::STATIC_API_USER;
+use pid_core::secret::{Secret, equal, sha256};
+use pid_core::sessions::Session;
+use pid_core::users::User;
+use pid_core::{Timestamp, UserId};
+use pid_store::{ReadTx, sessions, users};
+
+use crate::{Code, Error};
+
+/// What a request brought to prove who it is, unchecked.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// The session cookie's value; or, if and only if there is no such cookie, the part of
+    /// `Authorization` after the scheme (api.md §6.1).
+    pub session: Option<Secret>,
+    /// `X-API-Key`.
+    pub api_key: Option<Secret>,
+    /// SHA-256 of the configured static API key.
+    pub static_api_key: Option<[u8; 32]>,
+}
+
+/// A signed-in person, by session or API key (class USER).
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    user: User,
+    session: Option<Session>,
+}
+
+/// A person signed in by a browser session (class USER-S).
+#[derive(Clone, Debug)]
+pub struct SessionUser {
+    user: User,
+    session: Session,
+}
+
+/// An administrator, by session or API key (class ADMIN).
+#[derive(Clone, Debug)]
+pub struct Admin {
+    user: User,
+}
+
+/// A person who may add, rename or delete their passkeys now (security case 58).
+#[derive(Clone, Debug)]
+pub struct MayEnrol(SessionUser);
+
+impl SignedIn {
+    /// The person.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+    /// The session, unless an API key was used.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+}
+
+impl SessionUser {
+    /// The person.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Admin {
+    /// The administrator.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+}
+
+impl MayEnrol {
+    /// The person and their session.
+    pub fn who(&self) -> &SessionUser {
+        &self.0
+    }
+}
+
+/// A passkey proof counts for this long for changes to one's passkeys, seconds.
+pub const ENROL_PROOF_SECS: i64 = 5 * 60;
+/// A young session counts for this long, seconds.
+pub const ENROL_SESSION_SECS: i64 = 15 * 60;
+
+impl Credentials {
+    /// Checks for a signed-in person by the order of api.md §6.3.
+    pub fn signed_in(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SignedIn, Error> {
+        if let Some((session, user)) = self.live_session(tx, now)? {
+            return Ok(SignedIn { user: enabled(user)?, session: Some(session) });
+        }
+        let user = self.api_key_user(tx)?.ok_or_else(|| Error::new(Code::NotSignedIn))?;
+        Ok(SignedIn { user: enabled(user)?, session: None })
+    }
+
+    /// Checks for a person with a browser session; an API key is refused as such.
+    pub fn session_user(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SessionUser, Error> {
+        match self.live_session(tx, now)? {
+            Some((session, user)) => Ok(SessionUser { user: enabled(user)?, session }),
+            None if self.api_key.is_some() => Err(Error::new(Code::ApiKeyAuthNotAllowed)),
+            None => Err(Error::new(Code::NotSignedIn)),
+        }
+    }
+
+    /// Checks for an administrator.
+    pub fn admin(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Admin, Error> {
+        let who = self.signed_in(tx, now)?;
+        if who.user.is_admin { Ok(Admin { user: who.user }) } else { Err(Error::new(Code::Forbidden)) }
+    }
+
+    /// The session if there is a live one of an enabled person; nobody otherwise. For routes on which
+    /// signing in is optional.
+    pub fn optional_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<SessionUser>, Error> {
+        Ok(self
+            .live_session(tx, now)?
+            .filter(|(_, user)| !user.disabled)
+            .map(|(session, user)| SessionUser { user, session }))
+    }
+
+    /// Checks that this person may change their passkeys: a passkey proof of at most five minutes, or a
+    /// session of at most fifteen that began by set-up, sign-up, approved device or a code made by an
+    /// admin, the command line or mail. Never an API key (security case 58).
+    pub fn may_enrol(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<MayEnrol, Error> {
+        let who = self.session_user(tx, now)?;
+        let s = &who.session;
+        let proof = if s.began_by == pid_core::sessions::BeganBy::Passkey { Some(s.auth_time) } else { None };
+        let latest = proof.max(sessions::latest_reauthentication(tx, s)?);
+        let fresh_proof = latest.is_some_and(|t| now.secs_since(t) <= ENROL_PROOF_SECS);
+        let young = s.began_by.may_enrol() && now.secs_since(s.created_at) <= ENROL_SESSION_SECS;
+        if fresh_proof || young {
+            Ok(MayEnrol(who))
+        } else {
+            Err(Error { code: Code::ReauthenticationRequired, ..forbid_enrol(s.began_by.may_enrol()) })
+        }
+    }
+
+    fn live_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<(Session, User)>, Error> {
+        let Some(cookie) = &self.session else { return Ok(None) };
+        let Some(session) = sessions::live_by_token(tx, &sha256(cookie.expose().as_bytes()), now)? else {
+            return Ok(None);
+        };
+        Ok(users::by_id(tx, &session.user_id)?.map(|user| (session, user)))
+    }
+
+    fn api_key_user(&self, tx: &ReadTx<'_>) -> Result<Option<User>, Error> {
+        let (Some(key), Some(configured)) = (&self.api_key, &self.static_api_key) else { return Ok(None) };
+        if !equal(&sha256(key.expose().as_bytes()), configured) {
+            return Ok(None);
+        }
+        Ok(users::by_id(tx, &UserId::new(STATIC_API_USER))?)
+    }
+}
+
+fn forbid_enrol(code_session: bool) -> Error {
+    let message = if code_session {
+        "This sign-in is too old to change passkeys. Sign in again, with a passkey or a new login code"
+    } else {
+        "Please confirm with your passkey first"
+    };
+    Error::with(Code::ReauthenticationRequired, message)
+}
+
+fn enabled(user: User) -> Result<User, Error> {
+    if user.disabled { Err(Error::new(Code::UserDisabled)) } else { Ok(user) }
+}

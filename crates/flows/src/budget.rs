@@ -1,0 +1,67 @@
+//! Budgets for guessing: token buckets kept as rows. Only failures cost; a success is free, so an office
+//! behind one address signs in at nine. When the store can't be read, the caller's transaction fails and
+//! the attempt is refused (security case 101).
+
+use pid_core::Timestamp;
+use pid_store::{ReadTx, WriteTx, budgets};
+
+use crate::{Code, Error};
+
+/// A kind of guessing and its bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// The name in the store.
+    pub scope: &'static str,
+    /// Failures that an untouched bucket allows in a row.
+    pub burst: i64,
+    /// Seconds after which one more failure is allowed.
+    pub refill_secs: i64,
+}
+
+/// Failed passkey sign-ins per address (api.md §8).
+pub const PASSKEY_LOGIN: Budget = Budget { scope: "passkey-login", burst: 10, refill_secs: 5 };
+/// Failed re-authentications per address (api.md §8).
+pub const REAUTHENTICATE: Budget = Budget { scope: "reauthenticate", burst: 5, refill_secs: 10 };
+/// Wrong login codes per address (api.md §8).
+pub const LOGIN_CODE: Budget = Budget { scope: "login-code", burst: 5, refill_secs: 10 };
+/// Wrong login codes from everywhere: a six-character code has some 30 bits and lives 15 minutes, so
+/// 300 guesses and one a second leave less than one chance in a million (security case 42).
+pub const LOGIN_CODE_GLOBAL: Budget = Budget { scope: "login-code-global", burst: 300, refill_secs: 1 };
+/// Wrong set-up codes from everywhere.
+pub const SETUP_CODE: Budget = Budget { scope: "setup-code", burst: 10, refill_secs: 30 };
+/// Wrong client secrets per client and address.
+pub const CLIENT_SECRET: Budget = Budget { scope: "client-secret", burst: 30, refill_secs: 2 };
+
+impl Budget {
+    /// Refuses with `rate_limited` and the seconds to wait if nothing is left.
+    pub fn check(&self, tx: &ReadTx<'_>, subject: &str, now: Timestamp) -> Result<(), Error> {
+        let Some(full_at) = budgets::full_at(tx, self.scope, subject)? else { return Ok(()) };
+        let allowed_at = full_at.plus_secs(-(self.burst - 1) * self.refill_secs);
+        if allowed_at <= now {
+            return Ok(());
+        }
+        let wait = (allowed_at.millis() - now.millis() + 999) / 1000;
+        Err(Error { retry_after: Some(u64::try_from(wait).unwrap_or(1)), ..Error::new(Code::RateLimited) })
+    }
+
+    /// Counts a failure. The transaction must commit for it to last.
+    pub fn fail(&self, tx: &WriteTx<'_>, subject: &str, now: Timestamp) -> Result<(), Error> {
+        let full_at = budgets::full_at(tx, self.scope, subject)?.unwrap_or(now).max(now);
+        Ok(budgets::set_full_at(tx, self.scope, subject, full_at.plus_secs(self.refill_secs))?)
+    }
+}
+
+/// The subject of a per-address budget: the address, or its /64 for IPv6.
+pub fn address_subject(ip_address: &str) -> String {
+    match ip_address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
+            Some(v4) => v4.to_string(),
+            None => {
+                let s = v6.segments();
+                format!("{:x}:{:x}:{:x}:{:x}::/64", s[0], s[1], s[2], s[3])
+            }
+        },
+        Ok(v4) => v4.to_string(),
+        Err(_) => "unknown".to_owned(),
+    }
+}

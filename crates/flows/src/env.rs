@@ -1,0 +1,89 @@
+//! What a running instance knows: its address, its derived secrets, and the cached settings and keys.
+
+use std::sync::Arc;
+
+use pid_core::settings::Settings;
+use pid_jose::KeySet;
+
+/// `APP_URL` in its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppUrl {
+    /// Lower case, no trailing slash: the issuer and the only WebAuthn origin.
+    pub origin: String,
+    /// The host name: the WebAuthn RP ID.
+    pub host: String,
+    /// Whether cookies are `Secure` with their prefixes and HSTS is sent.
+    pub https: bool,
+}
+
+impl AppUrl {
+    /// Parses an absolute http or https URL without path, query, fragment or userinfo.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = url::Url::parse(&text.trim_end_matches('/').to_lowercase()).ok()?;
+        let plain = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        let https = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let host = url.host_str()?.to_owned();
+        plain.then(|| Self { origin: url.origin().ascii_serialization(), host, https })
+    }
+
+    /// Whether browsers offer passkeys at this address: https, or http on a loopback name.
+    pub fn passkeys_work(&self) -> bool {
+        let local = self.host == "localhost" || self.host.ends_with(".localhost");
+        let is_name = self.host.parse::<std::net::Ipv4Addr>().is_err() && !self.host.starts_with('[');
+        (self.https || local) && is_name
+    }
+}
+
+/// What does not change while the process runs.
+#[derive(Clone, Debug)]
+pub struct Env {
+    /// The public address.
+    pub app_url: AppUrl,
+    /// Base of the back-channel URLs in discovery; usually `app_url.origin`.
+    pub internal_url: String,
+    /// Whether http redirect URIs are accepted beyond loopback.
+    pub allow_insecure_callbacks: bool,
+    /// SHA-256 of the static API key.
+    pub static_api_key: Option<[u8; 32]>,
+    /// HMAC key from which refresh tokens are derived.
+    pub refresh_token_key: [u8; 32],
+    /// SHA-256 of the code that the start printed for set-up from public addresses.
+    pub setup_code: [u8; 32],
+}
+
+/// The cached snapshot of what may change: replaced whole when the version rows change.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The application configuration.
+    pub settings: Arc<Settings>,
+    /// The signing keys; empty until the first key is made.
+    pub keys: Arc<KeySet>,
+    /// The version rows this snapshot was read at.
+    pub versions: Vec<(String, i64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn app_urls() {
+        let u = AppUrl::parse("https://Id.Example.com/").unwrap();
+        assert_eq!((u.origin.as_str(), u.host.as_str(), u.https), ("https://id.example.com", "id.example.com", true));
+        assert!(u.passkeys_work());
+        assert!(AppUrl::parse("http://localhost:1411").unwrap().passkeys_work());
+        assert!(!AppUrl::parse("http://nas:1411").unwrap().passkeys_work());
+        assert!(!AppUrl::parse("http://127.0.0.1:1411").unwrap().passkeys_work());
+        for bad in ["", "localhost", "ftp://x", "https://a/b", "https://u@a", "https://a?x", "https://a#x"] {
+            assert_eq!(AppUrl::parse(bad), None, "{bad}");
+        }
+    }
+}

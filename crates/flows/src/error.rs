@@ -1,0 +1,209 @@
+//! Why a rule refused.
+//!
+//! One type for every rule, because callers treat refusals alike: the management API writes them
+//! as its envelope (api.md §5), pages show the sentence. The *code* is the contract, the message is
+//! for people, and neither ever carries a cause from below: what the store or a library said goes to
+//! the log, under the request's id. OAuth endpoints have their own error type (`pid_oidc::error`),
+//! since their codes are those of the RFCs.
+
+use pid_core::FieldError;
+use pid_store::StoreError;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $message:literal;)*) => {
+        /// A stable code of the API with its HTTP status and its usual sentence (api.md §5.3).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// The code on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The HTTP status.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// The sentence for people.
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Anything unclassified.
+    Internal = "internal_error", 500, "Something went wrong. Please try again later";
+    /// The store cannot be reached or written; nothing was done.
+    Unavailable = "service_unavailable", 503, "The database is not available right now. Nothing was changed; please try again";
+    /// A deadline passed.
+    RequestTimeout = "request_timeout", 504, "The request took too long";
+    /// A field or business rule is broken.
+    ValidationFailed = "validation_failed", 400, "Some values are not acceptable";
+    /// Not JSON, wrong types, wrong content type, not multipart.
+    InvalidRequestBody = "invalid_request_body", 400, "The request body is not valid JSON of the expected form";
+    /// A body beyond the limit.
+    PayloadTooLarge = "payload_too_large", 413, "The request body is too large";
+    /// The resource does not exist.
+    NotFound = "not_found", 404, "Not found";
+    /// The person does not exist.
+    UserNotFound = "user_not_found", 404, "User not found";
+    /// No such picture.
+    ImageNotFound = "image_not_found", 404, "Image not found";
+    /// Set-up is over (asked).
+    SetupNotAvailable = "setup_not_available", 404, "Set-up is not available: an account exists already";
+    /// Set-up is over (tried).
+    SetupAlreadyCompleted = "setup_already_completed", 409, "Set-up has already been completed";
+    /// The set-up code is missing or wrong.
+    SetupCodeRequired = "setup_code_required", 403, "Enter the set-up code that the server printed at its start";
+    /// A unique property is taken; detail `property`.
+    AlreadyInUse = "already_in_use", 409, "This value is already in use";
+    /// The client id is taken.
+    ClientIdAlreadyExists = "client_id_already_exists", 409, "A client with this ID already exists";
+    /// The change would leave no enabled admin.
+    LastAdmin = "last_admin", 409, "This is the last administrator who can sign in. Make somebody else an administrator first";
+    /// The resource changed since it was read; detail `version`.
+    VersionMismatch = "version_mismatch", 412, "Somebody else changed this in the meantime";
+    /// No session and no valid API key.
+    NotSignedIn = "not_signed_in", 401, "You are not signed in";
+    /// A login code or sign-up token is unusable.
+    TokenInvalidOrExpired = "token_invalid_or_expired", 401, "This code is invalid or has expired";
+    /// A fresh passkey proof is missing.
+    ReauthenticationRequired = "reauthentication_required", 401, "Please confirm with your passkey first";
+    /// The assertion was not accepted.
+    WebauthnAuthenticationFailed = "webauthn_authentication_failed", 401, "This passkey could not be verified";
+    /// Not an admin.
+    Forbidden = "forbidden", 403, "You don't have permission to do this";
+    /// The account is disabled.
+    UserDisabled = "user_disabled", 403, "This account is disabled";
+    /// API keys may not do this.
+    ApiKeyAuthNotAllowed = "api_key_auth_not_allowed", 403, "API keys can't be used for this";
+    /// Cross-site request.
+    CrossSiteRequest = "cross_site_request", 403, "This request came from another site and was refused";
+    /// Managed by the directory.
+    LdapUserUpdate = "ldap_user_update", 403, "This account is managed by the directory (LDAP)";
+    /// Managed by the directory.
+    LdapUserGroupUpdate = "ldap_user_group_update", 403, "This group is managed by the directory (LDAP)";
+    /// The configuration comes from the environment.
+    UiConfigDisabled = "ui_config_disabled", 403, "The configuration is set by the environment and can't be changed here";
+    /// Feature configured off.
+    OneTimeAccessDisabled = "one_time_access_disabled", 403, "Login codes by email are switched off";
+    /// The ceremony cookie is missing.
+    MissingSessionId = "missing_session_id", 400, "The passkey ceremony was not started in this browser, or its cookie is missing";
+    /// The ceremony is unknown, used or expired.
+    InvalidWebauthnSession = "invalid_webauthn_session", 400, "This passkey request has expired or was used already. Please try again";
+    /// The authenticator's answer is unusable.
+    InvalidWebauthnResponse = "invalid_webauthn_response", 400, "The passkey's answer could not be used";
+    /// The authenticator did not verify the person.
+    PasskeyUserVerificationRequired = "passkey_user_verification_required", 400, "The passkey did not verify you. Use one with PIN, fingerprint or face";
+    /// Backup-eligible passkeys are refused by policy.
+    SyncedPasskeyNotAllowed = "synced_passkey_not_allowed", 400, "Synced passkeys are not allowed here";
+    /// The credential is registered already.
+    PasskeyAlreadyRegistered = "passkey_already_registered", 400, "This passkey is registered already";
+    /// A claim's name belongs to the protocol; detail `key`.
+    ReservedClaim = "reserved_claim", 400, "This claim name is reserved";
+    /// A claim is given twice; detail `key`.
+    DuplicateClaim = "duplicate_claim", 400, "This claim is given twice";
+    /// The picture can't be decoded.
+    InvalidImage = "invalid_image", 400, "This file is not a picture that can be used";
+    /// The file name's extension is not accepted.
+    FileTypeNotSupported = "file_type_not_supported", 415, "This type of file is not supported";
+    /// The upload is too large; detail `max_size`.
+    FileTooLarge = "file_too_large", 413, "This file is too large";
+    /// Too many requests; header `Retry-After`.
+    RateLimited = "rate_limited", 429, "Too many attempts. Please wait a moment and try again";
+    /// The person is in no allowed group.
+    OidcAccessDenied = "oidc_access_denied", 403, "You are not allowed to access this service";
+}
+
+/// A refusal or fault. Rolls the transaction back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", code.as_str())]
+pub struct Error {
+    /// The stable code.
+    pub code: Code,
+    /// The sentence for people.
+    pub message: String,
+    /// String-valued details of the envelope.
+    pub details: Vec<(&'static str, String)>,
+    /// Refused fields.
+    pub fields: Vec<FieldError>,
+    /// Seconds to wait, for `Retry-After`.
+    pub retry_after: Option<u64>,
+}
+
+impl Error {
+    /// A refusal with its usual sentence.
+    pub fn new(code: Code) -> Self {
+        Self { code, message: code.message().to_owned(), details: Vec::new(), fields: Vec::new(), retry_after: None }
+    }
+
+    /// A refusal with a sentence of its own.
+    pub fn with(code: Code, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::new(code) }
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+
+    /// A resource that does not exist, by the contract's name ("OIDC client", "User group", "Passkey").
+    pub fn not_found(resource: &'static str) -> Self {
+        Self::with(Code::NotFound, format!("{resource} not found")).detail("resource", resource)
+    }
+
+    /// A unique property that is taken.
+    pub fn already_in_use(property: &'static str) -> Self {
+        let name = match property {
+            "email" => "Email",
+            "username" => "Username",
+            "name" => "Name",
+            "id" => "ID",
+            other => other,
+        };
+        Self::with(Code::AlreadyInUse, format!("{name} is already in use")).detail("property", property)
+    }
+
+    /// Refused fields as one `validation_failed`.
+    pub fn fields(fields: Vec<FieldError>) -> Self {
+        let text: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect();
+        Self { fields, ..Self::with(Code::ValidationFailed, text.join(", ")) }
+    }
+
+    /// One refused field.
+    pub fn field(field: &str, code: pid_core::FieldCode, message: &str) -> Self {
+        Self::fields(vec![FieldError { field: field.to_owned(), code, message: message.to_owned() }])
+    }
+
+    /// A fault whose cause goes to the log only.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "internal error");
+        Self::new(Code::Internal)
+    }
+}
+
+impl From<Vec<FieldError>> for Error {
+    fn from(fields: Vec<FieldError>) -> Self {
+        Self::fields(fields)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => {
+                tracing::warn!(%error, "the store is not available");
+                Self::new(Code::Unavailable)
+            }
+            other => Self::internal(other),
+        }
+    }
+}

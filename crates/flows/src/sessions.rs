@@ -1,0 +1,53 @@
+//! Beginning and ending browser sessions.
+
+use pid_core::sessions::{BeganBy, Session};
+use pid_core::users::User;
+use pid_core::{Ctx, Entropy, SessionId};
+use pid_core::secret::{Secret, sha256};
+use pid_store::{WriteTx, sessions};
+
+use crate::Error;
+
+/// A new session and the value of its cookie, which is nowhere else.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The session.
+    pub session: Session,
+    /// The cookie's value.
+    pub cookie: Secret,
+    /// The cookie's lifetime, seconds.
+    pub max_age_secs: i64,
+}
+
+/// Begins a session. Always a new id and a new cookie (security case 61); the session that the browser had
+/// before, if any, is ended.
+pub fn begin(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    entropy: &Entropy,
+    user: &User,
+    began_by: BeganBy,
+    interaction_id: Option<String>,
+    previous: Option<&Secret>,
+    session_minutes: i64,
+) -> Result<NewSession, Error> {
+    if let Some(previous) = previous
+        && let Some(old) = sessions::live_by_token(tx, &sha256(previous.expose().as_bytes()), ctx.now)?
+        && old.user_id == user.id
+    {
+        // Same person: the new session takes over. Grants of the old one stay, they know it by id.
+        sessions::end(tx, &old.id, ctx.now)?;
+    }
+    let cookie = entropy.token();
+    let session = Session {
+        id: SessionId::generate(entropy),
+        user_id: user.id.clone(),
+        began_by,
+        auth_time: ctx.now,
+        interaction_id,
+        created_at: ctx.now,
+        expires_at: ctx.now.plus_minutes(session_minutes),
+    };
+    sessions::insert(tx, &session, &sha256(cookie.as_bytes()), &ctx.ip_address, &ctx.user_agent)?;
+    Ok(NewSession { session, cookie: Secret::new(cookie), max_age_secs: session_minutes * 60 })
+}

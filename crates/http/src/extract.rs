@@ -1,0 +1,167 @@
+//! What handlers take from a request: its context, credentials, JSON body, list options.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum_extra::extract::CookieJar;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+use pid_core::list::ListRequest;
+use pid_core::secret::Secret;
+use pid_core::{Ctx, Timestamp};
+use pid_flows::access::Credentials;
+use pid_flows::{Code, Error};
+use serde::de::DeserializeOwned;
+
+use crate::cookies;
+use crate::error::ApiError;
+use crate::middleware::client_ip::ClientIp;
+use crate::state::{App, seed};
+
+/// The request's [`Ctx`].
+pub struct RequestCtx(pub Ctx);
+
+impl FromRequestParts<App> for RequestCtx {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let ip_address = parts.extensions.get::<ClientIp>().map(|ip| ip.0.to_string()).unwrap_or_default();
+        let user_agent = parts.headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()));
+        let user_agent = user_agent.map(|ua| ua.chars().filter(|c| !c.is_control()).take(512).collect());
+        let now: Timestamp = app.clock().now();
+        Ok(Self(Ctx { now, seed: seed(), ip_address, user_agent: user_agent.unwrap_or_default() }))
+    }
+}
+
+/// The request's credentials, unchecked: the rule checks them inside its transaction.
+pub struct Creds(pub Credentials);
+
+impl FromRequestParts<App> for Creds {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let jar = CookieJar::from_headers(&parts.headers);
+        let cookie = jar.get(cookies::session_name(app.env())).map(|c| c.value().to_owned());
+        let session = cookie.or_else(|| authorization_value(&parts.headers)).map(Secret::new);
+        let api_key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).map(Secret::new);
+        Ok(Self(Credentials { session, api_key, static_api_key: app.env().static_api_key }))
+    }
+}
+
+/// The part of `Authorization` after the first space, whatever the scheme word (api.md §6.1).
+fn authorization_value(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.split_once(' ').map(|(_, rest)| rest.trim().to_owned())
+}
+
+/// The largest JSON body, bytes.
+pub const JSON_LIMIT: usize = 1024 * 1024;
+
+/// A JSON body by the rules of api.md §3: the content type is mandatory (that is part of the defence
+/// against cross-site requests), unknown fields are ignored, the last of duplicates wins, `null` equals
+/// absent, and a wrong type is `invalid_request_body`.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        let value = json_value(request).await?;
+        let value = match without_nulls(value) {
+            serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
+            value => value,
+        };
+        serde_json::from_value(value).map(Json).map_err(|e| invalid_body(&e))
+    }
+}
+
+/// A merge patch (RFC 7396): the object as it came, `null`s included.
+pub struct MergePatch(pub serde_json::Map<String, serde_json::Value>);
+
+impl FromRequest<App> for MergePatch {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        match json_value(request).await? {
+            serde_json::Value::Object(map) => Ok(Self(map)),
+            _ => Err(Error::with(Code::InvalidRequestBody, "A merge patch is a JSON object").into()),
+        }
+    }
+}
+
+fn invalid_body(cause: &dyn std::fmt::Display) -> ApiError {
+    // serde's texts name fields and types, never values of other people.
+    Error::with(Code::InvalidRequestBody, format!("The request body can't be used: {cause}")).into()
+}
+
+async fn json_value(request: Request) -> Result<serde_json::Value, ApiError> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = media_type == "application/json"
+        || media_type.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"));
+    if !is_json {
+        return Err(Error::with(Code::InvalidRequestBody, "Send JSON with the header Content-Type: application/json").into());
+    }
+    let bytes = limited_body(request, JSON_LIMIT).await?;
+    // The first value counts; what follows is ignored (api.md §3.3).
+    match serde_json::Deserializer::from_slice(&bytes).into_iter::<serde_json::Value>().next() {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(e)) => Err(invalid_body(&e)),
+        None => Err(Error::with(Code::InvalidRequestBody, "The request body is empty; send JSON").into()),
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+pub async fn limited_body(request: Request, limit: usize) -> Result<bytes::Bytes, ApiError> {
+    match http_body_util::Limited::new(request.into_body(), limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
+        Err(_) => Err(Error::with(Code::InvalidRequestBody, "The request body ended early").into()),
+    }
+}
+
+fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+/// The options of a list (api.md §9.1).
+pub struct ListQuery(pub ListRequest);
+
+impl FromRequestParts<App> for ListQuery {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).unwrap_or_default();
+        Ok(Self(ListRequest::from_query(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())))))
+    }
+}
+
+/// The version that `If-Match` asks for (RFC 9110 §13.1.1): our strong ETags are `"<version>"`. `*` and
+/// an absent header ask for nothing; what is no ETag of ours can't match.
+pub struct IfMatch(pub Option<i64>);
+
+impl FromRequestParts<App> for IfMatch {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Self(None));
+        }
+        let version = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
+        Ok(Self(Some(version.unwrap_or(-1))))
+    }
+}
+
+/// The strong ETag of a version.
+pub fn etag(version: i64) -> http::HeaderValue {
+    http::HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or_else(|_| http::HeaderValue::from_static("\"0\""))
+}

@@ -1,0 +1,118 @@
+//! What handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use pid_core::settings::Settings;
+use pid_core::{Seed, Timestamp};
+use pid_flows::env::{Env, Snapshot};
+use pid_jose::KeySet;
+use pid_store::Db;
+
+use crate::middleware::client_ip::Proxies;
+use crate::middleware::limit::Limiter;
+
+/// The clock of the edge. Tests move it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    /// The moment now.
+    pub fn now(&self) -> Timestamp {
+        #[allow(clippy::disallowed_methods, reason = "the one place that asks what time it is")]
+        let now = std::time::SystemTime::now();
+        let millis = match now.duration_since(std::time::UNIX_EPOCH) {
+            Ok(d) => i64::try_from(d.as_millis()).unwrap_or(i64::MAX),
+            Err(_) => 0,
+        };
+        Timestamp::from_millis(millis.saturating_add(self.0.load(Ordering::Relaxed)))
+    }
+
+    /// Moves the clock by seconds, for tests.
+    pub fn advance_secs(&self, secs: i64) {
+        self.0.fetch_add(secs * 1000, Ordering::Relaxed);
+    }
+}
+
+/// The shared state. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    env: Arc<Env>,
+    clock: Clock,
+    snapshot: ArcSwap<Snapshot>,
+    limiter: Limiter,
+    proxies: Proxies,
+}
+
+impl App {
+    /// Wires the state.
+    pub fn new(db: Db, env: Env, clock: Clock, snapshot: Snapshot, limiter: Limiter, proxies: Proxies) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            env: Arc::new(env),
+            clock,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            limiter,
+            proxies,
+        }))
+    }
+
+    /// The store.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// What does not change while the process runs.
+    pub fn env(&self) -> &Arc<Env> {
+        &self.0.env
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.snapshot.load().settings)
+    }
+
+    /// The signing keys in force.
+    pub fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.0.snapshot.load().keys)
+    }
+
+    /// The whole cached snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// Replaces the cached snapshot.
+    pub fn set_snapshot(&self, snapshot: Snapshot) {
+        self.0.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// The general limiter.
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// Which peers may name the client's address.
+    pub fn proxies(&self) -> &Proxies {
+        &self.0.proxies
+    }
+}
+
+/// Draws a request's randomness from the system.
+pub fn seed() -> Seed {
+    let mut bytes = [0; 32];
+    // aws-lc aborts the process rather than give weak bytes; the error is unreachable.
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        std::process::abort();
+    }
+    Seed(bytes)
+}

@@ -1,0 +1,50 @@
+//! Facts about this installation, and the counters that tell caches to reload.
+
+use crate::{ReadTx, StoreError, WriteTx, params, statements};
+
+statements! {
+    GET = "SELECT value FROM instance WHERE key = $1";
+    PUT_NEW = "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    VERSIONS = "SELECT name, version FROM versions ORDER BY name";
+    RAISE = "INSERT INTO versions (name, version) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET version = versions.version + 1";
+}
+
+/// A fact by name.
+pub fn get(tx: &ReadTx<'_>, key: &str) -> Result<Option<String>, StoreError> {
+    tx.query_opt(&GET, params![key])?.map(|r| r.get(0)).transpose()
+}
+
+/// Stores a fact unless it is there already. Tells whether this call stored it: the race for
+/// "first" is decided here.
+pub fn put_new(tx: &WriteTx<'_>, key: &str, value: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(&PUT_NEW, params![key, value])? == 1)
+}
+
+/// What is cached: raised by the transaction that changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cached {
+    /// The application configuration.
+    Settings,
+    /// The signing keys.
+    Keys,
+}
+
+impl Cached {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Keys => "keys",
+        }
+    }
+}
+
+/// Tells every replica that a cached family changed.
+pub fn raise(tx: &WriteTx<'_>, what: Cached) -> Result<(), StoreError> {
+    tx.execute(&RAISE, params![what.name()])?;
+    Ok(())
+}
+
+/// The versions of the cached families as one comparable value.
+pub fn versions(tx: &ReadTx<'_>) -> Result<Vec<(String, i64)>, StoreError> {
+    tx.query(&VERSIONS, params![])?.iter().map(|r| Ok((r.get(0)?, r.get(1)?))).collect()
+}

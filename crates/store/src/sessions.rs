@@ -1,0 +1,131 @@
+//! Browser sessions and re-authentication proofs.
+
+use pid_core::sessions::{BeganBy, Session};
+use pid_core::{SessionId, Timestamp, UserId};
+
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+
+statements! {
+    INSERT = "INSERT INTO sessions (id, token_hash, user_id, began_by, amr, auth_time, interaction_id, ip_address, user_agent, created_at, expires_at, last_seen_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)";
+    LIVE_BY_TOKEN = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
+        WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $2";
+    END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    BY_ID = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions WHERE id = $1";
+    IS_LIVE = "SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL";
+    PURGE = "DELETE FROM sessions WHERE expires_at < $1 AND NOT EXISTS \
+        (SELECT 1 FROM grants WHERE grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at >= $1)";
+    INSERT_REAUTH = "INSERT INTO reauthentications (token_hash, session_id, user_id, authenticated_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    TAKE_REAUTH = "UPDATE reauthentications SET used_at = $4 \
+        WHERE token_hash = $1 AND session_id = $2 AND user_id = $3 AND used_at IS NULL AND expires_at > $4 RETURNING authenticated_at";
+    LATEST_REAUTH = "SELECT max(authenticated_at) FROM reauthentications WHERE session_id = $1 AND user_id = $2";
+    PURGE_REAUTH = "DELETE FROM reauthentications WHERE expires_at < $1";
+}
+
+fn session(row: &Row) -> Result<Session, StoreError> {
+    let began_by: String = row.get(2)?;
+    Ok(Session {
+        id: SessionId::new(row.get::<String>(0)?),
+        user_id: UserId::new(row.get::<String>(1)?),
+        began_by: BeganBy::parse(&began_by).unwrap_or(BeganBy::SelfCode),
+        auth_time: Timestamp::from_millis(row.get(3)?),
+        interaction_id: row.get(4)?,
+        created_at: Timestamp::from_millis(row.get(5)?),
+        expires_at: Timestamp::from_millis(row.get(6)?),
+    })
+}
+
+/// Stores a new session under the hash of its cookie's value.
+pub fn insert(
+    tx: &WriteTx<'_>,
+    session: &Session,
+    token_hash: &[u8; 32],
+    ip_address: &str,
+    user_agent: &str,
+) -> Result<(), StoreError> {
+    let amr = format!("[\"{}\"]", session.began_by.amr());
+    tx.execute(
+        &INSERT,
+        params![
+            session.id.as_str(),
+            token_hash.to_vec(),
+            session.user_id.as_str(),
+            session.began_by.as_str(),
+            amr,
+            session.auth_time.millis(),
+            session.interaction_id.clone(),
+            ip_address,
+            user_agent,
+            session.created_at.millis(),
+            session.expires_at.millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// The session of a cookie if it has neither ended nor expired.
+pub fn live_by_token(tx: &ReadTx<'_>, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
+    tx.query_opt(&LIVE_BY_TOKEN, params![token_hash.to_vec(), now.millis()])?.as_ref().map(session).transpose()
+}
+
+/// A session by `sid`, ended or expired ones included.
+pub fn by_id(tx: &ReadTx<'_>, id: &SessionId) -> Result<Option<Session>, StoreError> {
+    tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(session).transpose()
+}
+
+/// Whether a session has not been ended. Expiry does not count: it ends the cookie only.
+pub fn not_ended(tx: &ReadTx<'_>, id: &SessionId) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&IS_LIVE, params![id.as_str()])?.is_some())
+}
+
+/// Ends a session. Tells whether it was live.
+pub fn end(tx: &WriteTx<'_>, id: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&END, params![id.as_str(), now.millis()])? == 1)
+}
+
+/// Stores a proof of a fresh passkey ceremony under the hash of its cookie's value.
+pub fn insert_reauthentication(
+    tx: &WriteTx<'_>,
+    token_hash: &[u8; 32],
+    session: &Session,
+    authenticated_at: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT_REAUTH,
+        params![
+            token_hash.to_vec(),
+            session.id.as_str(),
+            session.user_id.as_str(),
+            authenticated_at.millis(),
+            expires_at.millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes a proof: it works once, for its own session and person. Gives the moment of the ceremony.
+pub fn take_reauthentication(
+    tx: &WriteTx<'_>,
+    token_hash: &[u8; 32],
+    session: &Session,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let taken = tx.query_returning(
+        &TAKE_REAUTH,
+        params![token_hash.to_vec(), session.id.as_str(), session.user_id.as_str(), now.millis()],
+    )?;
+    taken.first().map(|r| Ok(Timestamp::from_millis(r.get(0)?))).transpose()
+}
+
+/// When this session's person last re-authenticated, if ever.
+pub fn latest_reauthentication(tx: &ReadTx<'_>, session: &Session) -> Result<Option<Timestamp>, StoreError> {
+    let row = tx.query_one(&LATEST_REAUTH, params![session.id.as_str(), session.user_id.as_str()])?;
+    Ok(row.get::<Option<i64>>(0)?.map(Timestamp::from_millis))
+}
+
+/// Removes sessions that expired before a moment and that no live grant refers to, and old proofs.
+pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    let sessions = tx.execute(&PURGE, params![before.millis()])?;
+    Ok(sessions + tx.execute(&PURGE_REAUTH, params![before.millis()])?)
+}

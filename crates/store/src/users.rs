@@ -1,0 +1,123 @@
+//! People.
+
+use pid_core::users::User;
+use pid_core::{Timestamp, UserId};
+
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+
+/// The columns of a user in the order of [`from_row`]; every query of users begins with them.
+macro_rules! user_columns {
+    () => {
+        "users.id, users.username, users.email, users.email_verified, users.first_name, users.last_name, users.display_name, \
+         users.is_admin, users.disabled, users.locale, users.ldap_id, users.created_at, users.updated_at, users.version"
+    };
+}
+pub(crate) use user_columns;
+
+statements! {
+    BY_ID = concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1");
+    BY_USERNAME = concat!("SELECT ", user_columns!(), " FROM users WHERE users.username_key = $1");
+    ANY_PERSON = "SELECT 1 FROM users WHERE id <> $1 LIMIT 1";
+    INSERT = "INSERT INTO users (id, username, username_key, email, email_key, email_verified, first_name, last_name, display_name, \
+        is_admin, disabled, locale, ldap_id, created_at, updated_at, version) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    UPDATE = "UPDATE users SET username = $2, username_key = $3, email = $4, email_key = $5, email_verified = $6, first_name = $7, \
+        last_name = $8, display_name = $9, is_admin = $10, disabled = $11, locale = $12, updated_at = $13, version = version + 1 WHERE id = $1";
+    DELETE = "DELETE FROM users WHERE id = $1";
+    OTHER_ADMIN_WHO_CAN_SIGN_IN = "SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin AND NOT disabled LIMIT 1";
+}
+
+/// Reads a user from the columns of [`user_columns!`].
+pub(crate) fn from_row(row: &Row) -> Result<User, StoreError> {
+    Ok(User {
+        id: UserId::new(row.get::<String>(0)?),
+        username: row.get(1)?,
+        email: row.get(2)?,
+        email_verified: row.get(3)?,
+        first_name: row.get(4)?,
+        last_name: row.get(5)?,
+        display_name: row.get(6)?,
+        is_admin: row.get(7)?,
+        disabled: row.get(8)?,
+        locale: row.get(9)?,
+        ldap_id: row.get(10)?,
+        created_at: Timestamp::from_millis(row.get(11)?),
+        updated_at: Timestamp::from_millis(row.get(12)?),
+        version: row.get(13)?,
+    })
+}
+
+/// A user by id.
+pub fn by_id(tx: &ReadTx<'_>, id: &UserId) -> Result<Option<User>, StoreError> {
+    tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(from_row).transpose()
+}
+
+/// A user by username, without regard to case.
+pub fn by_username(tx: &ReadTx<'_>, username: &str) -> Result<Option<User>, StoreError> {
+    tx.query_opt(&BY_USERNAME, params![pid_core::validate::key(username)])?.as_ref().map(from_row).transpose()
+}
+
+/// Whether anybody but the static API user exists: if not, the instance waits for its first run.
+pub fn any_person(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&ANY_PERSON, params![pid_core::ids::STATIC_API_USER])?.is_some())
+}
+
+/// Whether an enabled admin other than this one (and the static API user) exists.
+pub fn other_admin(tx: &ReadTx<'_>, id: &UserId) -> Result<bool, StoreError> {
+    let row = tx.query_opt(&OTHER_ADMIN_WHO_CAN_SIGN_IN, params![id.as_str(), pid_core::ids::STATIC_API_USER])?;
+    Ok(row.is_some())
+}
+
+/// Stores a new user. A taken name or address is [`StoreError::UniqueViolation`].
+pub fn insert(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT,
+        params![
+            u.id.as_str(),
+            u.username.as_str(),
+            pid_core::validate::key(&u.username),
+            u.email.clone(),
+            u.email.as_deref().map(pid_core::validate::key),
+            u.email_verified,
+            u.first_name.as_str(),
+            u.last_name.as_str(),
+            u.display_name.as_str(),
+            u.is_admin,
+            u.disabled,
+            u.locale.clone(),
+            u.ldap_id.clone(),
+            u.created_at.millis(),
+            u.updated_at.millis(),
+            u.version
+        ],
+    )?;
+    Ok(())
+}
+
+/// Stores a changed user and raises its version. Tells whether it existed.
+pub fn update(tx: &WriteTx<'_>, u: &User, now: Timestamp) -> Result<bool, StoreError> {
+    let n = tx.execute(
+        &UPDATE,
+        params![
+            u.id.as_str(),
+            u.username.as_str(),
+            pid_core::validate::key(&u.username),
+            u.email.clone(),
+            u.email.as_deref().map(pid_core::validate::key),
+            u.email_verified,
+            u.first_name.as_str(),
+            u.last_name.as_str(),
+            u.display_name.as_str(),
+            u.is_admin,
+            u.disabled,
+            u.locale.clone(),
+            now.millis()
+        ],
+    )?;
+    Ok(n == 1)
+}
+
+/// Deletes a user and all that hangs on them. Tells whether they existed.
+pub fn delete(tx: &WriteTx<'_>, id: &UserId) -> Result<bool, StoreError> {
+    Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
+}
