@@ -99,7 +99,9 @@ async fn json_value(request: Request) -> Result<serde_json::Value, ApiError> {
     let is_json = media_type == "application/json"
         || media_type.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"));
     if !is_json {
-        return Err(Error::with(Code::InvalidRequestBody, "Send JSON with the header Content-Type: application/json").into());
+        return Err(
+            Error::with(Code::InvalidRequestBody, "Send JSON with the header Content-Type: application/json").into()
+        );
     }
     let bytes = limited_body(request, JSON_LIMIT).await?;
     // The first value counts; what follows is ignored (api.md §3.3).
@@ -122,9 +124,9 @@ pub async fn limited_body(request: Request, limit: usize) -> Result<bytes::Bytes
 fn without_nulls(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect(),
-        ),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect())
+        }
         Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
         other => other,
     }

@@ -61,8 +61,6 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     let ip = request.extensions().get::<ClientIp>().map(|ip| ip.0);
     match ip.map_or(Ok(()), |ip| app.limiter().check(ip)) {
         Ok(()) => next.run(request).await,
-        Err(secs) => {
-            ApiError(Error { retry_after: Some(secs), ..Error::new(Code::RateLimited) }).into_response()
-        }
+        Err(secs) => ApiError(Error { retry_after: Some(secs), ..Error::new(Code::RateLimited) }).into_response(),
     }
 }

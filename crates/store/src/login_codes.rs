@@ -1,0 +1,36 @@
+//! Login codes, by hash.
+
+use pid_core::{Timestamp, UserId};
+
+use crate::{StoreError, WriteTx, params, statements};
+
+statements! {
+    INSERT = "INSERT INTO login_codes (id, code_hash, user_id, made_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    TAKE = "UPDATE login_codes SET used_at = $2 WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id, made_by";
+    PURGE = "DELETE FROM login_codes WHERE expires_at < $1";
+}
+
+/// Stores a code. `made_by`: `admin`, `cli`, `mail` or `self`.
+pub fn insert(
+    tx: &WriteTx<'_>,
+    id: &str,
+    code_hash: &[u8; 32],
+    user: &UserId,
+    made_by: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&INSERT, params![id, code_hash.to_vec(), user.as_str(), made_by, now.millis(), expires_at.millis()])?;
+    Ok(())
+}
+
+/// Takes a code: it works once. Gives the person and who made the code.
+pub fn take(tx: &WriteTx<'_>, code_hash: &[u8; 32], now: Timestamp) -> Result<Option<(UserId, String)>, StoreError> {
+    let rows = tx.query_returning(&TAKE, params![code_hash.to_vec(), now.millis()])?;
+    rows.first().map(|r| Ok((UserId::new(r.get::<String>(0)?), r.get(1)?))).transpose()
+}
+
+/// Forgets codes that expired before a moment.
+pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(&PURGE, params![before.millis()])
+}

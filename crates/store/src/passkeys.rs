@@ -1,0 +1,203 @@
+//! Registered passkeys and pending WebAuthn ceremonies.
+
+use pid_core::{PasskeyId, Timestamp, UserId};
+
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+
+statements! {
+    BY_USER = "SELECT id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
+        backup_eligible, backup_state, created_at, last_used_at FROM passkeys WHERE user_id = $1 ORDER BY created_at, id";
+    BY_CREDENTIAL_ID = "SELECT id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
+        backup_eligible, backup_state, created_at, last_used_at FROM passkeys WHERE credential_id = $1";
+    INSERT = "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, \
+        user_verified, backup_eligible, backup_state, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    USED = "UPDATE passkeys SET sign_count = $2, backup_state = $3, user_verified = $4, last_used_at = $5 WHERE id = $1";
+    RENAME = "UPDATE passkeys SET name = $3 WHERE id = $1 AND user_id = $2";
+    DELETE = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2";
+    OWNERS = "SELECT DISTINCT users.username FROM passkeys JOIN users ON users.id = passkeys.user_id ORDER BY users.username LIMIT 1000";
+    INSERT_CHALLENGE = "INSERT INTO webauthn_challenges (id, kind, challenge, browser_hash, user_id, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    TAKE_CHALLENGE = "DELETE FROM webauthn_challenges WHERE challenge = $1 AND browser_hash = $2 RETURNING kind, user_id, expires_at";
+    PURGE_CHALLENGES = "DELETE FROM webauthn_challenges WHERE expires_at < $1";
+}
+
+/// A registered passkey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passkey {
+    /// The row's id, used in paths.
+    pub id: PasskeyId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The name its owner gave it.
+    pub name: String,
+    /// WebAuthn credential id.
+    pub credential_id: Vec<u8>,
+    /// COSE_Key.
+    pub public_key: Vec<u8>,
+    /// COSE algorithm identifier.
+    pub alg: i64,
+    /// UUID text of the authenticator's model.
+    pub aaguid: String,
+    /// The last signature counter.
+    pub sign_count: i64,
+    /// WebAuthn transport names.
+    pub transports: Vec<String>,
+    /// Attestation statement format.
+    pub attestation_type: String,
+    /// Whether the authenticator verified its person the last time.
+    pub user_verified: bool,
+    /// Whether the key may be synced (BE).
+    pub backup_eligible: bool,
+    /// Whether the key is synced (BS).
+    pub backup_state: bool,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last signed in.
+    pub last_used_at: Option<Timestamp>,
+}
+
+fn passkey(row: &Row) -> Result<Passkey, StoreError> {
+    Ok(Passkey {
+        id: PasskeyId::new(row.get::<String>(0)?),
+        user_id: UserId::new(row.get::<String>(1)?),
+        name: row.get(2)?,
+        credential_id: row.get(3)?,
+        public_key: row.get(4)?,
+        alg: row.get(5)?,
+        aaguid: row.get(6)?,
+        sign_count: row.get(7)?,
+        transports: serde_json::from_str(&row.get::<String>(8)?).unwrap_or_default(),
+        attestation_type: row.get(9)?,
+        user_verified: row.get(10)?,
+        backup_eligible: row.get(11)?,
+        backup_state: row.get(12)?,
+        created_at: Timestamp::from_millis(row.get(13)?),
+        last_used_at: row.get::<Option<i64>>(14)?.map(Timestamp::from_millis),
+    })
+}
+
+/// A person's passkeys, oldest first.
+pub fn by_user(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Passkey>, StoreError> {
+    tx.query(&BY_USER, params![user.as_str()])?.iter().map(passkey).collect()
+}
+
+/// The passkey of a WebAuthn credential id.
+pub fn by_credential_id(tx: &ReadTx<'_>, credential_id: &[u8]) -> Result<Option<Passkey>, StoreError> {
+    tx.query_opt(&BY_CREDENTIAL_ID, params![credential_id.to_vec()])?.as_ref().map(passkey).transpose()
+}
+
+/// Stores a new passkey. A known credential id is [`StoreError::UniqueViolation`].
+pub fn insert(tx: &WriteTx<'_>, p: &Passkey) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT,
+        params![
+            p.id.as_str(),
+            p.user_id.as_str(),
+            p.name.as_str(),
+            p.credential_id.clone(),
+            p.public_key.clone(),
+            p.alg,
+            p.aaguid.as_str(),
+            p.sign_count,
+            serde_json::to_string(&p.transports).unwrap_or_else(|_| "[]".to_owned()),
+            p.attestation_type.as_str(),
+            p.user_verified,
+            p.backup_eligible,
+            p.backup_state,
+            p.created_at.millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Records what an assertion told about the passkey.
+pub fn used(tx: &WriteTx<'_>, p: &Passkey, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&USED, params![p.id.as_str(), p.sign_count, p.backup_state, p.user_verified, now.millis()])?;
+    Ok(())
+}
+
+/// Renames a person's own passkey. Tells whether it exists and is theirs.
+pub fn rename(tx: &WriteTx<'_>, id: &PasskeyId, user: &UserId, name: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(&RENAME, params![id.as_str(), user.as_str(), name])? == 1)
+}
+
+/// Deletes a person's passkey. Tells whether it existed and was theirs.
+pub fn delete(tx: &WriteTx<'_>, id: &PasskeyId, user: &UserId) -> Result<bool, StoreError> {
+    Ok(tx.execute(&DELETE, params![id.as_str(), user.as_str()])? == 1)
+}
+
+/// The usernames of people with passkeys (at most 1,000): who would be locked out by another RP ID.
+pub fn owners(tx: &ReadTx<'_>) -> Result<Vec<String>, StoreError> {
+    tx.query(&OWNERS, params![])?.iter().map(|r| r.get(0)).collect()
+}
+
+/// What a ceremony is for. A challenge of one kind is worth nothing for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceremony {
+    /// Registration.
+    Register,
+    /// Sign-in, or re-authentication of a signed-in person: both are an assertion.
+    Authenticate,
+}
+
+impl Ceremony {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Authenticate => "authenticate",
+        }
+    }
+}
+
+/// A pending ceremony.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// What it is for.
+    pub kind: Ceremony,
+    /// Who it is for, in a registration.
+    pub user_id: Option<UserId>,
+    /// Until when it counts.
+    pub expires_at: Timestamp,
+}
+
+/// Stores a pending ceremony, bound to a browser.
+pub fn insert_challenge(
+    tx: &WriteTx<'_>,
+    id: &str,
+    challenge: &[u8],
+    browser_hash: &[u8; 32],
+    c: &Challenge,
+) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT_CHALLENGE,
+        params![
+            id,
+            c.kind.as_str(),
+            challenge.to_vec(),
+            browser_hash.to_vec(),
+            c.user_id.as_ref().map(UserId::as_str),
+            c.expires_at.millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes the ceremony of a challenge in this browser: any attempt consumes it, whatever comes of it.
+pub fn take_challenge(
+    tx: &WriteTx<'_>,
+    challenge: &[u8],
+    browser_hash: &[u8; 32],
+) -> Result<Option<Challenge>, StoreError> {
+    let rows = tx.query_returning(&TAKE_CHALLENGE, params![challenge.to_vec(), browser_hash.to_vec()])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let kind = if row.get::<String>(0)? == "register" { Ceremony::Register } else { Ceremony::Authenticate };
+    Ok(Some(Challenge {
+        kind,
+        user_id: row.get::<Option<String>>(1)?.map(UserId::new),
+        expires_at: Timestamp::from_millis(row.get(2)?),
+    }))
+}
+
+/// Forgets ceremonies that expired before a moment.
+pub fn purge_challenges(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(&PURGE_CHALLENGES, params![before.millis()])
+}
