@@ -1,1 +1,26 @@
+//! OAuth 2.0 and OpenID Connect without I/O: wire types and pure decisions.
+//!
+//! Nothing here reads a clock, draws a random number, opens a store or signs. A module takes what a request
+//! says and what the layers above know (small `…View` structs of plain data) and gives back a typed answer;
+//! tokens leave as claims that `pid-jose` signs. So every rule of the protocol is tested in microseconds,
+//! and a later grant or endpoint is a new file, not a change to these.
+//!
+//! | Module | Implements |
+//! |---|---|
+//! | [`params`], [`error`] | form and query parameters, error bodies (RFC 6749 §3, §5.2) |
+//! | [`redirect_uri`], [`return_path`] | which addresses we may send a browser to |
+//! | [`scope`], [`pkce`], [`client_auth`] | RFC 6749 §3.3, RFC 7636, RFC 6749 §2.3 |
+//! | [`token`] | the token endpoint (RFC 6749 §4.1.3, §6) |
 
+pub mod client_auth;
+pub mod error;
+pub mod params;
+pub mod pkce;
+pub mod redirect_uri;
+pub mod return_path;
+pub mod scope;
+pub mod token;
+
+pub use error::{ErrorCode, OAuthError};
+pub use params::Params;
+pub use scope::ScopeSet;
