@@ -1,1 +1,4 @@
+//! Tools for tests: a software authenticator, real servers and a real browser.
 
+pub mod postgres;
+pub mod process;
