@@ -74,25 +74,16 @@ impl Credentials {
         let assertion_type = form.get("client_assertion_type")?;
         let basic = authorization.map(basic).transpose()?;
 
-        let methods = [
-            basic.is_some(),
-            secret.is_some(),
-            assertion.is_some() || assertion_type.is_some(),
-        ];
+        let methods = [basic.is_some(), secret.is_some(), assertion.is_some() || assertion_type.is_some()];
         if methods.into_iter().filter(|used| *used).count() > 1 {
-            return Err(OAuthError::invalid_request(
-                "The request uses more than one client authentication method.",
-            ));
+            return Err(OAuthError::invalid_request("The request uses more than one client authentication method."));
         }
         if methods[2] {
             return Err(match assertion_type {
-                Some(JWT_BEARER) => OAuthError::new(
-                    ErrorCode::InvalidClient,
-                    "This client cannot authenticate with an assertion.",
-                ),
-                _ => OAuthError::invalid_request(
-                    "The 'client_assertion_type' is missing or unknown.",
-                ),
+                Some(JWT_BEARER) => {
+                    OAuthError::new(ErrorCode::InvalidClient, "This client cannot authenticate with an assertion.")
+                }
+                _ => OAuthError::invalid_request("The 'client_assertion_type' is missing or unknown."),
             });
         }
         if let Some((id, secret)) = basic {
@@ -101,23 +92,13 @@ impl Credentials {
                     "The 'client_id' differs between the Authorization header and the form.",
                 ));
             }
-            return Ok(Self::Basic {
-                client_id: id,
-                secret,
-            });
+            return Ok(Self::Basic { client_id: id, secret });
         }
         let client_id = client_id
-            .ok_or_else(|| {
-                OAuthError::invalid_request(
-                    "Client credentials are missing: the request names no client.",
-                )
-            })?
+            .ok_or_else(|| OAuthError::invalid_request("Client credentials are missing: the request names no client."))?
             .to_owned();
         Ok(match secret {
-            Some(secret) => Self::Post {
-                client_id,
-                secret: ClientSecret(secret.to_owned()),
-            },
+            Some(secret) => Self::Post { client_id, secret: ClientSecret(secret.to_owned()) },
             None => Self::None { client_id },
         })
     }
@@ -126,9 +107,7 @@ impl Credentials {
     #[must_use]
     pub fn client_id(&self) -> &str {
         match self {
-            Self::Basic { client_id, .. }
-            | Self::Post { client_id, .. }
-            | Self::None { client_id } => client_id,
+            Self::Basic { client_id, .. } | Self::Post { client_id, .. } | Self::None { client_id } => client_id,
         }
     }
 
@@ -155,28 +134,17 @@ impl Credentials {
 
 /// Reads a Basic header: id and secret are form-encoded before base64 (RFC 6749 §2.3.1).
 fn basic(header: &str) -> Result<(String, ClientSecret), OAuthError> {
-    let refuse = |text: &'static str| {
-        OAuthError::new(ErrorCode::InvalidClient, text).with_challenge(BASIC_CHALLENGE)
-    };
+    let refuse = |text: &'static str| OAuthError::new(ErrorCode::InvalidClient, text).with_challenge(BASIC_CHALLENGE);
     let (scheme, value) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(refuse(
-            "The Authorization header must use the scheme Basic.",
-        ));
+        return Err(refuse("The Authorization header must use the scheme Basic."));
     }
     let malformed = || refuse("The Basic credentials are malformed.");
-    let bytes = LENIENT_PADDING
-        .decode(value.trim())
-        .map_err(|_| malformed())?;
-    let colon = bytes
-        .iter()
-        .position(|b| *b == b':')
-        .ok_or_else(malformed)?;
+    let bytes = LENIENT_PADDING.decode(value.trim()).map_err(|_| malformed())?;
+    let colon = bytes.iter().position(|b| *b == b':').ok_or_else(malformed)?;
     let id = decode(&bytes[..colon]).map_err(|_| malformed())?;
     let secret = decode(&bytes[colon + 1..]).map_err(|_| {
-        malformed().with_hint(
-            "Client ID and secret must be form-encoded: write '%' as '%25' and '+' as '%2B'.",
-        )
+        malformed().with_hint("Client ID and secret must be form-encoded: write '%' as '%25' and '+' as '%2B'.")
     })?;
     if id.is_empty() {
         return Err(malformed());
@@ -205,29 +173,12 @@ mod tests {
         assert!(matches!(basic, Credentials::Basic { .. }));
 
         let post = read(None, "client_id=a&client_secret=b").unwrap();
-        assert_eq!(
-            (post.client_id(), post.secret().unwrap().expose()),
-            ("a", "b")
-        );
+        assert_eq!((post.client_id(), post.secret().unwrap().expose()), ("a", "b"));
         assert!(matches!(post, Credentials::Post { .. }));
 
-        assert_eq!(
-            read(None, "client_id=a&client_secret=").unwrap(),
-            Credentials::None {
-                client_id: "a".into()
-            }
-        );
-        assert!(matches!(
-            read(Some("basic YTpi"), "client_id=a"),
-            Ok(Credentials::Basic { .. })
-        ));
-        assert!(
-            matches!(
-                read(Some("Basic YTpiYg"), ""),
-                Ok(Credentials::Basic { .. })
-            ),
-            "padding may be missing"
-        );
+        assert_eq!(read(None, "client_id=a&client_secret=").unwrap(), Credentials::None { client_id: "a".into() });
+        assert!(matches!(read(Some("basic YTpi"), "client_id=a"), Ok(Credentials::Basic { .. })));
+        assert!(matches!(read(Some("Basic YTpiYg"), ""), Ok(Credentials::Basic { .. })), "padding may be missing");
     }
 
     #[test]
@@ -236,70 +187,36 @@ mod tests {
             (Some("Basic YTpi"), "client_id=a&client_secret=b"),
             (Some("Basic YTpi"), "client_id=other"),
             (Some("Basic YTpi"), "client_assertion=x"),
-            (
-                None,
-                "client_id=a&client_secret=b&client_assertion=x&client_assertion_type=y",
-            ),
+            (None, "client_id=a&client_secret=b&client_assertion=x&client_assertion_type=y"),
             (None, "client_id=a&client_id=a"),
             (None, "client_assertion=x&client_assertion_type=urn:other"),
             (None, ""),
         ] {
             let error = read(authorization, form).unwrap_err();
-            assert_eq!(
-                error.code(),
-                ErrorCode::InvalidRequest,
-                "{authorization:?} {form}"
-            );
+            assert_eq!(error.code(), ErrorCode::InvalidRequest, "{authorization:?} {form}");
         }
     }
 
     #[test]
     fn basic_failures_carry_the_challenge() {
-        for value in [
-            "Basic",
-            "Basic !!",
-            "Basic YQ==",
-            "Basic Omjk",
-            "Bearer abc",
-            "Basic YTolenc=",
-            "Digest a",
-        ] {
+        for value in ["Basic", "Basic !!", "Basic YQ==", "Basic Omjk", "Bearer abc", "Basic YTolenc=", "Digest a"] {
             let error = read(Some(value), "").unwrap_err();
-            assert_eq!(
-                (error.code(), error.status()),
-                (ErrorCode::InvalidClient, 401),
-                "{value}"
-            );
+            assert_eq!((error.code(), error.status()), (ErrorCode::InvalidClient, 401), "{value}");
             assert_eq!(error.challenge(), Some(BASIC_CHALLENGE));
         }
-        assert_eq!(
-            read(Some("Basic YTpi"), "").unwrap().refused().challenge(),
-            Some(BASIC_CHALLENGE)
-        );
-        assert_eq!(
-            read(None, "client_id=a").unwrap().refused().challenge(),
-            None
-        );
+        assert_eq!(read(Some("Basic YTpi"), "").unwrap().refused().challenge(), Some(BASIC_CHALLENGE));
+        assert_eq!(read(None, "client_id=a").unwrap().refused().challenge(), None);
         assert_eq!(read(None, "client_id=a").unwrap().refused().status(), 401);
     }
 
     #[test]
     fn an_assertion_is_refused_honestly() {
         let form = format!("client_id=a&client_assertion=x&client_assertion_type={JWT_BEARER}");
-        assert_eq!(
-            read(None, &form).unwrap_err().code(),
-            ErrorCode::InvalidClient
-        );
+        assert_eq!(read(None, &form).unwrap_err().code(), ErrorCode::InvalidClient);
     }
 
     #[test]
     fn debug_hides_the_secret() {
-        assert!(
-            !format!(
-                "{:?}",
-                read(None, "client_id=a&client_secret=hunter2").unwrap()
-            )
-            .contains("hunter2")
-        );
+        assert!(!format!("{:?}", read(None, "client_id=a&client_secret=hunter2").unwrap()).contains("hunter2"));
     }
 }

@@ -104,12 +104,7 @@ impl OAuthError {
     /// An error with a sentence that says what is wrong and, where it helps, what to do.
     #[must_use]
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            description: description.into(),
-            hint: None,
-            challenge: None,
-        }
+        Self { code, description: description.into(), hint: None, challenge: None }
     }
 
     /// Adds a second sentence: the detail that a person needs to repair it.
@@ -176,19 +171,14 @@ impl OAuthError {
     /// The JSON body.
     #[must_use]
     pub fn body(&self) -> ErrorBody {
-        ErrorBody {
-            error: self.code.as_str(),
-            error_description: self.wire_description(),
-        }
+        ErrorBody { error: self.code.as_str(), error_description: self.wire_description() }
     }
 }
 
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.description)?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| write!(f, " {hint}"))
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " {hint}"))
     }
 }
 
@@ -246,10 +236,6 @@ mod tests {
         let mut names: Vec<_> = ErrorCode::ALL.iter().map(|c| c.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(
-            names.len(),
-            ErrorCode::ALL.len(),
-            "each code has its own name"
-        );
+        assert_eq!(names.len(), ErrorCode::ALL.len(), "each code has its own name");
     }
 }

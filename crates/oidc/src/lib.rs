@@ -12,6 +12,7 @@
 //! | [`scope`], [`pkce`], [`client_auth`] | RFC 6749 §3.3, RFC 7636, RFC 6749 §2.3 |
 //! | [`token`] | the token endpoint (RFC 6749 §4.1.3, §6) |
 
+pub mod authorize;
 pub mod client_auth;
 pub mod error;
 pub mod params;

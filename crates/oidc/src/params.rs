@@ -56,10 +56,7 @@ impl Params {
     /// # Errors
     /// As [`Params::parse`].
     pub fn from_request(query: Option<&str>, body: Option<&[u8]>) -> Result<Self, ParamError> {
-        let (query, body) = (
-            query.unwrap_or_default().as_bytes(),
-            body.unwrap_or_default(),
-        );
+        let (query, body) = (query.unwrap_or_default().as_bytes(), body.unwrap_or_default());
         if query.len() + body.len() > MAX_BYTES {
             return Err(ParamError::TooLarge);
         }
@@ -129,16 +126,12 @@ impl Params {
 
     /// All pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.list
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.list.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// All values that are not empty of a parameter that may be repeated (RFC 8707 `resource`).
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(n, value)| *n == name && !value.is_empty())
-            .map(|(_, value)| value)
+        self.iter().filter(move |(n, value)| *n == name && !value.is_empty()).map(|(_, value)| value)
     }
 
     /// True if the parameter stands more than once, with or without values.
@@ -151,10 +144,7 @@ impl Params {
     /// repetition was refused; everything else uses [`Params::get`].
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value)
-            .filter(|value| !value.is_empty())
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
     /// The one value; absent and empty are the same (RFC 6749 §3.1).
@@ -173,9 +163,7 @@ impl Params {
     /// # Errors
     /// `invalid_request` if it is absent, empty or repeated.
     pub fn require(&self, name: &str) -> Result<&str, OAuthError> {
-        self.get(name)?.ok_or_else(|| {
-            OAuthError::invalid_request(format!("The parameter '{name}' is missing."))
-        })
+        self.get(name)?.ok_or_else(|| OAuthError::invalid_request(format!("The parameter '{name}' is missing.")))
     }
 
     /// Refuses the request if one of these parameters stands more than once. Others may.
@@ -183,17 +171,12 @@ impl Params {
     /// # Errors
     /// `invalid_request` naming the parameter.
     pub fn refuse_repeated(&self, names: &[&str]) -> Result<(), OAuthError> {
-        names
-            .iter()
-            .find(|name| self.is_repeated(name))
-            .map_or(Ok(()), |name| Err(repeated(name)))
+        names.iter().find(|name| self.is_repeated(name)).map_or(Ok(()), |name| Err(repeated(name)))
     }
 }
 
 fn repeated(name: &str) -> OAuthError {
-    OAuthError::invalid_request(format!(
-        "The parameter '{name}' must not be given more than once."
-    ))
+    OAuthError::invalid_request(format!("The parameter '{name}' must not be given more than once."))
 }
 
 /// Decodes one urlencoded name or value: `+` is a space, every `%` has two hexadecimal digits, the result is UTF-8.
@@ -215,10 +198,7 @@ pub fn decode_bytes(input: &[u8]) -> Result<Vec<u8>, ParamError> {
         out.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let digit = |b: Option<u8>| {
-                    b.and_then(|b| char::from(b).to_digit(16))
-                        .ok_or(ParamError::Encoding)
-                };
+                let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).ok_or(ParamError::Encoding);
                 let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
                 u8::try_from(high * 16 + low).map_err(|_| ParamError::Encoding)?
             }
@@ -242,10 +222,7 @@ mod tests {
         assert_eq!(params.get("c").unwrap(), None);
         assert_eq!(params.get("d").unwrap(), None);
         assert_eq!(params.get("e").unwrap(), Some("ü=&"));
-        assert_eq!(
-            params.require("d").unwrap_err().code(),
-            ErrorCode::InvalidRequest
-        );
+        assert_eq!(params.require("d").unwrap_err().code(), ErrorCode::InvalidRequest);
     }
 
     #[test]
@@ -262,14 +239,8 @@ mod tests {
     fn limits_hold_for_query_and_body_together() {
         let half = format!("a={}", "x".repeat(MAX_BYTES / 2));
         assert!(Params::parse(&half).is_ok());
-        assert_eq!(
-            Params::from_request(Some(&half), Some(half.as_bytes())),
-            Err(ParamError::TooLarge)
-        );
-        assert_eq!(
-            Params::parse("a&".repeat(MAX_PARAMS + 1)),
-            Err(ParamError::TooMany)
-        );
+        assert_eq!(Params::from_request(Some(&half), Some(half.as_bytes())), Err(ParamError::TooLarge));
+        assert_eq!(Params::parse("a&".repeat(MAX_PARAMS + 1)), Err(ParamError::TooMany));
         assert!(Params::parse("a&".repeat(MAX_PARAMS)).is_ok());
     }
 
@@ -285,19 +256,12 @@ mod tests {
         ] {
             let params = Params::from_request(query, body.map(str::as_bytes)).unwrap();
             let error = params.get("client_id").unwrap_err();
-            assert_eq!(
-                error.code(),
-                ErrorCode::InvalidRequest,
-                "{query:?} {body:?}"
-            );
+            assert_eq!(error.code(), ErrorCode::InvalidRequest, "{query:?} {body:?}");
             assert!(params.refuse_repeated(&["scope", "client_id"]).is_err());
         }
         let params = Params::parse("utm=1&utm=2&client_id=a").unwrap();
         assert_eq!(params.get("client_id").unwrap(), Some("a"));
-        assert!(
-            params.refuse_repeated(&["client_id", "scope"]).is_ok(),
-            "what we don't know may repeat"
-        );
+        assert!(params.refuse_repeated(&["client_id", "scope"]).is_ok(), "what we don't know may repeat");
     }
 
     proptest! {

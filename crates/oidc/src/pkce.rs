@@ -41,17 +41,13 @@ impl Challenge {
     /// # Errors
     /// `invalid_request`: a method without a challenge, an unknown method, `plain` (also by default, when the method
     /// is absent) unless allowed, a challenge that is not 43–128 unreserved characters.
-    pub fn parse(
-        challenge: Option<&str>,
-        method: Option<&str>,
-        allow_plain: bool,
-    ) -> Result<Option<Self>, OAuthError> {
+    pub fn parse(challenge: Option<&str>, method: Option<&str>, allow_plain: bool) -> Result<Option<Self>, OAuthError> {
         let Some(value) = challenge else {
             return match method {
                 None => Ok(None),
-                Some(_) => Err(OAuthError::invalid_request(
-                    "'code_challenge_method' was given without 'code_challenge'.",
-                )),
+                Some(_) => {
+                    Err(OAuthError::invalid_request("'code_challenge_method' was given without 'code_challenge'."))
+                }
             };
         };
         let method = match method {
@@ -63,9 +59,7 @@ impl Challenge {
                 ));
             }
             Some(_) => {
-                return Err(OAuthError::invalid_request(
-                    "The 'code_challenge_method' is unknown: use 'S256'.",
-                ));
+                return Err(OAuthError::invalid_request("The 'code_challenge_method' is unknown: use 'S256'."));
             }
         };
         if !well_formed(value) {
@@ -73,10 +67,7 @@ impl Challenge {
                 "The 'code_challenge' must be 43 to 128 characters out of A-Z a-z 0-9 - . _ ~.",
             ));
         }
-        Ok(Some(Self {
-            method,
-            value: value.to_owned(),
-        }))
+        Ok(Some(Self { method, value: value.to_owned() }))
     }
 
     /// A challenge as it was stored with the code. `None` for a method that is neither `S256` nor `plain`.
@@ -104,9 +95,7 @@ impl Challenge {
 
     fn accepts(&self, verifier: &str) -> bool {
         let derived = match self.method {
-            Method::S256 => {
-                URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
-            }
+            Method::S256 => URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())),
             Method::Plain => verifier.to_owned(),
         };
         constant_time::verify_slices_are_equal(derived.as_bytes(), self.value.as_bytes()).is_ok()
@@ -128,18 +117,14 @@ pub fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(
             "The 'code_verifier' must be 43 to 128 characters out of A-Z a-z 0-9 - . _ ~.",
         )),
         (Some(challenge), Some(verifier)) if challenge.accepts(verifier) => Ok(()),
-        _ => Err(OAuthError::invalid_grant(
-            "The 'code_verifier' does not match the 'code_challenge'.",
-        )),
+        _ => Err(OAuthError::invalid_grant("The 'code_verifier' does not match the 'code_challenge'.")),
     }
 }
 
 /// `43*128unreserved` (RFC 7636 §4.1).
 fn well_formed(text: &str) -> bool {
     (43..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
 }
 
 #[cfg(test)]
@@ -153,9 +138,7 @@ mod tests {
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     fn s256() -> Challenge {
-        Challenge::parse(Some(CHALLENGE), Some("S256"), false)
-            .unwrap()
-            .unwrap()
+        Challenge::parse(Some(CHALLENGE), Some("S256"), false).unwrap().unwrap()
     }
 
     #[test]
@@ -173,57 +156,32 @@ mod tests {
             (None, Some("S256")),
             (Some("short"), Some("S256")),
             (Some("ü"), Some("S256")),
-            (
-                Some(concat!("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c", "=")),
-                Some("S256"),
-            ),
+            (Some(concat!("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c", "=")), Some("S256")),
         ] {
             let error = Challenge::parse(challenge, method, false).unwrap_err();
-            assert_eq!(
-                error.code(),
-                ErrorCode::InvalidRequest,
-                "{challenge:?} {method:?}"
-            );
+            assert_eq!(error.code(), ErrorCode::InvalidRequest, "{challenge:?} {method:?}");
         }
         assert!(Challenge::parse(Some(&"a".repeat(129)), Some("S256"), false).is_err());
 
         let wrong = "x".repeat(43);
         let long = "x".repeat(129);
         let non_ascii = "ü".repeat(43);
-        for verifier in [
-            None,
-            Some(&wrong),
-            Some(&long),
-            Some(&non_ascii),
-            Some(&"short".to_owned()),
-        ] {
+        for verifier in [None, Some(&wrong), Some(&long), Some(&non_ascii), Some(&"short".to_owned())] {
             let error = verify(Some(&s256()), verifier.map(String::as_str)).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidGrant, "{verifier:?}");
         }
-        assert_eq!(
-            verify(Some(&s256()), Some(CHALLENGE)).unwrap_err().code(),
-            ErrorCode::InvalidGrant
-        );
-        assert_eq!(
-            verify(None, Some(VERIFIER)).unwrap_err().code(),
-            ErrorCode::InvalidGrant,
-            "downgrade"
-        );
+        assert_eq!(verify(Some(&s256()), Some(CHALLENGE)).unwrap_err().code(), ErrorCode::InvalidGrant);
+        assert_eq!(verify(None, Some(VERIFIER)).unwrap_err().code(), ErrorCode::InvalidGrant, "downgrade");
         assert_eq!(verify(None, None), Ok(()));
     }
 
     #[test]
     fn plain_only_where_it_is_allowed() {
-        let plain = Challenge::parse(Some(VERIFIER), None, true)
-            .unwrap()
-            .unwrap();
+        let plain = Challenge::parse(Some(VERIFIER), None, true).unwrap().unwrap();
         assert_eq!(plain.method(), Method::Plain);
         assert_eq!(verify(Some(&plain), Some(VERIFIER)), Ok(()));
         assert!(verify(Some(&plain), Some(CHALLENGE)).is_err());
-        assert_eq!(
-            Challenge::from_stored("S256", CHALLENGE.into()),
-            Some(s256())
-        );
+        assert_eq!(Challenge::from_stored("S256", CHALLENGE.into()), Some(s256()));
         assert_eq!(Challenge::from_stored("none", CHALLENGE.into()), None);
     }
 

@@ -11,9 +11,8 @@ pub const MAX_LENGTH: usize = 2048;
 /// Query and fragment are free.
 #[must_use]
 pub fn check(path: &str) -> Option<&str> {
-    let plain = path.len() <= MAX_LENGTH
-        && path.starts_with('/')
-        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let plain =
+        path.len() <= MAX_LENGTH && path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if !plain {
         return None;
     }
@@ -21,9 +20,7 @@ pub fn check(path: &str) -> Option<&str> {
     let decoded = decode_bytes(path[..end].replace('+', "%2B").as_bytes()).ok()?;
     let clean = decoded.iter().all(|b| !b.is_ascii_control() && *b != b'\\')
         && !decoded.windows(2).any(|w| w == b"//")
-        && !decoded
-            .split(|b| *b == b'/')
-            .any(|segment| segment == b"." || segment == b"..")
+        && !decoded.split(|b| *b == b'/').any(|segment| segment == b"." || segment == b"..")
         && !path[..end].to_ascii_lowercase().contains("%2f");
     if !clean {
         return None;

@@ -36,10 +36,7 @@ impl ScopeSet {
         let mut list = Vec::new();
         for (count, item) in text.split(' ').filter(|item| !item.is_empty()).enumerate() {
             if count == MAX_SCOPES {
-                return Err(OAuthError::new(
-                    ErrorCode::InvalidScope,
-                    "The request names more than 1000 scopes.",
-                ));
+                return Err(OAuthError::new(ErrorCode::InvalidScope, "The request names more than 1000 scopes."));
             }
             if seen.insert(item) {
                 list.push(item.to_owned());
@@ -130,10 +127,7 @@ mod tests {
     fn keeps_order_and_drops_repetitions() {
         let scopes = ScopeSet::parse("email openid  profile openid").unwrap();
         assert_eq!(scopes.to_string(), "email openid profile");
-        assert_eq!(
-            serde_json::to_string(&scopes).unwrap(),
-            r#""email openid profile""#
-        );
+        assert_eq!(serde_json::to_string(&scopes).unwrap(), r#""email openid profile""#);
         assert!(ScopeSet::parse("").unwrap().is_empty());
         assert!(ScopeSet::parse("openid").unwrap().is_subset(&scopes));
         assert!(!scopes.is_subset(&ScopeSet::parse("openid email").unwrap()));
@@ -141,33 +135,12 @@ mod tests {
 
     #[test]
     fn case_023_scope_lists_unknown_repeated_and_huge() {
-        let scopes = ScopeSet::parse("openid name sub groups email_verified openid")
-            .unwrap()
-            .identity();
+        let scopes = ScopeSet::parse("openid name sub groups email_verified openid").unwrap().identity();
         assert_eq!(scopes.to_string(), "openid groups");
-        let ten_thousand = (0..10_000)
-            .map(|i| format!("s{i}"))
-            .collect::<Vec<_>>()
-            .join(" ");
-        assert_eq!(
-            ScopeSet::parse(&ten_thousand).unwrap_err().code(),
-            ErrorCode::InvalidScope
-        );
-        assert_eq!(
-            ScopeSet::parse(&"openid ".repeat(10_000))
-                .unwrap_err()
-                .code(),
-            ErrorCode::InvalidScope
-        );
-        assert_eq!(
-            ScopeSet::parse(&"openid ".repeat(1000)).unwrap().as_slice(),
-            ["openid"]
-        );
-        assert!(
-            ScopeSet::parse("OpenID open\tid \"openid\"")
-                .unwrap()
-                .identity()
-                .is_empty()
-        );
+        let ten_thousand = (0..10_000).map(|i| format!("s{i}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(ScopeSet::parse(&ten_thousand).unwrap_err().code(), ErrorCode::InvalidScope);
+        assert_eq!(ScopeSet::parse(&"openid ".repeat(10_000)).unwrap_err().code(), ErrorCode::InvalidScope);
+        assert_eq!(ScopeSet::parse(&"openid ".repeat(1000)).unwrap().as_slice(), ["openid"]);
+        assert!(ScopeSet::parse("OpenID open\tid \"openid\"").unwrap().identity().is_empty());
     }
 }

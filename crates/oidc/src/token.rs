@@ -72,9 +72,7 @@ impl TokenRequest {
     pub fn parse(form: &Params) -> Result<Self, OAuthError> {
         form.refuse_repeated(&SINGLE)?;
         if form.is_empty() {
-            return Err(OAuthError::invalid_request(
-                "The request has no parameters: send a form.",
-            ));
+            return Err(OAuthError::invalid_request("The request has no parameters: send a form."));
         }
         let grant_type = form.require("grant_type")?;
         check_resources(form)?;
@@ -85,8 +83,7 @@ impl TokenRequest {
                 code_verifier: secret(form, "code_verifier")?,
             })),
             "refresh_token" => Ok(Self::RefreshToken(RefreshRequest {
-                refresh_token: secret(form, "refresh_token")?
-                    .ok_or_else(|| missing("refresh_token"))?,
+                refresh_token: secret(form, "refresh_token")?.ok_or_else(|| missing("refresh_token"))?,
                 scope: form.get("scope")?.map(ScopeSet::parse).transpose()?,
             })),
             _ => Err(OAuthError::new(
@@ -103,9 +100,9 @@ fn missing(name: &str) -> OAuthError {
 
 fn secret(form: &Params, name: &str) -> Result<Option<String>, OAuthError> {
     match form.get(name)? {
-        Some(value) if value.len() > MAX_VALUE => Err(OAuthError::invalid_grant(format!(
-            "The parameter '{name}' is too long."
-        ))),
+        Some(value) if value.len() > MAX_VALUE => {
+            Err(OAuthError::invalid_grant(format!("The parameter '{name}' is too long.")))
+        }
         value => Ok(value.map(str::to_owned)),
     }
 }
@@ -117,9 +114,7 @@ fn secret(form: &Params, name: &str) -> Result<Option<String>, OAuthError> {
 pub fn check_resources(params: &Params) -> Result<(), OAuthError> {
     for resource in params.all("resource") {
         let well_formed = !resource.contains('#')
-            && !resource
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control())
+            && !resource.chars().any(|c| c.is_whitespace() || c.is_control())
             && url::Url::parse(resource).is_ok();
         if !well_formed {
             return Err(OAuthError::new(
@@ -136,8 +131,10 @@ pub fn check_resources(params: &Params) -> Result<(), OAuthError> {
 pub struct CodeView {
     /// The client it was issued to.
     pub client_id: String,
-    /// `redirect_uri` of the authorization request, if it had one.
-    pub redirect_uri: Option<String>,
+    /// The address that the code was sent to.
+    pub redirect_uri: String,
+    /// Whether the authorization request named it (else it was the client's only one).
+    pub redirect_uri_sent: bool,
     /// The challenge it is bound to.
     pub challenge: Option<Challenge>,
     /// First second at which it isn't good any more.
@@ -168,9 +165,9 @@ impl CodeRefusal {
         match self {
             Self::WrongClient | Self::Replayed => unknown_code(),
             Self::Expired => OAuthError::invalid_grant("The authorization code is expired."),
-            Self::WrongRedirect => OAuthError::invalid_grant(
-                "The 'redirect_uri' is not the one of the authorization request.",
-            ),
+            Self::WrongRedirect => {
+                OAuthError::invalid_grant("The 'redirect_uri' is not the one of the authorization request.")
+            }
             Self::Pkce(error) => error.clone(),
         }
     }
@@ -185,21 +182,14 @@ impl CodeRefusal {
 /// The answer to a code that doesn't exist.
 #[must_use]
 pub fn unknown_code() -> OAuthError {
-    OAuthError::invalid_grant(
-        "The authorization code is unknown, used or was issued to another client.",
-    )
+    OAuthError::invalid_grant("The authorization code is unknown, used or was issued to another client.")
 }
 
 /// Judges a code for an authenticated client. Only after `Ok` may it be taken.
 ///
 /// # Errors
 /// [`CodeRefusal`]. A failed check changes nothing of the code.
-pub fn check_code(
-    code: &CodeView,
-    client_id: &str,
-    request: &CodeRequest,
-    now: i64,
-) -> Result<(), CodeRefusal> {
+pub fn check_code(code: &CodeView, client_id: &str, request: &CodeRequest, now: i64) -> Result<(), CodeRefusal> {
     if code.client_id != client_id {
         return Err(CodeRefusal::WrongClient);
     }
@@ -209,13 +199,15 @@ pub fn check_code(
     if now >= code.expires_at {
         return Err(CodeRefusal::Expired);
     }
-    // RFC 6749 §4.1.3: required and identical if the authorization request had one. Without one there, OAuth 2.1
-    // clients may still send the only registered address; it was not checked, so it must not be sent.
-    if code.redirect_uri != request.redirect_uri {
+    // RFC 6749 §4.1.3: required if the authorization request had it, and identical.
+    let same = match &request.redirect_uri {
+        Some(uri) => *uri == code.redirect_uri,
+        None => !code.redirect_uri_sent,
+    };
+    if !same {
         return Err(CodeRefusal::WrongRedirect);
     }
-    pkce::verify(code.challenge.as_ref(), request.code_verifier.as_deref())
-        .map_err(CodeRefusal::Pkce)
+    pkce::verify(code.challenge.as_ref(), request.code_verifier.as_deref()).map_err(CodeRefusal::Pkce)
 }
 
 /// What is known of a refresh token. Times are seconds since the epoch.
@@ -273,9 +265,7 @@ impl RefreshRefusal {
 /// The answer to a refresh token that doesn't exist.
 #[must_use]
 pub fn unknown_refresh_token() -> OAuthError {
-    OAuthError::invalid_grant(
-        "The refresh token is unknown, used, revoked or was issued to another client.",
-    )
+    OAuthError::invalid_grant("The refresh token is unknown, used, revoked or was issued to another client.")
 }
 
 /// Judges a refresh token for an authenticated client. `grace` is the number of seconds after a rotation in
@@ -283,12 +273,7 @@ pub fn unknown_refresh_token() -> OAuthError {
 ///
 /// # Errors
 /// [`RefreshRefusal`].
-pub fn check_refresh(
-    token: &RefreshView,
-    client_id: &str,
-    now: i64,
-    grace: i64,
-) -> Result<RefreshUse, RefreshRefusal> {
+pub fn check_refresh(token: &RefreshView, client_id: &str, now: i64, grace: i64) -> Result<RefreshUse, RefreshRefusal> {
     if token.client_id != client_id {
         return Err(RefreshRefusal::WrongClient);
     }
@@ -298,11 +283,7 @@ pub fn check_refresh(
     if let Some(rotated_at) = token.rotated_at {
         // A clock that went back must not lengthen the window.
         let age = now.saturating_sub(rotated_at);
-        return if (0..grace).contains(&age) {
-            Ok(RefreshUse::Repeat)
-        } else {
-            Err(RefreshRefusal::Reused)
-        };
+        return if (0..grace).contains(&age) { Ok(RefreshUse::Repeat) } else { Err(RefreshRefusal::Reused) };
     }
     if now >= token.expires_at {
         return Err(RefreshRefusal::Expired);
@@ -315,27 +296,15 @@ pub fn check_refresh(
 ///
 /// # Errors
 /// `invalid_scope` for a known scope that was not granted.
-pub fn narrow_scope(
-    requested: Option<&ScopeSet>,
-    granted: &ScopeSet,
-) -> Result<ScopeSet, OAuthError> {
+pub fn narrow_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Result<ScopeSet, OAuthError> {
     let Some(requested) = requested else {
         return Ok(granted.clone());
     };
-    let known = requested
-        .clone()
-        .retain(|s| crate::scope::IDENTITY.contains(&s) || granted.contains(s));
+    let known = requested.clone().retain(|s| crate::scope::IDENTITY.contains(&s) || granted.contains(s));
     if known.is_subset(granted) {
-        Ok(if known.is_empty() {
-            granted.clone()
-        } else {
-            known
-        })
+        Ok(if known.is_empty() { granted.clone() } else { known })
     } else {
-        Err(OAuthError::new(
-            ErrorCode::InvalidScope,
-            "The 'scope' asks for more than was granted.",
-        ))
+        Err(OAuthError::new(ErrorCode::InvalidScope, "The 'scope' asks for more than was granted."))
     }
 }
 
@@ -394,26 +363,15 @@ mod tests {
 
     #[test]
     fn reads_both_grants() {
-        let form = "grant_type=authorization_code&code=abc&redirect_uri=https%3A%2F%2Fa%2Fcb&code_verifier=v&client_id=x";
-        let Ok(TokenRequest::AuthorizationCode(request)) = parse(form) else {
-            panic!()
-        };
-        assert_eq!(
-            (request.code.as_str(), request.redirect_uri.as_deref()),
-            ("abc", Some("https://a/cb"))
-        );
-        let Ok(TokenRequest::RefreshToken(request)) =
-            parse("grant_type=refresh_token&refresh_token=r&scope=openid")
+        let form =
+            "grant_type=authorization_code&code=abc&redirect_uri=https%3A%2F%2Fa%2Fcb&code_verifier=v&client_id=x";
+        let Ok(TokenRequest::AuthorizationCode(request)) = parse(form) else { panic!() };
+        assert_eq!((request.code.as_str(), request.redirect_uri.as_deref()), ("abc", Some("https://a/cb")));
+        let Ok(TokenRequest::RefreshToken(request)) = parse("grant_type=refresh_token&refresh_token=r&scope=openid")
         else {
             panic!()
         };
-        assert_eq!(
-            (
-                request.refresh_token.as_str(),
-                request.scope.unwrap().to_string()
-            ),
-            ("r", "openid".into())
-        );
+        assert_eq!((request.refresh_token.as_str(), request.scope.unwrap().to_string()), ("r", "openid".into()));
     }
 
     #[test]
@@ -424,40 +382,17 @@ mod tests {
             ("grant_type=", ErrorCode::InvalidRequest),
             ("grant_type=authorization_code", ErrorCode::InvalidRequest),
             ("grant_type=refresh_token", ErrorCode::InvalidRequest),
-            (
-                "grant_type=authorization_code&code=a&code=a",
-                ErrorCode::InvalidRequest,
-            ),
-            (
-                "grant_type=authorization_code&grant_type=refresh_token&code=a",
-                ErrorCode::InvalidRequest,
-            ),
-            (
-                "grant_type=password&username=a",
-                ErrorCode::UnsupportedGrantType,
-            ),
-            (
-                "grant_type=AUTHORIZATION_CODE&code=a",
-                ErrorCode::UnsupportedGrantType,
-            ),
-            (
-                "grant_type=authorization_code&code=a&resource=relative",
-                ErrorCode::InvalidTarget,
-            ),
-            (
-                "grant_type=authorization_code&code=a&resource=https://a/%23x",
-                ErrorCode::InvalidTarget,
-            ),
+            ("grant_type=authorization_code&code=a&code=a", ErrorCode::InvalidRequest),
+            ("grant_type=authorization_code&grant_type=refresh_token&code=a", ErrorCode::InvalidRequest),
+            ("grant_type=password&username=a", ErrorCode::UnsupportedGrantType),
+            ("grant_type=AUTHORIZATION_CODE&code=a", ErrorCode::UnsupportedGrantType),
+            ("grant_type=authorization_code&code=a&resource=relative", ErrorCode::InvalidTarget),
+            ("grant_type=authorization_code&code=a&resource=https://a/%23x", ErrorCode::InvalidTarget),
         ] {
             assert_eq!(parse(form).unwrap_err().code(), code, "{form}");
         }
         assert_eq!(
-            parse(&format!(
-                "grant_type=authorization_code&code={}",
-                "a".repeat(5000)
-            ))
-            .unwrap_err()
-            .code(),
+            parse(&format!("grant_type=authorization_code&code={}", "a".repeat(5000))).unwrap_err().code(),
             ErrorCode::InvalidGrant
         );
     }
@@ -466,106 +401,53 @@ mod tests {
     fn case_015_codes_are_bound() {
         let code = CodeView {
             client_id: "app".into(),
-            redirect_uri: Some("https://a/cb".into()),
+            redirect_uri: "https://a/cb".into(),
+            redirect_uri_sent: true,
             challenge: None,
             expires_at: 100,
             used: false,
         };
         let good = code_request(Some("https://a/cb"), None);
         assert_eq!(check_code(&code, "app", &good, 99), Ok(()));
-        assert_eq!(
-            check_code(&code, "other", &good, 99),
-            Err(CodeRefusal::WrongClient)
-        );
-        assert_eq!(
-            check_code(&code, "app", &good, 100),
-            Err(CodeRefusal::Expired)
-        );
-        for redirect in [
-            None,
-            Some("https://a/cb/"),
-            Some("https://A/cb"),
-            Some("https://a/cb?"),
-        ] {
-            assert_eq!(
-                check_code(&code, "app", &code_request(redirect, None), 1),
-                Err(CodeRefusal::WrongRedirect)
-            );
+        assert_eq!(check_code(&code, "other", &good, 99), Err(CodeRefusal::WrongClient));
+        assert_eq!(check_code(&code, "app", &good, 100), Err(CodeRefusal::Expired));
+        for redirect in [None, Some("https://a/cb/"), Some("https://A/cb"), Some("https://a/cb?")] {
+            assert_eq!(check_code(&code, "app", &code_request(redirect, None), 1), Err(CodeRefusal::WrongRedirect));
         }
-        let downgrade = check_code(
-            &code,
-            "app",
-            &code_request(Some("https://a/cb"), Some("x")),
-            1,
+        let unsent = CodeView { redirect_uri_sent: false, ..code.clone() };
+        assert_eq!(check_code(&unsent, "app", &code_request(None, None), 1), Ok(()));
+        assert_eq!(check_code(&unsent, "app", &good, 1), Ok(()));
+        assert_eq!(
+            check_code(&unsent, "app", &code_request(Some("https://b/"), None), 1),
+            Err(CodeRefusal::WrongRedirect)
         );
+        let downgrade = check_code(&code, "app", &code_request(Some("https://a/cb"), Some("x")), 1);
         assert!(matches!(downgrade, Err(CodeRefusal::Pkce(_))));
 
         let used = CodeView { used: true, ..code };
         let refusal = check_code(&used, "app", &good, 1000).unwrap_err();
         assert!(refusal.kills_family());
         let foreign = check_code(&used, "other", &good, 1).unwrap_err();
-        assert!(
-            !foreign.kills_family(),
-            "another client can't end this one's tokens"
-        );
-        for refusal in [
-            refusal,
-            foreign,
-            CodeRefusal::Expired,
-            CodeRefusal::WrongRedirect,
-        ] {
+        assert!(!foreign.kills_family(), "another client can't end this one's tokens");
+        for refusal in [refusal, foreign, CodeRefusal::Expired, CodeRefusal::WrongRedirect] {
             assert_eq!(refusal.error().code(), ErrorCode::InvalidGrant);
         }
     }
 
     #[test]
     fn case_034_refresh_tokens_rotate_once() {
-        let token = RefreshView {
-            client_id: "app".into(),
-            expires_at: 100,
-            rotated_at: None,
-            revoked: false,
-        };
+        let token = RefreshView { client_id: "app".into(), expires_at: 100, rotated_at: None, revoked: false };
         assert_eq!(check_refresh(&token, "app", 99, 10), Ok(RefreshUse::Rotate));
-        assert_eq!(
-            check_refresh(&token, "app", 100, 10),
-            Err(RefreshRefusal::Expired)
-        );
-        assert_eq!(
-            check_refresh(&token, "other", 1, 10),
-            Err(RefreshRefusal::WrongClient)
-        );
-        let rotated = RefreshView {
-            rotated_at: Some(50),
-            ..token.clone()
-        };
-        assert_eq!(
-            check_refresh(&rotated, "app", 59, 10),
-            Ok(RefreshUse::Repeat)
-        );
-        assert_eq!(
-            check_refresh(&rotated, "app", 60, 10),
-            Err(RefreshRefusal::Reused)
-        );
-        assert_eq!(
-            check_refresh(&rotated, "app", 50, 0),
-            Err(RefreshRefusal::Reused)
-        );
-        assert_eq!(
-            check_refresh(&rotated, "app", 40, 10),
-            Err(RefreshRefusal::Reused)
-        );
-        assert!(
-            RefreshRefusal::Reused.kills_family() && !RefreshRefusal::WrongClient.kills_family()
-        );
-        let revoked = RefreshView {
-            revoked: true,
-            ..token
-        };
-        assert_eq!(
-            check_refresh(&revoked, "app", 1, 10),
-            Err(RefreshRefusal::Revoked)
-        );
+        assert_eq!(check_refresh(&token, "app", 100, 10), Err(RefreshRefusal::Expired));
+        assert_eq!(check_refresh(&token, "other", 1, 10), Err(RefreshRefusal::WrongClient));
+        let rotated = RefreshView { rotated_at: Some(50), ..token.clone() };
+        assert_eq!(check_refresh(&rotated, "app", 59, 10), Ok(RefreshUse::Repeat));
+        assert_eq!(check_refresh(&rotated, "app", 60, 10), Err(RefreshRefusal::Reused));
+        assert_eq!(check_refresh(&rotated, "app", 50, 0), Err(RefreshRefusal::Reused));
+        assert_eq!(check_refresh(&rotated, "app", 40, 10), Err(RefreshRefusal::Reused));
+        assert!(RefreshRefusal::Reused.kills_family() && !RefreshRefusal::WrongClient.kills_family());
+        let revoked = RefreshView { revoked: true, ..token };
+        assert_eq!(check_refresh(&revoked, "app", 1, 10), Err(RefreshRefusal::Revoked));
     }
 
     #[test]
@@ -574,14 +456,8 @@ mod tests {
         let narrow = |text: &str| narrow_scope(Some(&ScopeSet::parse(text).unwrap()), &granted);
         assert_eq!(narrow_scope(None, &granted).unwrap(), granted);
         assert_eq!(narrow("openid").unwrap().to_string(), "openid");
-        assert_eq!(
-            narrow("openid name profile").unwrap().to_string(),
-            "openid profile"
-        );
-        assert_eq!(
-            narrow("openid groups").unwrap_err().code(),
-            ErrorCode::InvalidScope
-        );
+        assert_eq!(narrow("openid name profile").unwrap().to_string(), "openid profile");
+        assert_eq!(narrow("openid groups").unwrap_err().code(), ErrorCode::InvalidScope);
     }
 
     #[test]

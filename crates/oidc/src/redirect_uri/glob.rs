@@ -139,11 +139,7 @@ impl Glob {
             advance(&mut next, &self.skip_two, 2);
             let mut alive = 0;
             for word in 0..self.words {
-                let segment = if byte == b'/' {
-                    0
-                } else {
-                    self.stay_in_segment[word]
-                };
+                let segment = if byte == b'/' { 0 } else { self.stay_in_segment[word] };
                 next[word] |= current[word] & (self.stay[word] | segment);
                 alive |= next[word];
             }
@@ -197,13 +193,12 @@ mod tests {
             [b'/', b'*', b'*', b'/', rest @ ..] => {
                 text.first() == Some(&b'/')
                     && (reference_slash(rest, &text[1..])
-                        || (1..text.len())
-                            .any(|i| text[i] == b'/' && reference_slash(rest, &text[i + 1..])))
+                        || (1..text.len()).any(|i| text[i] == b'/' && reference_slash(rest, &text[i + 1..])))
             }
             [b'*', b'*', rest @ ..] => (0..=text.len()).any(|i| reference(rest, &text[i..])),
-            [b'*', rest @ ..] => (1..=text.len())
-                .take_while(|i| text[i - 1] != b'/')
-                .any(|i| reference(rest, &text[i..])),
+            [b'*', rest @ ..] => {
+                (1..=text.len()).take_while(|i| text[i - 1] != b'/').any(|i| reference(rest, &text[i..]))
+            }
             [byte, rest @ ..] => text.first() == Some(byte) && reference(rest, &text[1..]),
         }
     }
@@ -213,8 +208,7 @@ mod tests {
         match pattern {
             [b'*', b'*', b'/', rest @ ..] => {
                 reference_slash(rest, text)
-                    || (0..text.len())
-                        .any(|i| text[i] == b'/' && reference_slash(rest, &text[i + 1..]))
+                    || (0..text.len()).any(|i| text[i] == b'/' && reference_slash(rest, &text[i + 1..]))
             }
             _ => reference(pattern, text),
         }
@@ -229,14 +223,8 @@ mod tests {
         assert!(!glob.matches(format!("/{}/xyz/{}", "a".repeat(70), "b".repeat(129)).as_bytes()));
         for length in 55..75 {
             let glob = Glob::new(&format!("{}/**/c", "a".repeat(length)), Stars::Path);
-            assert!(
-                glob.matches(format!("{}/c", "a".repeat(length)).as_bytes()),
-                "{length}"
-            );
-            assert!(
-                glob.matches(format!("{}/b/c", "a".repeat(length)).as_bytes()),
-                "{length}"
-            );
+            assert!(glob.matches(format!("{}/c", "a".repeat(length)).as_bytes()), "{length}");
+            assert!(glob.matches(format!("{}/b/c", "a".repeat(length)).as_bytes()), "{length}");
         }
     }
 

@@ -61,9 +61,7 @@ const FORBIDDEN_SCHEMES: [&str; 14] = [
 ];
 
 fn forbidden_scheme(scheme: &str) -> bool {
-    FORBIDDEN_SCHEMES
-        .iter()
-        .any(|forbidden| forbidden.eq_ignore_ascii_case(scheme))
+    FORBIDDEN_SCHEMES.iter().any(|forbidden| forbidden.eq_ignore_ascii_case(scheme))
 }
 
 /// What an address is used for.
@@ -86,10 +84,7 @@ impl RedirectUri {
     fn new(raw: &str, target: &Target) -> Self {
         // A header is ASCII. An address with other letters is sent in its canonical form, the same address.
         let location = (!raw.is_ascii()).then(|| target.canonical().to_owned());
-        Self {
-            raw: raw.to_owned(),
-            location,
-        }
+        Self { raw: raw.to_owned(), location }
     }
 
     /// The address exactly as it was requested: what a token request is compared with (RFC 6749 §4.1.3).
@@ -190,12 +185,18 @@ pub enum Mismatch {
 ///
 /// # Errors
 /// [`Mismatch`] with the reason. It is for our own pages: an unregistered address never learns anything.
-pub fn matches(
-    patterns: &[Pattern],
-    requested: &str,
-    allow_insecure: bool,
-) -> Result<Matched, Mismatch> {
+pub fn matches(patterns: &[Pattern], requested: &str, allow_insecure: bool) -> Result<Matched, Mismatch> {
     matches_for(Purpose::Redirect, patterns, requested, allow_insecure)
+}
+
+/// The address of a client that has exactly one, without stars: what a request without `redirect_uri` means
+/// (RFC 6749 §3.1.2.3).
+#[must_use]
+pub fn sole(patterns: &[Pattern], allow_insecure: bool) -> Option<RedirectUri> {
+    match patterns {
+        [only] if only.is_literal() => matches(patterns, only.as_str(), allow_insecure).ok().map(|found| found.uri),
+        _ => None,
+    }
 }
 
 /// As [`matches`], for either purpose.
@@ -217,16 +218,8 @@ pub fn matches_for(
     if !allow_insecure && !target.is_secure() {
         return Err(Mismatch::Insecure);
     }
-    let found = |entry| {
-        Ok(Matched {
-            uri: RedirectUri::new(requested, &target),
-            entry,
-        })
-    };
-    if let Some(entry) = patterns
-        .iter()
-        .position(|pattern| pattern.is_literal() && pattern.as_str() == requested)
-    {
+    let found = |entry| Ok(Matched { uri: RedirectUri::new(requested, &target), entry });
+    if let Some(entry) = patterns.iter().position(|pattern| pattern.is_literal() && pattern.as_str() == requested) {
         return found(entry);
     }
     if let Some(why) = target.ambiguity() {
@@ -242,12 +235,7 @@ pub fn matches_for(
             Err(_) => {}
         }
     }
-    Err(
-        nearest.map_or(Mismatch::NoEntries, |(part, entry)| Mismatch::NoMatch {
-            entry,
-            part,
-        }),
-    )
+    Err(nearest.map_or(Mismatch::NoEntries, |(part, entry)| Mismatch::NoMatch { entry, part }))
 }
 
 /// As [`matches`], for entries that are still text. An entry that isn't valid is skipped.
@@ -262,22 +250,12 @@ pub fn matches_entries<S: AsRef<str>>(
     let (indices, patterns): (Vec<usize>, Vec<Pattern>) = entries
         .iter()
         .enumerate()
-        .filter_map(|(index, entry)| {
-            Pattern::parse(entry.as_ref())
-                .ok()
-                .map(|pattern| (index, pattern))
-        })
+        .filter_map(|(index, entry)| Pattern::parse(entry.as_ref()).ok().map(|pattern| (index, pattern)))
         .unzip();
     let original = |index: usize| indices.get(index).copied().unwrap_or(index);
     match matches(&patterns, requested, allow_insecure) {
-        Ok(found) => Ok(Matched {
-            entry: original(found.entry),
-            ..found
-        }),
-        Err(Mismatch::NoMatch { entry, part }) => Err(Mismatch::NoMatch {
-            entry: original(entry),
-            part,
-        }),
+        Ok(found) => Ok(Matched { entry: original(found.entry), ..found }),
+        Err(Mismatch::NoMatch { entry, part }) => Err(Mismatch::NoMatch { entry: original(entry), part }),
         Err(other) => Err(other),
     }
 }

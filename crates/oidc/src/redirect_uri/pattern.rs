@@ -98,11 +98,7 @@ enum Text {
 
 impl Text {
     fn new(text: String, stars: Stars) -> Self {
-        if text.contains('*') {
-            Self::Like(Glob::new(&text, stars))
-        } else {
-            Self::Is(text)
-        }
+        if text.contains('*') { Self::Like(Glob::new(&text, stars)) } else { Self::Is(text) }
     }
 
     fn fits(&self, text: &str) -> bool {
@@ -159,28 +155,15 @@ impl Pattern {
         if entry.is_empty() || entry.len() > MAX_LENGTH {
             return Err(PatternError::Length);
         }
-        if entry
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
-        {
+        if entry.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(PatternError::Character);
         }
-        let kind = if entry == "*" {
-            Kind::All
-        } else {
-            Kind::Parts(Box::new(Parts::parse(entry, purpose)?))
-        };
-        Ok(Self {
-            entry: entry.to_owned(),
-            kind,
-        })
+        let kind = if entry == "*" { Kind::All } else { Kind::Parts(Box::new(Parts::parse(entry, purpose)?)) };
+        Ok(Self { entry: entry.to_owned(), kind })
     }
 
     /// Reads a stored list. What isn't valid (it may come from an import) is left out and returned beside.
-    pub fn parse_list<S: AsRef<str>>(
-        purpose: Purpose,
-        entries: &[S],
-    ) -> (Vec<Self>, Vec<(usize, PatternError)>) {
+    pub fn parse_list<S: AsRef<str>>(purpose: Purpose, entries: &[S]) -> (Vec<Self>, Vec<(usize, PatternError)>) {
         let (mut good, mut bad) = (Vec::with_capacity(entries.len()), Vec::new());
         for (index, entry) in entries.iter().enumerate() {
             match Self::parse_for(purpose, entry.as_ref()) {
@@ -246,33 +229,18 @@ impl Parts {
         }
         let port = parse_port(port, scheme.as_deref())?;
         let path = parse_path(path, &host)?;
-        let query = query
-            .map(parse_query_pattern)
-            .transpose()?
-            .unwrap_or_default();
+        let query = query.map(parse_query_pattern).transpose()?.unwrap_or_default();
         if purpose == Purpose::Redirect
             && let Some(name) = reserved(query.iter().map(|(name, _)| name.as_slice()))
         {
             return Err(PatternError::ReservedQuery(name));
         }
-        Ok(Self {
-            scheme,
-            user_info,
-            host,
-            port,
-            path,
-            query,
-            literal: !entry.contains('*'),
-        })
+        Ok(Self { scheme, user_info, host, port, path, query, literal: !entry.contains('*') })
     }
 
     fn compare(&self, target: &Target) -> Result<(), Part> {
         let url = target.url();
-        if self
-            .scheme
-            .as_deref()
-            .is_some_and(|scheme| scheme != url.scheme())
-        {
+        if self.scheme.as_deref().is_some_and(|scheme| scheme != url.scheme()) {
             return Err(Part::Scheme);
         }
         let host = url.host_str().unwrap_or_default();
@@ -302,12 +270,7 @@ impl Parts {
             Path::Free => target.path_ambiguity().is_none(),
             Path::Text(Text::Is(own)) => own == path,
             Path::Text(Text::Like(glob)) => {
-                target.path_ambiguity().is_none()
-                    && glob.matches(if path.is_empty() {
-                        b"/"
-                    } else {
-                        path.as_bytes()
-                    })
+                target.path_ambiguity().is_none() && glob.matches(if path.is_empty() { b"/" } else { path.as_bytes() })
             }
         };
         if !path_fits {
@@ -315,11 +278,7 @@ impl Parts {
         }
         let given = target.query().ok_or(Part::Query)?;
         let query_fits = given.len() == self.query.len()
-            && self
-                .query
-                .iter()
-                .zip(given)
-                .all(|((name, glob), (n, value))| name == n && glob.matches(value));
+            && self.query.iter().zip(given).all(|((name, glob), (n, value))| name == n && glob.matches(value));
         if query_fits { Ok(()) } else { Err(Part::Query) }
     }
 
@@ -354,11 +313,8 @@ impl HostPattern {
                     return false;
                 }
                 let mut given = host.split('.');
-                labels.iter().all(|label| {
-                    given
-                        .next()
-                        .is_some_and(|text| !text.is_empty() && label.fits(text))
-                }) && given.next().is_none()
+                labels.iter().all(|label| given.next().is_some_and(|text| !text.is_empty() && label.fits(text)))
+                    && given.next().is_none()
             }
         }
     }
@@ -369,25 +325,15 @@ fn parse_scheme(scheme: &str) -> Result<Option<String>, PatternError> {
         return Ok(None);
     }
     if scheme.contains('*') {
-        return Err(if scheme.contains('/') {
-            PatternError::Relative
-        } else {
-            PatternError::SchemeStar
-        });
+        return Err(if scheme.contains('/') { PatternError::Relative } else { PatternError::SchemeStar });
     }
     let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
     if !valid {
         return Err(PatternError::Relative);
     }
     let scheme = scheme.to_ascii_lowercase();
-    if forbidden_scheme(&scheme) {
-        Err(PatternError::Scheme(scheme))
-    } else {
-        Ok(Some(scheme))
-    }
+    if forbidden_scheme(&scheme) { Err(PatternError::Scheme(scheme)) } else { Ok(Some(scheme)) }
 }
 
 /// The form that the URL parser gives to user info.
@@ -395,20 +341,13 @@ fn parse_user_info(info: &str) -> Result<(Text, Option<Text>), PatternError> {
     if info.contains('@') {
         return Err(PatternError::UserInfo);
     }
-    let (user, password) = info
-        .split_once(':')
-        .map_or((info, None), |(user, password)| (user, Some(password)));
+    let (user, password) = info.split_once(':').map_or((info, None), |(user, password)| (user, Some(password)));
     check_escapes(info)?;
     let mut url = Url::parse("http://h/").map_err(|_| PatternError::UserInfo)?;
-    url.set_username(user)
-        .map_err(|()| PatternError::UserInfo)?;
-    url.set_password(password)
-        .map_err(|()| PatternError::UserInfo)?;
+    url.set_username(user).map_err(|()| PatternError::UserInfo)?;
+    url.set_password(password).map_err(|()| PatternError::UserInfo)?;
     let text = |text: &str| Text::new(text.to_owned(), Stars::Plain);
-    Ok((
-        text(url.username()),
-        password.map(|_| text(url.password().unwrap_or_default())),
-    ))
+    Ok((text(url.username()), password.map(|_| text(url.password().unwrap_or_default()))))
 }
 
 fn split_port(host_port: &str) -> Result<(&str, Option<&str>), PatternError> {
@@ -421,9 +360,7 @@ fn split_port(host_port: &str) -> Result<(&str, Option<&str>), PatternError> {
             None => Err(PatternError::Host),
         };
     }
-    Ok(host_port
-        .split_once(':')
-        .map_or((host_port, None), |(host, port)| (host, Some(port))))
+    Ok(host_port.split_once(':').map_or((host_port, None), |(host, port)| (host, Some(port))))
 }
 
 fn parse_port(port: Option<&str>, scheme: Option<&str>) -> Result<Port, PatternError> {
@@ -435,18 +372,14 @@ fn parse_port(port: Option<&str>, scheme: Option<&str>) -> Result<Port, PatternE
     match port {
         None => Ok(Port::Default),
         Some(text) if !text.is_empty() && text.bytes().all(|b| b == b'*') => Ok(Port::Any),
-        Some(text)
-            if text.contains('*') && text.bytes().all(|b| b.is_ascii_digit() || b == b'*') =>
-        {
+        Some(text) if text.contains('*') && text.bytes().all(|b| b.is_ascii_digit() || b == b'*') => {
             Ok(Port::Like(Glob::new(text, Stars::Plain)))
         }
-        Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
-            match text.parse::<u16>() {
-                Ok(0) | Err(_) => Err(PatternError::Port),
-                Ok(port) if Some(port) == default => Ok(Port::Default),
-                Ok(port) => Ok(Port::Is(port)),
-            }
-        }
+        Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => match text.parse::<u16>() {
+            Ok(0) | Err(_) => Err(PatternError::Port),
+            Ok(port) if Some(port) == default => Ok(Port::Default),
+            Ok(port) => Ok(Port::Is(port)),
+        },
         Some(_) => Err(PatternError::Port),
     }
 }
@@ -456,10 +389,7 @@ fn parse_host(host: &str, domain_rules: bool) -> Result<HostPattern, PatternErro
         return Ok(HostPattern::Absent);
     }
     if let Some(inner) = host.strip_prefix('[') {
-        let ip: Ipv6Addr = inner
-            .strip_suffix(']')
-            .and_then(|ip| ip.parse().ok())
-            .ok_or(PatternError::Host)?;
+        let ip: Ipv6Addr = inner.strip_suffix(']').and_then(|ip| ip.parse().ok()).ok_or(PatternError::Host)?;
         return Ok(HostPattern::Is(Host::<String>::Ipv6(ip).to_string()));
     }
     if host.contains("**") {
@@ -480,20 +410,14 @@ fn parse_host(host: &str, domain_rules: bool) -> Result<HostPattern, PatternErro
             }
             return Ok(HostPattern::Is(parsed.to_string()));
         }
-        return Host::parse_opaque(host)
-            .map(|h| HostPattern::Is(h.to_string()))
-            .map_err(|_| PatternError::Host);
+        return Host::parse_opaque(host).map(|h| HostPattern::Is(h.to_string())).map_err(|_| PatternError::Host);
     }
     let mut labels = Vec::new();
     let mut numbers = 0;
     for label in host.split('.') {
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
         let label = if label.is_ascii() && label.chars().all(valid) {
-            if domain_rules {
-                label.to_ascii_lowercase()
-            } else {
-                label.to_owned()
-            }
+            if domain_rules { label.to_ascii_lowercase() } else { label.to_owned() }
         } else if !label.contains('*') && domain_rules {
             match Host::parse(label) {
                 Ok(Host::Domain(label)) if !label.contains('.') => label,
@@ -506,10 +430,7 @@ fn parse_host(host: &str, domain_rules: bool) -> Result<HostPattern, PatternErro
         labels.push(label);
     }
     let only_ipv4 = labels.len() == 4 && numbers == 4 && labels.iter().any(|label| label != "*");
-    let labels = labels
-        .into_iter()
-        .map(|label| Text::new(label, Stars::Plain))
-        .collect();
+    let labels = labels.into_iter().map(|label| Text::new(label, Stars::Plain)).collect();
     Ok(HostPattern::Labels { labels, only_ipv4 })
 }
 
@@ -522,16 +443,13 @@ fn parse_path(path: &str, host: &HostPattern) -> Result<Path, PatternError> {
     for c in path.chars() {
         match c {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '/' | '%' | '*' => canonical.push(c),
-            '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '+' | ',' | ';' | '='
-            | ':' | '@' => {
+            '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '+' | ',' | ';' | '=' | ':' | '@' => {
                 canonical.push(c);
             }
             c if c.is_ascii() => return Err(PatternError::Uri(c)),
             c => {
-                canonical.extend(percent_encoding::utf8_percent_encode(
-                    &c.to_string(),
-                    percent_encoding::NON_ALPHANUMERIC,
-                ));
+                canonical
+                    .extend(percent_encoding::utf8_percent_encode(&c.to_string(), percent_encoding::NON_ALPHANUMERIC));
             }
         }
     }
@@ -549,10 +467,7 @@ fn parse_path(path: &str, host: &HostPattern) -> Result<Path, PatternError> {
 
 /// Stars are special in values only, and only those that are written as stars (not `%2A`).
 fn parse_query_pattern(query: &str) -> Result<Vec<(Vec<u8>, Glob)>, PatternError> {
-    if let Some(c) = query
-        .chars()
-        .find(|c| matches!(c, '<' | '>' | '"' | '`' | '{' | '}' | '|' | '^'))
-    {
+    if let Some(c) = query.chars().find(|c| matches!(c, '<' | '>' | '"' | '`' | '{' | '}' | '|' | '^')) {
         return Err(PatternError::Uri(c));
     }
     parse_query(Some(query)).ok_or(PatternError::Encoding)?;
@@ -560,16 +475,11 @@ fn parse_query_pattern(query: &str) -> Result<Vec<(Vec<u8>, Glob)>, PatternError
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let decode = |text: &str| decode_bytes(text.as_bytes()).map_err(|_| PatternError::Encoding);
-        let literals = value
-            .split('*')
-            .map(decode)
-            .collect::<Result<Vec<_>, _>>()?;
-        let pieces = literals.iter().enumerate().flat_map(|(i, bytes)| {
-            (i > 0)
-                .then_some(Piece::Star)
-                .into_iter()
-                .chain([Piece::Literal(bytes)])
-        });
+        let literals = value.split('*').map(decode).collect::<Result<Vec<_>, _>>()?;
+        let pieces = literals
+            .iter()
+            .enumerate()
+            .flat_map(|(i, bytes)| (i > 0).then_some(Piece::Star).into_iter().chain([Piece::Literal(bytes)]));
         pairs.push((decode(name)?, Glob::from_pieces(pieces)));
     }
     pairs.sort_by(|a, b| a.0.cmp(&b.0));

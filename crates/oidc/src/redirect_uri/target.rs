@@ -26,10 +26,7 @@ impl Target {
         if requested.is_empty() {
             return Err(Mismatch::NotAbsolute);
         }
-        if requested
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
-        {
+        if requested.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(Mismatch::Character);
         }
         let (scheme, rest) = requested.split_once(':').ok_or(Mismatch::NotAbsolute)?;
@@ -48,16 +45,10 @@ impl Target {
             return Err(Mismatch::NotAbsolute);
         }
         let query = parse_query(url.query());
-        let ambiguity = ambiguity(&url, rest).or(query
-            .is_none()
-            .then_some("its query has a malformed percent-encoding"));
+        let ambiguity =
+            ambiguity(&url, rest).or(query.is_none().then_some("its query has a malformed percent-encoding"));
         let path_ambiguity = path_ambiguity(url.path());
-        Ok(Self {
-            url,
-            ambiguity,
-            path_ambiguity,
-            query,
-        })
+        Ok(Self { url, ambiguity, path_ambiguity, query })
     }
 
     /// The address in the one form of the WHATWG URL standard.
@@ -86,22 +77,14 @@ impl Target {
     }
 
     pub(super) fn reserved_query(&self) -> Option<&'static str> {
-        reserved(
-            self.query
-                .as_deref()?
-                .iter()
-                .map(|(name, _)| name.as_slice()),
-        )
+        reserved(self.query.as_deref()?.iter().map(|(name, _)| name.as_slice()))
     }
 
     /// True unless the address is plain `http` to another machine.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.url.scheme() != "http"
-            || self
-                .url
-                .host_str()
-                .is_some_and(|host| is_loopback(host) || host.ends_with(".localhost"))
+            || self.url.host_str().is_some_and(|host| is_loopback(host) || host.ends_with(".localhost"))
     }
 }
 
@@ -121,11 +104,7 @@ pub(super) fn is_loopback_ip(host: &str) -> bool {
 }
 
 pub(super) fn reserved<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
-    names.into_iter().find_map(|name| {
-        RESERVED_QUERY
-            .into_iter()
-            .find(|reserved| reserved.as_bytes() == name)
-    })
+    names.into_iter().find_map(|name| RESERVED_QUERY.into_iter().find(|reserved| reserved.as_bytes() == name))
 }
 
 /// `rest` is what follows the scheme's colon, as it was sent.
@@ -162,19 +141,12 @@ fn ambiguity(url: &Url, rest: &str) -> Option<&'static str> {
         }
         _ => {}
     }
-    path.split('/')
-        .any(is_dots)
-        .then_some("its path has a dot segment")
+    path.split('/').any(is_dots).then_some("its path has a dot segment")
 }
 
 /// `.` and `..`, with dots plain or encoded, with or without `;parameters`.
 pub(super) fn is_dots(segment: &str) -> bool {
-    let name = segment
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .replace("%2e", ".");
+    let name = segment.split(';').next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
     name == "." || name == ".."
 }
 
@@ -193,23 +165,13 @@ fn path_ambiguity(path: &str) -> Option<&'static str> {
         let Ok(decoded) = decode_bytes(segment.replace('+', "%2B").as_bytes()) else {
             return Some("its path has a malformed percent-encoding");
         };
-        if decoded
-            .iter()
-            .any(|b| matches!(b, b'/' | b'\\' | 0..=0x1f | 0x7f))
-        {
+        if decoded.iter().any(|b| matches!(b, b'/' | b'\\' | 0..=0x1f | 0x7f)) {
             return Some("its path has an encoded slash, backslash or control character");
         }
-        if decoded
-            .split(|b| *b == b';')
-            .next()
-            .is_some_and(|name| name == b"." || name == b"..")
-        {
+        if decoded.split(|b| *b == b';').next().is_some_and(|name| name == b"." || name == b"..") {
             return Some("its path has a dot segment");
         }
-        if decoded
-            .windows(3)
-            .any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
-        {
+        if decoded.windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit()) {
             return Some("its path is percent-encoded twice");
         }
     }
@@ -219,16 +181,9 @@ fn path_ambiguity(path: &str) -> Option<&'static str> {
 /// Decoded pairs sorted by name, stable. `None` for a malformed percent-encoding.
 pub(super) fn parse_query(query: Option<&str>) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut pairs = Vec::new();
-    for pair in query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        pairs.push((
-            decode_bytes(name.as_bytes()).ok()?,
-            decode_bytes(value.as_bytes()).ok()?,
-        ));
+        pairs.push((decode_bytes(name.as_bytes()).ok()?, decode_bytes(value.as_bytes()).ok()?));
     }
     pairs.sort_by(|a, b| a.0.cmp(&b.0));
     Some(pairs)

@@ -1,0 +1,71 @@
+//! The authorization endpoint (RFC 6749 §4.1, OpenID Connect Core §3.1.2).
+//!
+//! Three steps, each its own type: [`AuthorizationRequest`] is what was sent; [`ValidRequest`] is what a known
+//! client may ask for, with an address that answers may go to; [`Decision`] is what happens now, given who is
+//! signed in. Nothing is kept between calls: a request that comes back after a page is validated and decided
+//! again, with the [`InteractionView`] as its memory.
+
+mod decision;
+mod interaction;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use decision::{Consent, Decision, Facts, Issue, Refusal, SessionView, UserView, decide};
+pub use interaction::{InteractionView, Requirements, Step, StepError, StepFacts, advance, begin};
+pub use request::{
+    AuthorizationRequest, ClientError, Policy, Prompt, Rejection, ResponseMode, ValidRequest, parse_prompt,
+};
+
+use crate::error::{ErrorCode, OAuthError};
+use crate::redirect_uri::Pattern;
+
+/// What the protocol needs to know of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientView {
+    /// `client_id`.
+    pub id: String,
+    /// Registered callback addresses (see [`Pattern::parse_list`]).
+    pub redirect_uris: Vec<Pattern>,
+    /// It can't keep a secret; PKCE is always required of it.
+    pub is_public: bool,
+    /// PKCE is required of it.
+    pub pkce_required: bool,
+    /// Every authorization needs a fresh passkey ceremony.
+    pub requires_reauthentication: bool,
+    /// No consent page, unless the request asks for one.
+    pub skip_consent: bool,
+    /// `None`: everybody may enter. `Some`: members of these groups (ids); of none if empty.
+    pub allowed_groups: Option<Vec<String>>,
+}
+
+impl ClientView {
+    /// True if the group restriction lets this user in.
+    #[must_use]
+    pub fn admits(&self, user: &UserView) -> bool {
+        match &self.allowed_groups {
+            None => true,
+            Some(allowed) => allowed.iter().any(|group| user.group_ids.contains(group)),
+        }
+    }
+
+    /// Checks the user of a grant at the token endpoint, on every use (oidc.md §13.2, RFC 6749 §5.2).
+    ///
+    /// # Errors
+    /// `invalid_grant` if the user is gone, disabled or no longer in an allowed group.
+    pub fn check_grant_user(&self, user: Option<&UserView>) -> Result<(), OAuthError> {
+        match user {
+            None => Err(OAuthError::invalid_grant("The user of this grant does not exist any more.")),
+            Some(user) if user.disabled => Err(OAuthError::invalid_grant("The user of this grant is disabled.")),
+            Some(user) if !self.admits(user) => {
+                Err(OAuthError::invalid_grant("The user of this grant may no longer use this client."))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// The refusal of a user outside the allowed groups. Relying parties' guides quote the sentence.
+fn not_allowed() -> OAuthError {
+    OAuthError::new(ErrorCode::AccessDenied, "You are not allowed to access this service.")
+}
