@@ -28,7 +28,9 @@ pub fn record(
 pub fn place(ip_address: &str) -> Place {
     let lan = |city: &str| Place { country: "Internal Network".to_owned(), city: city.to_owned() };
     match ip_address.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(v4)) if v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]) => lan("Tailscale"),
+        Ok(std::net::IpAddr::V4(v4)) if v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]) => {
+            lan("Tailscale")
+        }
         Ok(std::net::IpAddr::V4(v4)) if v4.is_private() || v4.is_loopback() || v4.is_link_local() => lan("LAN"),
         Ok(std::net::IpAddr::V6(v6)) if v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() => {
             lan("LAN")

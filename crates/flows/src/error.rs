@@ -207,3 +207,15 @@ impl From<StoreError> for Error {
         }
     }
 }
+
+/// Maps a broken uniqueness of accounts to `already_in_use`.
+pub fn unique_user(error: StoreError) -> Error {
+    match &error {
+        StoreError::UniqueViolation { constraint } if constraint.contains("email") => Error::already_in_use("email"),
+        StoreError::UniqueViolation { constraint } if constraint.contains("username") => {
+            Error::already_in_use("username")
+        }
+        StoreError::UniqueViolation { constraint } if constraint.contains("users") => Error::already_in_use("id"),
+        _ => error.into(),
+    }
+}

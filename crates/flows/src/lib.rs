@@ -10,6 +10,8 @@ pub mod budget;
 pub mod env;
 pub mod error;
 pub mod keys;
+pub mod login_codes;
 pub mod sessions;
+pub mod setup;
 
 pub use error::{Code, Error};

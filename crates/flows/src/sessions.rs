@@ -1,9 +1,9 @@
 //! Beginning and ending browser sessions.
 
+use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::users::User;
 use pid_core::{Ctx, Entropy, SessionId};
-use pid_core::secret::{Secret, sha256};
 use pid_store::{WriteTx, sessions};
 
 use crate::Error;

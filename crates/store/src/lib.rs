@@ -1,13 +1,45 @@
 //! The store: rules run as plain synchronous functions over a transaction, on SQLite or PostgreSQL.
+//!
+//! SQL is written once, in the dialect that both engines (and distributed engines that speak PostgreSQL)
+//! share. One file per table family; only `sqlite` and `postgres` name a driver.
 
-pub mod audit;
-pub mod budgets;
-pub mod grants;
-pub mod instance;
-pub mod interactions;
-pub mod keys;
-pub mod login_codes;
-pub mod passkeys;
-pub mod sessions;
-pub mod settings;
-pub mod users;
+mod db;
+mod error;
+mod migrate;
+mod postgres;
+mod sqlite;
+mod statement;
+mod tx;
+mod value;
+
+pub use db::{Db, Engine, Options, Target};
+pub use error::{OpenError, StoreError};
+pub use statement::Statement;
+pub use tx::{ReadTx, WriteTx};
+pub use value::{FromValue, Row, Value};
+
+/// Declares the table families, so that none can be left out of [`all_statements`].
+macro_rules! families {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// Every registered statement.
+        pub fn all_statements() -> Vec<&'static Statement> {
+            [$($name::STATEMENTS),*].concat()
+        }
+    };
+}
+
+families! {
+    audit,
+    budgets,
+    grants,
+    instance,
+    interactions,
+    keys,
+    login_codes,
+    passkeys,
+    sessions,
+    settings,
+    users,
+}

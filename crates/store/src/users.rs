@@ -17,6 +17,7 @@ pub(crate) use user_columns;
 statements! {
     BY_ID = concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1");
     BY_USERNAME = concat!("SELECT ", user_columns!(), " FROM users WHERE users.username_key = $1");
+    BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_key = $1");
     ANY_PERSON = "SELECT 1 FROM users WHERE id <> $1 LIMIT 1";
     INSERT = "INSERT INTO users (id, username, username_key, email, email_key, email_verified, first_name, last_name, display_name, \
         is_admin, disabled, locale, ldap_id, created_at, updated_at, version) \
@@ -55,6 +56,11 @@ pub fn by_id(tx: &ReadTx<'_>, id: &UserId) -> Result<Option<User>, StoreError> {
 /// A user by username, without regard to case.
 pub fn by_username(tx: &ReadTx<'_>, username: &str) -> Result<Option<User>, StoreError> {
     tx.query_opt(&BY_USERNAME, params![pid_core::validate::key(username)])?.as_ref().map(from_row).transpose()
+}
+
+/// A user by e-mail address, without regard to case.
+pub fn by_email(tx: &ReadTx<'_>, email: &str) -> Result<Option<User>, StoreError> {
+    tx.query_opt(&BY_EMAIL, params![pid_core::validate::key(email)])?.as_ref().map(from_row).transpose()
 }
 
 /// Whether anybody but the static API user exists: if not, the instance waits for its first run.

@@ -1,0 +1,120 @@
+//! The first run: the first person becomes the administrator (api.md §23.3).
+
+use pid_core::audit::Event;
+use pid_core::secret::{equal, sha256};
+use pid_core::sessions::BeganBy;
+use pid_core::settings::Settings;
+use pid_core::users::User;
+use pid_core::validate::nfc;
+use pid_core::{Ctx, FieldCode, Fields, UserId};
+use pid_store::{ReadTx, WriteTx, instance, users};
+
+use crate::budget::SETUP_CODE;
+use crate::env::Env;
+use crate::sessions::{NewSession, begin};
+use crate::{Code, Error, audit};
+
+/// The fact in the store that closes set-up for good, even if all people are deleted later.
+const COMPLETED: &str = "setup_completed_at";
+
+/// What the first administrator typed.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SetupInput {
+    /// By the rules of api.md §13.3.
+    pub username: String,
+    /// Required unless the configuration says otherwise.
+    pub email: Option<String>,
+    /// At most 50 characters.
+    pub first_name: String,
+    /// At most 50 characters.
+    pub last_name: String,
+    /// The code that the start printed; asked for from public addresses only.
+    pub setup_code: Option<String>,
+}
+
+/// What became of a set-up.
+#[derive(Debug)]
+pub enum Setup {
+    /// The administrator exists and is signed in.
+    Done(Box<(User, NewSession)>),
+    /// The set-up code was wrong; the attempt is counted.
+    WrongCode,
+}
+
+/// Whether set-up is open: nobody has ever been set up here.
+pub fn is_open(tx: &ReadTx<'_>) -> Result<bool, Error> {
+    Ok(!users::any_person(tx)? && instance::get(tx, COMPLETED)?.is_none())
+}
+
+/// Whether set-up from this address needs the code that the start printed: it does unless the address is
+/// loopback or private.
+pub fn needs_code(ip_address: &str) -> bool {
+    audit::place(ip_address).country.is_empty()
+}
+
+/// Creates the first administrator and signs them in. Of two parallel calls one wins (security case 69).
+pub fn complete(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    input: &SetupInput,
+) -> Result<Setup, Error> {
+    if !is_open(tx)? {
+        return Err(Error::new(Code::SetupAlreadyCompleted));
+    }
+    if needs_code(&ctx.ip_address) {
+        SETUP_CODE.check(tx, "all", ctx.now)?;
+        match input.setup_code.as_deref().map(normalise_code).filter(|c| !c.is_empty()) {
+            None => return Err(Error::new(Code::SetupCodeRequired)),
+            Some(code) if !equal(&sha256(code.as_bytes()), &env.setup_code) => {
+                SETUP_CODE.fail(tx, "all", ctx.now)?;
+                return Ok(Setup::WrongCode);
+            }
+            Some(_) => {}
+        }
+    }
+    let email = input.email.as_deref().map(nfc).filter(|e| !e.is_empty());
+    let (first_name, last_name) = (nfc(input.first_name.trim()), nfc(input.last_name.trim()));
+    let mut fields = Fields::new();
+    fields.username("username", &input.username);
+    fields.length("firstName", &first_name, 0, 50);
+    fields.length("lastName", &last_name, 0, 50);
+    match &email {
+        Some(email) => fields.email("email", email),
+        None if settings.require_user_email() => fields.refuse("email", FieldCode::Required, "must not be empty"),
+        None => {}
+    }
+    fields.finish()?;
+    if !instance::put_new(tx, COMPLETED, &ctx.now.to_string())? {
+        return Err(Error::new(Code::SetupAlreadyCompleted));
+    }
+    let entropy = ctx.entropy();
+    let mut user = User {
+        id: UserId::generate(&entropy),
+        username: nfc(&input.username),
+        email,
+        email_verified: settings.emails_verified(),
+        first_name,
+        last_name,
+        display_name: String::new(),
+        is_admin: true,
+        disabled: false,
+        locale: None,
+        ldap_id: None,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        version: 1,
+    };
+    user.display_name = user.full_name();
+    users::insert(tx, &user).map_err(crate::error::unique_user)?;
+    let session = begin(tx, ctx, &entropy, &user, BeganBy::Setup, None, None, settings.session_minutes())?;
+    audit::record(tx, ctx, &entropy, Event::SetupCompleted, Some(&user.id), None, &[])?;
+    Ok(Setup::Done(Box::new((user, session))))
+}
+
+/// Folds case and drops blanks and dashes: a code is read from one screen and typed on another.
+pub fn normalise_code(code: &str) -> String {
+    code.chars().filter(|c| !c.is_whitespace() && *c != '-').flat_map(char::to_uppercase).collect()
+}

@@ -1,0 +1,172 @@
+//! Shared objects of the API (api.md §11).
+
+use pid_core::Timestamp;
+use pid_core::claims::CustomClaim;
+use pid_core::groups::Group;
+use pid_core::users::User;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A user (api.md §11.1).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserDto {
+    id: String,
+    username: String,
+    email: Option<String>,
+    email_verified: bool,
+    first_name: String,
+    last_name: String,
+    display_name: String,
+    is_admin: bool,
+    locale: Option<String>,
+    custom_claims: Vec<CustomClaim>,
+    user_groups: Vec<GroupMinimalDto>,
+    ldap_id: Option<String>,
+    disabled: bool,
+}
+
+impl UserDto {
+    /// A user with their claims and groups.
+    pub fn new(user: &User, custom_claims: Vec<CustomClaim>, user_groups: Vec<GroupMinimalDto>) -> Self {
+        Self {
+            id: user.id.to_string(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+            email_verified: user.email_verified,
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            display_name: user.display_name.clone(),
+            is_admin: user.is_admin,
+            locale: user.locale.clone(),
+            custom_claims,
+            user_groups,
+            ldap_id: user.ldap_id.clone(),
+            disabled: user.disabled,
+        }
+    }
+
+    /// A user as sign-in answers it: with empty lists, as the contract has it.
+    pub fn plain(user: &User) -> Self {
+        Self::new(user, Vec::new(), Vec::new())
+    }
+}
+
+/// A group as it is nested in other objects (api.md §11.3).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupMinimalDto {
+    id: String,
+    friendly_name: String,
+    name: String,
+    custom_claims: Vec<CustomClaim>,
+    user_count: i64,
+    ldap_id: Option<String>,
+    created_at: Timestamp,
+}
+
+impl GroupMinimalDto {
+    /// A group with its claims and number of members.
+    pub fn new(group: &Group, custom_claims: Vec<CustomClaim>, user_count: i64) -> Self {
+        Self {
+            id: group.id.to_string(),
+            friendly_name: group.friendly_name.clone(),
+            name: group.name.clone(),
+            custom_claims,
+            user_count,
+            ldap_id: group.ldap_id.clone(),
+            created_at: group.created_at,
+        }
+    }
+}
+
+/// A lifetime: a number of seconds, or text like `1h30m` with units ns, us, ms, s, m, h (api.md §4.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ttl(i64);
+
+impl Ttl {
+    /// Whole seconds; zero and absent mean the default.
+    pub fn secs_or(self, default: i64) -> i64 {
+        if self.0 == 0 { default } else { self.0 }
+    }
+
+    fn parse(text: &str) -> Option<i64> {
+        if text.is_empty() {
+            return Some(0);
+        }
+        let (negative, mut rest) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        if rest == "0" {
+            return Some(0);
+        }
+        let mut nanos: f64 = 0.0;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let number: f64 = rest[..digits].parse().ok()?;
+            rest = &rest[digits..];
+            let unit_len = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+            let scale = match &rest[..unit_len] {
+                "ns" => 1.0,
+                "us" | "µs" | "μs" => 1e3,
+                "ms" => 1e6,
+                "s" => 1e9,
+                "m" => 60e9,
+                "h" => 3600e9,
+                _ => return None,
+            };
+            nanos += number * scale;
+            rest = &rest[unit_len..];
+        }
+        let secs = (nanos / 1e9).trunc();
+        if !secs.is_finite() || secs > 1e15 {
+            return None;
+        }
+        // A lifetime below a second is no default: it must be refused as too short.
+        #[allow(clippy::cast_possible_truncation, reason = "bounded just above")]
+        let whole = if nanos > 0.0 && secs < 1.0 { 1 } else { secs as i64 };
+        Some(if negative { -whole } else { whole })
+    }
+}
+
+impl<'de> Deserialize<'de> for Ttl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            Number(f64),
+            Text(String),
+        }
+        let secs = match Wire::deserialize(deserializer)? {
+            #[allow(clippy::cast_possible_truncation, reason = "saturates, then fails the range check")]
+            Wire::Number(n) => Some(n as i64),
+            Wire::Text(text) => Self::parse(&text),
+        };
+        secs.map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a duration like \"15m\" or a number of seconds is expected"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes() {
+        for (text, want) in [
+            ("15m", Some(900)),
+            ("1h30m", Some(5400)),
+            ("90s", Some(90)),
+            ("1500ms", Some(1)),
+            ("", Some(0)),
+            ("-1m", Some(-60)),
+            ("1d", None),
+            ("x", None),
+            ("5", None),
+        ] {
+            assert_eq!(Ttl::parse(text), want, "{text}");
+        }
+        assert_eq!(serde_json::from_str::<Ttl>("90").unwrap().secs_or(1), 90);
+        assert!(serde_json::from_str::<Ttl>("true").is_err());
+    }
+}

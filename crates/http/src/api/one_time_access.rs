@@ -1,0 +1,76 @@
+//! Login codes (api.md §23.1).
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::StatusCode;
+use pid_core::UserId;
+use pid_flows::Code;
+use pid_flows::login_codes::{self, Exchange, SignInAt};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::dto::{Ttl, UserDto};
+use crate::cookies;
+use crate::error::ApiError;
+use crate::extract::{Creds, Json, RequestCtx};
+use crate::state::App;
+
+/// The body of a request for a code.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CreateBody {
+    ttl: Ttl,
+}
+
+/// `POST /api/users/{id}/one-time-access-token`: a code for another person.
+pub async fn create(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+    Json(body): Json<CreateBody>,
+) -> Result<Response, ApiError> {
+    let ttl = body.ttl.secs_or(login_codes::DEFAULT_TTL_SECS);
+    let id = UserId::new(id);
+    let code = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            login_codes::create_by_admin(tx, &ctx, &admin, &id, ttl)
+        })
+        .await?;
+    Ok((StatusCode::CREATED, axum::Json(json!({ "token": code.expose() }))).into_response())
+}
+
+/// The interaction that a sign-in is for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ForInteraction {
+    pub(crate) interaction: Option<String>,
+}
+
+/// `POST /api/one-time-access-token/{token}`: signs in.
+pub async fn exchange(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    jar: CookieJar,
+    axum::extract::Query(at): axum::extract::Query<ForInteraction>,
+    Path(code): Path<String>,
+) -> Result<Response, ApiError> {
+    let at = SignInAt {
+        previous: creds.session,
+        interaction_id: at.interaction,
+        limited: app.limiter().is_on(),
+        session_minutes: app.settings().session_minutes(),
+    };
+    match app.db().write(move |tx| login_codes::exchange(tx, &ctx, &at, &code)).await? {
+        Exchange::SignedIn(done) => {
+            let (user, new) = *done;
+            let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
+            Ok((jar, axum::Json(UserDto::plain(&user))).into_response())
+        }
+        Exchange::Invalid => Err(Code::TokenInvalidOrExpired.into()),
+    }
+}

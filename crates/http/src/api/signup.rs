@@ -1,0 +1,40 @@
+//! The first run (api.md §23.3).
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::StatusCode;
+use pid_flows::setup::{self, Setup, SetupInput};
+use pid_flows::{Code, Error};
+
+use crate::api::dto::UserDto;
+use crate::cookies;
+use crate::error::ApiError;
+use crate::extract::{Json, RequestCtx};
+use crate::state::App;
+
+/// `GET /api/signup/setup`: 204 while set-up is open, else 404.
+pub async fn setup_state(State(app): State<App>) -> Result<StatusCode, ApiError> {
+    if app.db().read(setup::is_open).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Code::SetupNotAvailable.into()) }
+}
+
+/// `POST /api/signup/setup`: the first administrator, signed in.
+pub async fn setup(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    jar: CookieJar,
+    Json(input): Json<SetupInput>,
+) -> Result<Response, ApiError> {
+    let (env, settings) = (app.env().clone(), app.settings());
+    let outcome = app.db().write(move |tx| setup::complete(tx, &ctx, &env, &settings, &input)).await?;
+    match outcome {
+        Setup::Done(done) => {
+            let (user, new) = *done;
+            let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
+            Ok((StatusCode::OK, jar, axum::Json(UserDto::plain(&user))).into_response())
+        }
+        Setup::WrongCode => {
+            Err(Error::with(Code::SetupCodeRequired, "This is not the set-up code that the server printed").into())
+        }
+    }
+}

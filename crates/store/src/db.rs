@@ -1,0 +1,148 @@
+//! The handle that everything above uses.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
+use crate::{OpenError, ReadTx, Statement, StoreError, WriteTx, migrate};
+
+/// Where the data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A connection string `postgres://…`.
+    Postgres(String),
+}
+
+impl Target {
+    /// Reads `DB_CONNECTION_STRING`: `postgres://` or `postgresql://` is PostgreSQL, anything else a file
+    /// (with or without `file:`; parameters after `?` are of the original program and ignored).
+    pub fn parse(text: &str) -> Self {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            Self::Postgres(text.to_owned())
+        } else {
+            let path = text.strip_prefix("file:").unwrap_or(text);
+            Self::Sqlite(PathBuf::from(path.split('?').next().unwrap_or(path)))
+        }
+    }
+}
+
+/// Which engine is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, one process.
+    Sqlite,
+    /// A server, any number of replicas.
+    Postgres,
+}
+
+/// How to open.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// PostgreSQL connections of this process, at most.
+    pub connections: usize,
+    /// Tells Unix milliseconds, for leases and names of copies.
+    pub now_millis: fn() -> i64,
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Db(Arc<Backend>);
+
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Backend {
+    fn close(&self) {
+        match self {
+            Self::Sqlite(engine) => engine.close(),
+            Self::Postgres(engine) => engine.close(),
+        }
+    }
+}
+
+impl Db {
+    /// Opens the store and migrates it.
+    pub async fn open(target: &Target, options: Options) -> Result<Self, OpenError> {
+        let backend = match target {
+            Target::Sqlite(path) => Backend::Sqlite(Sqlite::open(path, (options.now_millis)())?),
+            Target::Postgres(url) => {
+                let engine = Postgres::open(url, options.connections.max(1)).await?;
+                let mut client = engine.client().await?;
+                migrate::postgres(&mut client, options.now_millis).await?;
+                drop(client);
+                Backend::Postgres(engine)
+            }
+        };
+        Ok(Self(Arc::new(backend)))
+    }
+
+    /// Which engine is at work.
+    pub fn engine(&self) -> Engine {
+        match *self.0 {
+            Backend::Sqlite(_) => Engine::Sqlite,
+            Backend::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs a rule in a transaction that reads one consistent state.
+    pub async fn read<T, E, F>(&self, rule: F) -> Result<T, E>
+    where
+        F: Fn(&ReadTx<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.0 {
+            Backend::Sqlite(engine) => engine.read(rule),
+            Backend::Postgres(engine) => engine.read(rule).await,
+        }
+    }
+
+    /// Runs a rule in a transaction that commits if and only if the rule answers `Ok`. The answer comes after
+    /// the commit is on disk. A rule may run more than once: it must have no effect but through `tx`.
+    pub async fn write<T, E, F>(&self, rule: F) -> Result<T, E>
+    where
+        F: Fn(&WriteTx<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.0 {
+            Backend::Sqlite(engine) => engine.write(rule).await,
+            Backend::Postgres(engine) => engine.write(rule).await,
+        }
+    }
+
+    /// Prepares a statement without running it: proof that it fits the schema.
+    pub async fn prepare(&self, sql: &str) -> Result<(), StoreError> {
+        match &*self.0 {
+            Backend::Sqlite(engine) => engine.prepare(sql),
+            Backend::Postgres(engine) => engine.prepare(sql).await,
+        }
+    }
+
+    /// Prepares registered statements; the error names the first that doesn't fit.
+    pub async fn prepare_all(&self, statements: &[&'static Statement]) -> Result<(), StoreError> {
+        for statement in statements {
+            self.prepare(statement.sql())
+                .await
+                .map_err(|e| StoreError::Other(format!("{}: {e}: {}", statement.name(), statement.sql())))?;
+        }
+        Ok(())
+    }
+
+    /// Lets waiting writes finish and closes the store. Later calls are answered as unavailable.
+    pub async fn close(&self) {
+        let backend = Arc::clone(&self.0);
+        let _ = tokio::task::spawn_blocking(move || backend.close()).await;
+    }
+}

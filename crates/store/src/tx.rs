@@ -1,0 +1,83 @@
+//! Transactions as the rules see them: the same synchronous calls on both engines.
+
+use std::ops::Deref;
+
+use crate::statement::numbered;
+use crate::{Row, Statement, StoreError, Value, postgres, sqlite};
+
+/// A transaction that reads.
+pub struct ReadTx<'a>(Inner<'a>);
+
+/// A transaction that may write. Reads see its own writes.
+pub struct WriteTx<'a>(ReadTx<'a>);
+
+enum Inner<'a> {
+    Sqlite(&'a rusqlite::Connection),
+    Postgres(&'a postgres::Session),
+}
+
+impl<'a> Deref for WriteTx<'a> {
+    type Target = ReadTx<'a>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'a> ReadTx<'a> {
+    pub(crate) fn sqlite(conn: &'a rusqlite::Connection) -> Self {
+        Self(Inner::Sqlite(conn))
+    }
+
+    pub(crate) fn postgres(session: &'a postgres::Session) -> Self {
+        Self(Inner::Postgres(session))
+    }
+
+    /// All rows of an answer.
+    pub fn query(&self, statement: &'static Statement, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &self.0 {
+            Inner::Sqlite(conn) => sqlite::query(conn, statement.sqlite(), params),
+            Inner::Postgres(session) => session.query(statement.sql(), params),
+        }
+    }
+
+    /// The first row, if any.
+    pub fn query_opt(&self, statement: &'static Statement, params: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(statement, params)?.into_iter().next())
+    }
+
+    /// The first row, which must exist.
+    pub fn query_one(&self, statement: &'static Statement, params: &[Value]) -> Result<Row, StoreError> {
+        self.query_opt(statement, params)?.ok_or(StoreError::NoRow)
+    }
+
+    /// A list query assembled from fixed fragments; values only ever come in as `params`.
+    pub fn query_dynamic(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &self.0 {
+            Inner::Sqlite(conn) => sqlite::query(conn, &numbered(sql), params),
+            Inner::Postgres(session) => session.query(sql, params),
+        }
+    }
+}
+
+impl<'a> WriteTx<'a> {
+    pub(crate) fn sqlite(conn: &'a rusqlite::Connection) -> Self {
+        Self(ReadTx::sqlite(conn))
+    }
+
+    pub(crate) fn postgres(session: &'a postgres::Session) -> Self {
+        Self(ReadTx::postgres(session))
+    }
+
+    /// Runs a statement; gives the number of rows it changed.
+    pub fn execute(&self, statement: &'static Statement, params: &[Value]) -> Result<u64, StoreError> {
+        match &self.0.0 {
+            Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params),
+            Inner::Postgres(session) => session.execute(statement.sql(), params),
+        }
+    }
+
+    /// Runs a statement with `RETURNING`.
+    pub fn query_returning(&self, statement: &'static Statement, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.query(statement, params)
+    }
+}
