@@ -10,14 +10,21 @@
 //! | [`params`], [`error`] | form and query parameters, error bodies (RFC 6749 §3, §5.2) |
 //! | [`redirect_uri`], [`return_path`] | which addresses we may send a browser to |
 //! | [`scope`], [`pkce`], [`client_auth`] | RFC 6749 §3.3, RFC 7636, RFC 6749 §2.3 |
-//! | [`token`] | the token endpoint (RFC 6749 §4.1.3, §6) |
+//! | [`authorize`], [`response`] | the authorization endpoint (RFC 6749 §4.1, OpenID Connect Core §3.1.2, RFC 9207) |
+//! | [`token`], [`claims`], [`bearer`] | token endpoint, ID and access tokens, userinfo (RFC 9068, RFC 6750) |
+//! | [`discovery`], [`logout`] | metadata (RFC 8414), RP-initiated logout |
 
 pub mod authorize;
+pub mod bearer;
+pub mod claims;
 pub mod client_auth;
+pub mod discovery;
 pub mod error;
+pub mod logout;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;
+pub mod response;
 pub mod return_path;
 pub mod scope;
 pub mod token;

@@ -371,7 +371,7 @@ fn case_021_fresh_proof_for_login_and_max_age() {
 fn another_user_starts_anew() {
     let request = valid("scope=openid&prompt=login+consent");
     let (first, consent) = (session(NOW - 5), consent("openid"));
-    let second = SessionView { user_id: "u2".into(), ..first.clone() };
+    let second = SessionView { user_id: "u2".into(), ..first };
     let second_user = UserView { id: "u2".into(), ..user() };
     let done = InteractionView {
         user_id: Some("u1".into()),
