@@ -199,10 +199,10 @@ pub fn sole(patterns: &[Pattern], allow_insecure: bool) -> Option<RedirectUri> {
     }
 }
 
-/// As [`matches`], for either purpose.
+/// As [`matches()`], for either purpose.
 ///
 /// # Errors
-/// As [`matches`].
+/// As [`matches()`].
 pub fn matches_for(
     purpose: Purpose,
     patterns: &[Pattern],
@@ -238,10 +238,10 @@ pub fn matches_for(
     Err(nearest.map_or(Mismatch::NoEntries, |(part, entry)| Mismatch::NoMatch { entry, part }))
 }
 
-/// As [`matches`], for entries that are still text. An entry that isn't valid is skipped.
+/// As [`matches()`], for entries that are still text. An entry that isn't valid is skipped.
 ///
 /// # Errors
-/// As [`matches`].
+/// As [`matches()`].
 pub fn matches_entries<S: AsRef<str>>(
     entries: &[S],
     requested: &str,
