@@ -6,12 +6,18 @@
 
 pub mod access;
 pub mod audit;
+pub mod authorize;
 pub mod budget;
+pub mod end_session;
 pub mod env;
 pub mod error;
+pub mod interaction;
 pub mod keys;
 pub mod login_codes;
+mod protocol;
 pub mod sessions;
 pub mod setup;
+pub mod token;
+pub mod userinfo;
 
 pub use error::{Code, Error};

@@ -39,6 +39,7 @@ families! {
     keys,
     login_codes,
     passkeys,
+    protocol,
     sessions,
     settings,
     users,

@@ -42,9 +42,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let statement = format!("DROP DATABASE IF EXISTS \"{}\" WITH (FORCE)", self.name);
         // A server that is gone has no database to drop, and a panic in a drop would hide the test's own.
-        let _ = on_server(&self.server, async move |client| {
-            client.batch_execute(&statement).await
-        });
+        let _ = on_server(&self.server, async move |client| client.batch_execute(&statement).await);
     }
 }
 
@@ -75,10 +73,7 @@ pub fn fresh_database() -> Database {
 pub fn fresh_database_like(key: &str, prepare: impl FnOnce(&str) + Send) -> Database {
     let template = format!("pid_template_{key}");
     assert!(
-        template.len() < 64
-            && template
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_'),
+        template.len() < 64 && template.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
         "a template's key is a short word, not {key:?}"
     );
     let server = server();
@@ -86,31 +81,18 @@ pub fn fresh_database_like(key: &str, prepare: impl FnOnce(&str) + Send) -> Data
     let name = template.clone();
     check(on_server(&server, async move |client| {
         // One process prepares, the others wait; the lock ends with the connection.
-        client
-            .execute("SELECT pg_advisory_lock(hashtext($1))", &[&name])
-            .await?;
-        let made = client
-            .query_opt(
-                "SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate",
-                &[&name],
-            )
-            .await?;
+        client.execute("SELECT pg_advisory_lock(hashtext($1))", &[&name]).await?;
+        let made = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate", &[&name]).await?;
         if made.is_none() {
             // Left half-made by a process that died.
-            client
-                .batch_execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))
-                .await?;
-            client
-                .batch_execute(&format!("CREATE DATABASE \"{name}\""))
-                .await?;
+            client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await?;
+            client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).await?;
             thread::scope(|scope| {
                 if let Err(panic) = scope.spawn(move || prepare(&url)).join() {
                     std::panic::resume_unwind(panic);
                 }
             });
-            client
-                .batch_execute(&format!("ALTER DATABASE \"{name}\" IS_TEMPLATE true"))
-                .await?;
+            client.batch_execute(&format!("ALTER DATABASE \"{name}\" IS_TEMPLATE true")).await?;
         }
         Ok(())
     }));
@@ -124,14 +106,8 @@ fn create(template: Option<String>) -> Database {
     if let Some(template) = template {
         statement.push_str(&format!(" TEMPLATE \"{template}\""));
     }
-    check(on_server(&server, async move |client| {
-        client.batch_execute(&statement).await
-    }));
-    Database {
-        url: database_url(&server, &name),
-        name,
-        server,
-    }
+    check(on_server(&server, async move |client| client.batch_execute(&statement).await));
+    Database { url: database_url(&server, &name), name, server }
 }
 
 fn server() -> Url {
@@ -175,15 +151,11 @@ where
     };
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|e| e.to_string())?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
             runtime.block_on(run()).map_err(|e| explain(&e))
         });
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -216,9 +188,7 @@ mod tests {
     use super::*;
 
     fn query(url: &str, sql: &'static str) -> Result<(), String> {
-        on_server(&Url::parse(url).unwrap(), async move |client| {
-            client.batch_execute(sql).await
-        })
+        on_server(&Url::parse(url).unwrap(), async move |client| client.batch_execute(sql).await)
     }
 
     /// Without a server there is nothing to prove; `./test` always names one.
@@ -261,30 +231,19 @@ mod tests {
         assert_eq!(runs, 1);
         query(
             server().as_str(),
-            Box::leak(
-                format!("ALTER DATABASE pid_template_{key} IS_TEMPLATE false; ").into_boxed_str(),
-            ),
+            Box::leak(format!("ALTER DATABASE pid_template_{key} IS_TEMPLATE false; ").into_boxed_str()),
         )
         .unwrap();
-        query(
-            server().as_str(),
-            Box::leak(format!("DROP DATABASE pid_template_{key}").into_boxed_str()),
-        )
-        .unwrap();
+        query(server().as_str(), Box::leak(format!("DROP DATABASE pid_template_{key}").into_boxed_str())).unwrap();
     }
 
     #[tokio::test]
     async fn works_inside_a_runtime() {
         needs_server!();
         let database = fresh_database();
-        let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
-            .await
-            .unwrap();
+        let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
         tokio::spawn(connection);
-        let row = client
-            .query_one("SELECT current_database()", &[])
-            .await
-            .unwrap();
+        let row = client.query_one("SELECT current_database()", &[]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), database.name());
         // Still connected: the drop ends that connection instead of failing.
         drop(database);

@@ -60,12 +60,8 @@ impl Process {
             .open(&log)
             .map_err(|e| failed(&format!("no log at {}", log.display()), e))?;
         let again = file.try_clone().map_err(|e| failed("no log", e))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(again)
-            .stderr(file)
-            .spawn()
-            .map_err(|e| failed("does not start", e))?;
+        let child =
+            command.stdin(Stdio::null()).stdout(again).stderr(file).spawn().map_err(|e| failed("does not start", e))?;
         Ok(Self { name, child, log })
     }
 
@@ -84,9 +80,7 @@ impl Process {
     /// Everything that it has written so far.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     /// The exit status if it has ended.
@@ -100,9 +94,7 @@ impl Process {
     /// When the process ends or `limit` passes first.
     pub fn wait_for_port(&mut self, address: SocketAddr, limit: Duration) -> Result<(), Error> {
         self.wait(limit, &format!("listen on {address}"), |_| {
-            TcpStream::connect_timeout(&address, STEP * 10)
-                .ok()
-                .map(drop)
+            TcpStream::connect_timeout(&address, STEP * 10).ok().map(drop)
         })
     }
 
@@ -111,9 +103,7 @@ impl Process {
     /// # Errors
     /// When the process ends or `limit` passes first.
     pub fn wait_for_line(&mut self, text: &str, limit: Duration) -> Result<String, Error> {
-        self.wait(limit, &format!("print {text:?}"), |log| {
-            log.lines().find(|l| l.contains(text)).map(str::to_owned)
-        })
+        self.wait(limit, &format!("print {text:?}"), |log| log.lines().find(|l| l.contains(text)).map(str::to_owned))
     }
 
     /// Waits until the process ends by itself.
@@ -154,12 +144,7 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    fn wait<T>(
-        &mut self,
-        limit: Duration,
-        what: &str,
-        mut ready: impl FnMut(&str) -> Option<T>,
-    ) -> Result<T, Error> {
+    fn wait<T>(&mut self, limit: Duration, what: &str, mut ready: impl FnMut(&str) -> Option<T>) -> Result<T, Error> {
         let end = Instant::now() + limit;
         loop {
             // Asked before the look, so that what it wrote last is seen.
@@ -178,11 +163,7 @@ impl Process {
     }
 
     fn error(&self, what: &str) -> Error {
-        Error(format!(
-            "{} {what}; its log ends:\n{}",
-            self.name,
-            tail(&self.log, 4096)
-        ))
+        Error(format!("{} {what}; its log ends:\n{}", self.name, tail(&self.log, 4096)))
     }
 }
 
@@ -202,9 +183,7 @@ fn tail(path: &Path, limit: u64) -> String {
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_else(|e| format!("(no log: {e})"))
+    read().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_else(|e| format!("(no log: {e})"))
 }
 
 /// A TCP port of 127.0.0.1 on which nothing listens.
@@ -228,10 +207,7 @@ pub fn free_port() -> io::Result<u16> {
             return Ok(port);
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        "no free port between 20000 and 31999",
-    ))
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port between 20000 and 31999"))
 }
 
 #[cfg(test)]
@@ -256,10 +232,7 @@ mod tests {
     #[test]
     fn an_early_end_is_told_with_the_log() {
         let (_dir, mut process) = sh("echo no such thing >&2; exit 3");
-        let error = process
-            .wait_for_line("ready", LIMIT)
-            .unwrap_err()
-            .to_string();
+        let error = process.wait_for_line("ready", LIMIT).unwrap_err().to_string();
         assert!(error.contains("exit status: 3"), "{error}");
         assert!(error.contains("no such thing"), "{error}");
     }
@@ -268,9 +241,7 @@ mod tests {
     fn a_deadline_is_kept() {
         let (_dir, mut process) = sh("exec sleep 60");
         let before = Instant::now();
-        let error = process
-            .wait_for_line("ready", Duration::from_millis(200))
-            .unwrap_err();
+        let error = process.wait_for_line("ready", Duration::from_millis(200)).unwrap_err();
         assert!(error.to_string().contains("within 200ms"), "{error}");
         assert!(before.elapsed() < LIMIT);
     }

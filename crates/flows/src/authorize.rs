@@ -1,0 +1,336 @@
+//! The authorization endpoint (oidc.md §8, §9): decide in a read transaction; whatever needs a write decides again
+//! inside it, so that no answer is stale.
+
+use pid_core::audit::Event;
+use pid_core::secret::{Secret, sha256};
+use pid_core::sessions::Session;
+use pid_core::users::User;
+use pid_core::{Ctx, GrantId, InteractionId, Timestamp};
+use pid_jose::KeySet;
+use pid_oidc::authorize::{
+    self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
+    Rejection, Requirements, SessionView, UserView, ValidRequest,
+};
+use pid_oidc::response::{self, Delivery};
+use pid_oidc::{ErrorCode, OAuthError, Params};
+use pid_store::grants::{self, Grant};
+use pid_store::interactions::{self, Interaction};
+use pid_store::protocol::ProtocolClient;
+use pid_store::{ReadTx, WriteTx};
+
+use crate::access::Credentials;
+use crate::env::Env;
+use crate::protocol::{client, hint_claims, session_view, user_view};
+use crate::{Error, audit};
+
+/// An authorization code lives this long, seconds.
+pub const CODE_SECS: i64 = 15 * 60;
+/// An interaction lives this long, seconds.
+pub const INTERACTION_SECS: i64 = 3600;
+
+/// What arrived at `/authorize`.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Query and body together.
+    pub params: Params,
+    /// The interaction that is resumed; then `params` don't count.
+    pub interaction: Option<InteractionId>,
+    /// The value of the cookie that binds interactions to this browser: the one that came, or a new one.
+    pub browser: Secret,
+    /// Who is signed in, unchecked.
+    pub credentials: Credentials,
+}
+
+/// Where the browser goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To the client.
+    Deliver(Delivery),
+    /// To the interaction page.
+    Interact(InteractionId),
+    /// To our error page.
+    Page(OAuthError),
+}
+
+/// Everything that was read to decide a request.
+pub(crate) struct Case {
+    pub client: ProtocolClient,
+    pub client_view: ClientView,
+    pub request: ValidRequest,
+    pub raw: Params,
+    pub interaction: Option<Interaction>,
+    pub session: Option<Session>,
+    pub user: Option<User>,
+    session_view: Option<SessionView>,
+    user_view: Option<UserView>,
+    pub consent: Option<Consent>,
+    hint_subject: Option<String>,
+}
+
+/// Reads a request, or answers why it goes no further.
+pub(crate) fn open_case(
+    tx: &ReadTx<'_>,
+    now: Timestamp,
+    env: &Env,
+    keys: &KeySet,
+    arrival: &Arrival,
+) -> Result<Result<Case, Answer>, Error> {
+    let interaction = match &arrival.interaction {
+        None => None,
+        Some(id) => match interactions::live(tx, id, &browser_hash(&arrival.browser), now)? {
+            Some(found) => Some(found),
+            None => return Ok(Err(Answer::Page(gone()))),
+        },
+    };
+    let raw = match &interaction {
+        None => arrival.params.clone(),
+        Some(i) => match stored_params(&i.parameters) {
+            Some(params) => params,
+            None => return Ok(Err(Answer::Page(gone()))),
+        },
+    };
+    let sent = match AuthorizationRequest::new(raw.clone()) {
+        Ok(sent) => sent,
+        Err(error) => return Ok(Err(Answer::Page(error))),
+    };
+    let found = client(tx, sent.client_id())?;
+    let policy = Policy { allow_insecure_callbacks: env.allow_insecure_callbacks, allow_plain_pkce: false };
+    let request = match sent.validate(found.as_ref().map(|(_, view)| view), policy) {
+        Ok(request) => request,
+        Err(Rejection::Page(error)) => return Ok(Err(Answer::Page(error))),
+        Err(Rejection::Client(error)) => {
+            return Ok(Err(Answer::Deliver(response::rejection(&error, &env.app_url.origin))));
+        }
+    };
+    let Some((client, client_view)) = found else { return Ok(Err(Answer::Page(gone()))) };
+    let who = arrival.credentials.optional_session(tx, now)?;
+    let (session, user) = match &who {
+        Some(who) => (Some(who.session().clone()), Some(who.user().clone())),
+        None => (None, None),
+    };
+    let user_view = user.as_ref().map(|u| user_view(tx, u, &client_view)).transpose()?;
+    let consent = match &user {
+        Some(user) => grants::consent(tx, &user.id, &client.id)?.map(|keys| Consent { keys }),
+        None => None,
+    };
+    let hint_subject = request.id_token_hint.as_deref().and_then(|hint| {
+        let claims = hint_claims(keys, &env.app_url.origin, hint, now.secs())?;
+        claims.get("sub").and_then(|sub| sub.as_str()).map(str::to_owned)
+    });
+    Ok(Ok(Case {
+        session_view: session.as_ref().map(session_view),
+        client,
+        client_view,
+        request,
+        raw,
+        interaction,
+        session,
+        user,
+        user_view,
+        consent,
+        hint_subject,
+    }))
+}
+
+impl Case {
+    fn decide(&self, now: Timestamp) -> Decision {
+        let interaction = self.interaction.as_ref().map(interaction_view);
+        authorize::decide(
+            &self.request,
+            &self.client_view,
+            &Facts {
+                session: self.session_view.as_ref(),
+                user: self.user_view.as_ref(),
+                consent: self.consent.as_ref(),
+                interaction: interaction.as_ref(),
+                hint_subject: self.hint_subject.as_deref(),
+                now: now.secs(),
+            },
+        )
+    }
+}
+
+/// Answers a request that needs no write: refusals. `None` means that [`act`] must run.
+pub fn look(
+    tx: &ReadTx<'_>,
+    now: Timestamp,
+    env: &Env,
+    keys: &KeySet,
+    arrival: &Arrival,
+) -> Result<Option<Answer>, Error> {
+    let case = match open_case(tx, now, env, keys, arrival)? {
+        Ok(case) => case,
+        Err(answer) => return Ok(Some(answer)),
+    };
+    Ok(match case.decide(now) {
+        Decision::Refuse(refusal) => Some(refused(&case.request, refusal, env)),
+        _ => None,
+    })
+}
+
+/// Decides in this transaction and does what follows: issues the code, or keeps the request for the pages.
+pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, keys: &KeySet, arrival: &Arrival) -> Result<Answer, Error> {
+    let case = match open_case(tx, ctx.now, env, keys, arrival)? {
+        Ok(case) => case,
+        Err(answer) => return Ok(answer),
+    };
+    match case.decide(ctx.now) {
+        Decision::Refuse(refusal) => Ok(refused(&case.request, refusal, env)),
+        Decision::Issue(terms) => issue(tx, ctx, env, &case, &terms),
+        Decision::SignIn(owed)
+        | Decision::SelectAccount(owed)
+        | Decision::Reauthenticate(owed)
+        | Decision::Consent(owed) => Ok(Answer::Interact(wait(tx, ctx, arrival, &case, owed)?)),
+    }
+}
+
+fn refused(request: &ValidRequest, refusal: Refusal, env: &Env) -> Answer {
+    match refusal {
+        Refusal::Page(error) => Answer::Page(error),
+        Refusal::Client(error) => Answer::Deliver(response::refusal(request, &error, &env.app_url.origin)),
+    }
+}
+
+/// Keeps the request: a new interaction, or the progress of the one that is resumed.
+fn wait(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    arrival: &Arrival,
+    case: &Case,
+    owed: Requirements,
+) -> Result<InteractionId, Error> {
+    if let Some(known) = &case.interaction {
+        let mut view = interaction_view(known);
+        view.outstanding = owed;
+        interactions::update(tx, &with_view(known.clone(), &view))?;
+        return Ok(known.id.clone());
+    }
+    let view = authorize::begin(owed, case.session_view.as_ref(), ctx.now.secs());
+    let blank = Interaction {
+        id: InteractionId::generate(&ctx.entropy()),
+        client_id: case.client.id.clone(),
+        user_id: None,
+        parameters: params_text(&case.raw),
+        scopes: case.request.scopes.to_string(),
+        authentication_required: false,
+        account_selection_required: false,
+        reauthentication_required: false,
+        consent_required: false,
+        requested_at: ctx.now,
+        reauthenticated_at: None,
+        expires_at: ctx.now.plus_secs(INTERACTION_SECS),
+    };
+    let interaction = with_view(blank, &view);
+    interactions::insert(tx, &interaction, &browser_hash(&arrival.browser))?;
+    Ok(interaction.id)
+}
+
+fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> Result<Answer, Error> {
+    let (Some(user), Some(session)) = (&case.user, &case.session) else {
+        return Err(Error::internal("a code was decided without a session"));
+    };
+    if let Some(interaction) = &case.interaction
+        && !interactions::delete(tx, &interaction.id)?
+    {
+        return Ok(Answer::Page(gone()));
+    }
+    let entropy = ctx.entropy();
+    if terms.consent_is_new {
+        let consent = case.consent.clone().unwrap_or_default().merged(&case.request.scopes);
+        grants::put_consent(tx, &user.id, &case.client.id, &consent.keys, ctx.now)?;
+    } else {
+        grants::use_consent(tx, &user.id, &case.client.id, ctx.now)?;
+    }
+    let grant = Grant {
+        id: GrantId::generate(&entropy),
+        client_id: case.client.id.clone(),
+        user_id: user.id.clone(),
+        session_id: session.id.clone(),
+        scopes: case.request.scopes.to_string(),
+        nonce: case.request.nonce.clone(),
+        acr: case.request.wants_acr.then(|| "0".to_owned()),
+        amr: terms.amr.clone(),
+        auth_time: Timestamp::from_secs(terms.auth_time),
+        requested_at: Timestamp::from_secs(terms.requested_at),
+        created_at: ctx.now,
+        expires_at: ctx.now.plus_secs(CODE_SECS),
+        revoked_at: None,
+    };
+    grants::insert(tx, &grant)?;
+    let code = format!("pocket_id_ac_{}", entropy.token());
+    let row = grants::Code {
+        grant_id: grant.id,
+        client_id: case.client.id.clone(),
+        redirect_uri: case.request.redirect_uri.as_str().to_owned(),
+        redirect_uri_sent: case.request.redirect_uri_sent,
+        challenge: case.request.challenge.as_ref().map(|c| (c.value().to_owned(), c.method().as_str().to_owned())),
+        expires_at: ctx.now.plus_secs(CODE_SECS),
+        used_at: None,
+    };
+    grants::insert_code(tx, &sha256(code.as_bytes()), &row)?;
+    if case.request.challenge.is_some() && !case.client.pkce_enabled && !case.client.pkce_supported {
+        pid_store::protocol::mark_pkce_supported(tx, &case.client.id)?;
+    }
+    let event = if terms.consent_is_new { Event::NewClientAuthorization } else { Event::ClientAuthorization };
+    audit::record(tx, ctx, &entropy, event, Some(&user.id), None, &[("clientName", &case.client.name)])?;
+    Ok(Answer::Deliver(response::success(&case.request, &code, &case.request.scopes, &env.app_url.origin)))
+}
+
+/// The person doesn't want to: the client is told `access_denied` (RFC 6749 §4.1.2.1) and the interaction ends.
+pub fn deny(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, keys: &KeySet, arrival: &Arrival) -> Result<Answer, Error> {
+    let case = match open_case(tx, ctx.now, env, keys, arrival)? {
+        Ok(case) => case,
+        Err(answer) => return Ok(answer),
+    };
+    if let Some(interaction) = &case.interaction {
+        interactions::delete(tx, &interaction.id)?;
+    }
+    let error = OAuthError::new(ErrorCode::AccessDenied, "The request was cancelled.");
+    Ok(Answer::Deliver(response::refusal(&case.request, &error, &env.app_url.origin)))
+}
+
+/// The answer to an interaction that is not (or no longer) there for this browser.
+fn gone() -> OAuthError {
+    OAuthError::invalid_request("This sign-in request has expired or was used already.")
+        .with_hint("This sign-in request has expired or was used already. Go back to the app and sign in again.")
+}
+
+pub(crate) fn browser_hash(browser: &Secret) -> [u8; 32] {
+    sha256(browser.expose().as_bytes())
+}
+
+fn params_text(params: &Params) -> String {
+    let pairs: Vec<(&str, &str)> = params.iter().filter(|(name, _)| *name != "interaction").collect();
+    serde_json::to_string(&pairs).unwrap_or_else(|_| "[]".to_owned())
+}
+
+fn stored_params(text: &str) -> Option<Params> {
+    let pairs: Vec<(String, String)> = serde_json::from_str(text).ok()?;
+    Params::from_pairs(pairs).ok()
+}
+
+/// An interaction as the decision sees it.
+pub(crate) fn interaction_view(i: &Interaction) -> InteractionView {
+    InteractionView {
+        user_id: i.user_id.as_ref().map(ToString::to_string),
+        outstanding: Requirements {
+            authenticate: i.authentication_required,
+            select_account: i.account_selection_required,
+            reauthenticate: i.reauthentication_required,
+            consent: i.consent_required,
+        },
+        requested_at: i.requested_at.secs(),
+        reauthenticated_at: i.reauthenticated_at.map(Timestamp::secs),
+    }
+}
+
+/// An interaction with its progress.
+pub(crate) fn with_view(mut i: Interaction, view: &InteractionView) -> Interaction {
+    i.user_id = view.user_id.clone().map(pid_core::UserId::new);
+    i.authentication_required = view.outstanding.authenticate;
+    i.account_selection_required = view.outstanding.select_account;
+    i.reauthentication_required = view.outstanding.reauthenticate;
+    i.consent_required = view.outstanding.consent;
+    i.reauthenticated_at = view.reauthenticated_at.map(Timestamp::from_secs);
+    i
+}

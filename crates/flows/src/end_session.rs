@@ -1,0 +1,92 @@
+//! RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0, oidc.md §20).
+
+use pid_core::audit::Event;
+use pid_core::sessions::Session;
+use pid_core::{ClientId, Ctx, SessionId};
+use pid_jose::KeySet;
+use pid_oidc::logout::{self, EndSessionRequest, Hint, LogoutClient, LogoutDecision, Wish};
+use pid_oidc::redirect_uri::{Pattern, Purpose};
+use pid_store::grants::{self, RevokedBy};
+use pid_store::{ReadTx, WriteTx, protocol, sessions};
+
+use crate::access::Credentials;
+use crate::env::Env;
+use crate::protocol::{hint_claims, session_view};
+use crate::{Error, audit};
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The person is asked first; the wish goes through the page.
+    Confirm(Wish),
+    /// Signed out. Where to go; `None` is our own page.
+    SignedOut(Option<String>),
+}
+
+fn logout_client(tx: &ReadTx<'_>, id: &str) -> Result<Option<LogoutClient>, Error> {
+    let found = protocol::client(tx, &ClientId::new(id))?;
+    Ok(found.map(|c| LogoutClient {
+        id: c.id.to_string(),
+        logout_urls: Pattern::parse_list(Purpose::PostLogout, &c.logout_callback_urls).0,
+    }))
+}
+
+/// Answers a logout request of a client.
+pub fn end_session(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    keys: &KeySet,
+    credentials: &Credentials,
+    request: &EndSessionRequest,
+) -> Result<Outcome, Error> {
+    let issuer = env.app_url.origin.as_str();
+    let hint: Option<Hint> = request
+        .id_token_hint
+        .as_deref()
+        .and_then(|token| hint_claims(keys, issuer, token, ctx.now.secs()))
+        .and_then(|claims| serde_json::from_value(serde_json::Value::Object(claims)).ok());
+    let client = match logout::client_of(request, hint.as_ref()) {
+        Some(id) => logout_client(tx, id)?,
+        None => None,
+    };
+    let browser = credentials.optional_session(tx, ctx.now)?;
+    let seen = browser.as_ref().map(|b| session_view(b.session()));
+    match logout::decide(request, issuer, hint.as_ref(), client.as_ref(), seen.as_ref()) {
+        LogoutDecision::Confirm(wish) => Ok(Outcome::Confirm(wish)),
+        LogoutDecision::SignOut(out) => {
+            for sid in [out.sid.as_deref(), out.browser_sid.as_deref()].into_iter().flatten() {
+                if let Some(session) = sessions::by_id(tx, &SessionId::new(sid))?
+                    && session.user_id.as_str() == out.user_id
+                {
+                    end(tx, ctx, &session)?;
+                }
+            }
+            Ok(Outcome::SignedOut(out.redirect))
+        }
+    }
+}
+
+/// Ends a session with its codes and refresh families, and says so in the audit log.
+pub fn end(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session) -> Result<(), Error> {
+    let was_live = sessions::end(tx, &session.id, ctx.now)?;
+    grants::revoke_of_session(tx, &session.id, RevokedBy::SignOut, ctx.now)?;
+    if was_live {
+        audit::record(tx, ctx, &ctx.entropy(), Event::SignOut, Some(&session.user_id), None, &[])?;
+    }
+    Ok(())
+}
+
+/// The name of the client and the address that a confirmed wish leads to.
+pub fn wish_target(tx: &ReadTx<'_>, wish: &Wish) -> Result<Option<(String, Option<String>)>, Error> {
+    let Some(id) = &wish.client_id else { return Ok(None) };
+    let Some(found) = protocol::client(tx, &ClientId::new(id.as_str()))? else { return Ok(None) };
+    let client = logout_client(tx, id)?;
+    Ok(Some((found.name, logout::after_confirmation(wish, client.as_ref()))))
+}
+
+/// Signs out the browser's person after they confirmed; then to the wish's address, if it is good.
+pub fn sign_out(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session, wish: &Wish) -> Result<Option<String>, Error> {
+    end(tx, ctx, session)?;
+    Ok(wish_target(tx, wish)?.and_then(|(_, target)| target))
+}

@@ -1,0 +1,81 @@
+//! From stored rows to what the protocol's decisions look at.
+
+use pid_core::ClientId;
+use pid_core::sessions::Session;
+use pid_core::users::User;
+use pid_jose::{Expected, KeySet, Typ, check_signature};
+use pid_oidc::authorize::{ClientView, SessionView, UserView};
+use pid_oidc::claims;
+use pid_oidc::redirect_uri::{Pattern, Purpose};
+use pid_store::ReadTx;
+use pid_store::protocol::{self, ProtocolClient};
+
+use crate::Error;
+
+/// A client with its view.
+pub(crate) fn client(tx: &ReadTx<'_>, id: &str) -> Result<Option<(ProtocolClient, ClientView)>, Error> {
+    // No id is longer; an endless one need not reach the store.
+    if id.len() > 2048 {
+        return Ok(None);
+    }
+    let Some(client) = protocol::client(tx, &ClientId::new(id))? else { return Ok(None) };
+    let view = client_view(&client);
+    Ok(Some((client, view)))
+}
+
+pub(crate) fn client_view(client: &ProtocolClient) -> ClientView {
+    ClientView {
+        id: client.id.to_string(),
+        redirect_uris: Pattern::parse_list(Purpose::Redirect, &client.callback_urls).0,
+        is_public: client.is_public,
+        pkce_required: client.pkce_enabled || client.is_public,
+        requires_reauthentication: client.requires_reauthentication,
+        skip_consent: client.skip_consent,
+        allowed_groups: client.allowed_groups.clone(),
+    }
+}
+
+pub(crate) fn session_view(session: &Session) -> SessionView {
+    SessionView {
+        user_id: session.user_id.to_string(),
+        sid: session.id.to_string(),
+        auth_time: session.auth_time.secs(),
+        amr: session.amr(),
+    }
+}
+
+/// Groups are read only if the client is restricted to some.
+pub(crate) fn user_view(tx: &ReadTx<'_>, user: &User, client: &ClientView) -> Result<UserView, Error> {
+    let group_ids = if client.allowed_groups.is_some() { protocol::group_ids(tx, &user.id)? } else { Vec::new() };
+    Ok(UserView { id: user.id.to_string(), disabled: user.disabled, group_ids })
+}
+
+/// A person as claims show them, now.
+pub(crate) fn claims_view(tx: &ReadTx<'_>, user: &User) -> Result<claims::UserView, Error> {
+    let groups = protocol::groups(tx, &user.id)?;
+    Ok(claims::UserView {
+        id: user.id.to_string(),
+        username: user.username.clone(),
+        email: user.email.clone(),
+        email_verified: user.email_verified,
+        first_name: user.first_name.clone(),
+        last_name: user.last_name.clone(),
+        display_name: user.display_name.clone(),
+        groups: groups.into_iter().map(|(_, name, custom_claims)| claims::GroupView { name, custom_claims }).collect(),
+        custom_claims: protocol::user_claims(tx, &user.id)?,
+    })
+}
+
+/// The claims of an ID token of ours that comes back as a hint. Its expiry doesn't matter, retired keys count.
+pub(crate) fn hint_claims(
+    keys: &KeySet,
+    issuer: &str,
+    token: &str,
+    now: i64,
+) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let signed = check_signature(token, Typ::Jwt, |kid| keys.verifying(kid)).ok()?;
+    let expected = Expected { issuer, audience: None, now, leeway: 60, ignore_expiry: true };
+    let claims = signed.validate(&expected).ok()?;
+    let is_id_token = claims.get("type").and_then(|t| t.as_str()) == Some(claims::ID_TOKEN_TYPE);
+    is_id_token.then(|| claims.clone())
+}

@@ -1,0 +1,40 @@
+//! UserInfo (OpenID Connect Core §5.3, oidc.md §17): live claims for an access token.
+
+use pid_core::Timestamp;
+use pid_jose::{Expected, KeySet, Signed, Typ, check_signature};
+use pid_oidc::bearer::{BearerError, check_userinfo};
+use pid_oidc::claims::{AccessToken, user_claims};
+use pid_store::{ReadTx, grants, users};
+
+use crate::Error;
+use crate::env::Env;
+use crate::protocol::claims_view;
+
+/// The claims, or the refusal of RFC 6750 §3.1.
+pub type Outcome = Result<serde_json::Map<String, serde_json::Value>, BearerError>;
+
+/// Checks the signature of an access token: pure, so its answer may be kept.
+pub fn check_token(keys: &KeySet, token: &str) -> Result<Signed, BearerError> {
+    check_signature(token, Typ::AccessToken, |kid| keys.verifying(kid)).map_err(|_| BearerError::invalid_token())
+}
+
+/// Reads the claims that a token opens. Whether it was revoked, and whether its person may sign in, is asked now.
+pub fn claims(tx: &ReadTx<'_>, now: Timestamp, env: &Env, signed: &Signed) -> Result<Outcome, Error> {
+    let issuer = env.app_url.origin.as_str();
+    let expected = Expected { issuer, audience: None, now: now.secs(), leeway: 0, ignore_expiry: false };
+    let token: AccessToken<'static> = match signed.validate(&expected) {
+        Ok(map) => match serde_json::from_value(serde_json::Value::Object(map.clone())) {
+            Ok(token) => token,
+            Err(_) => return Ok(Err(BearerError::invalid_token())),
+        },
+        Err(_) => return Ok(Err(BearerError::invalid_token())),
+    };
+    if let Err(error) = check_userinfo(&token, issuer) {
+        return Ok(Err(error));
+    }
+    let grant = grants::of_access_token(tx, &token.jti)?.filter(|g| g.revoked_at.is_none());
+    let Some(grant) = grant else { return Ok(Err(BearerError::invalid_token())) };
+    let user = users::by_id(tx, &grant.user_id)?.filter(|u| !u.disabled && u.id.as_str() == token.sub);
+    let Some(user) = user else { return Ok(Err(BearerError::invalid_token())) };
+    Ok(Ok(user_claims(&claims_view(tx, &user)?, &token.scope, issuer)))
+}

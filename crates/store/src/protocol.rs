@@ -1,0 +1,137 @@
+//! What the OpenID Connect endpoints read: few statements, only the columns that the protocol needs.
+
+use pid_core::claims::CustomClaim;
+use pid_core::{ClientId, UserId};
+
+use crate::{ReadTx, StoreError, WriteTx, params, statements};
+
+statements! {
+    CLIENT = "SELECT id, name, callback_urls, logout_callback_urls, is_public, pkce_enabled, pkce_supported, requires_reauthentication, \
+        skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
+        launch_url, client_type FROM clients WHERE id = $1";
+    CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
+    CLIENT_SECRETS = "SELECT algorithm, hash, expires_at FROM client_secrets WHERE client_id = $1";
+    MARK_PKCE = "UPDATE clients SET pkce_supported = $2 WHERE id = $1";
+    GROUP_IDS = "SELECT group_id FROM user_group_members WHERE user_id = $1";
+    GROUPS = "SELECT user_groups.id, user_groups.name FROM user_group_members JOIN user_groups ON user_groups.id = user_group_members.group_id \
+        WHERE user_group_members.user_id = $1 ORDER BY user_groups.name";
+    GROUP_CLAIMS = "SELECT group_claims.group_id, group_claims.key, group_claims.value FROM user_group_members \
+        JOIN group_claims ON group_claims.group_id = user_group_members.group_id WHERE user_group_members.user_id = $1 ORDER BY group_claims.key";
+    USER_CLAIMS = "SELECT key, value FROM user_claims WHERE user_id = $1 ORDER BY key";
+}
+
+/// A client as the protocol sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtocolClient {
+    /// `client_id`.
+    pub id: ClientId,
+    /// Its name, for pages.
+    pub name: String,
+    /// Callback patterns.
+    pub callback_urls: Vec<String>,
+    /// Post-logout patterns.
+    pub logout_callback_urls: Vec<String>,
+    /// Has no secret.
+    pub is_public: bool,
+    /// PKCE is required.
+    pub pkce_enabled: bool,
+    /// PKCE was seen.
+    pub pkce_supported: bool,
+    /// Each authorization needs a fresh ceremony.
+    pub requires_reauthentication: bool,
+    /// No consent page.
+    pub skip_consent: bool,
+    /// `None`: everybody may enter; else the ids of the allowed groups.
+    pub allowed_groups: Option<Vec<String>>,
+    /// The algorithm of its tokens; `None`: the default.
+    pub signing_alg: Option<String>,
+    /// Minutes.
+    pub access_token_minutes: i64,
+    /// Minutes.
+    pub refresh_token_minutes: i64,
+    /// For pages.
+    pub has_logo: bool,
+    /// For pages.
+    pub has_dark_logo: bool,
+    /// For pages.
+    pub description: String,
+    /// For pages.
+    pub launch_url: Option<String>,
+    /// `standard` or `cimd`.
+    pub client_type: String,
+}
+
+fn list(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// A client by id, with its allowed groups.
+pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, StoreError> {
+    let Some(row) = tx.query_opt(&CLIENT, params![id.as_str()])? else { return Ok(None) };
+    let allowed_groups = if row.get(9)? {
+        let rows = tx.query(&CLIENT_GROUPS, params![id.as_str()])?;
+        Some(rows.iter().map(|r| r.get(0)).collect::<Result<_, _>>()?)
+    } else {
+        None
+    };
+    Ok(Some(ProtocolClient {
+        id: ClientId::new(row.get::<String>(0)?),
+        name: row.get(1)?,
+        callback_urls: list(&row.get::<String>(2)?),
+        logout_callback_urls: list(&row.get::<String>(3)?),
+        is_public: row.get(4)?,
+        pkce_enabled: row.get(5)?,
+        pkce_supported: row.get(6)?,
+        requires_reauthentication: row.get(7)?,
+        skip_consent: row.get(8)?,
+        allowed_groups,
+        signing_alg: row.get(10)?,
+        access_token_minutes: row.get(11)?,
+        refresh_token_minutes: row.get(12)?,
+        has_logo: row.get(13)?,
+        has_dark_logo: row.get(14)?,
+        description: row.get(15)?,
+        launch_url: row.get(16)?,
+        client_type: row.get(17)?,
+    }))
+}
+
+/// A client's secrets as (algorithm, hash, expiry in Unix milliseconds).
+pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<(String, Vec<u8>, Option<i64>)>, StoreError> {
+    let rows = tx.query(&CLIENT_SECRETS, params![id.as_str()])?;
+    rows.iter().map(|r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).collect()
+}
+
+/// Notes that a client which need not use PKCE does.
+pub fn mark_pkce_supported(tx: &WriteTx<'_>, id: &ClientId) -> Result<(), StoreError> {
+    tx.execute(&MARK_PKCE, params![id.as_str(), true])?;
+    Ok(())
+}
+
+/// The ids of a person's groups.
+pub fn group_ids(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<String>, StoreError> {
+    tx.query(&GROUP_IDS, params![user.as_str()])?.iter().map(|r| r.get(0)).collect()
+}
+
+/// A person's groups by name, each with its claims.
+pub fn groups(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<(String, String, Vec<CustomClaim>)>, StoreError> {
+    let rows = tx.query(&GROUPS, params![user.as_str()])?;
+    let mut groups: Vec<(String, String, Vec<CustomClaim>)> =
+        rows.iter().map(|r| Ok((r.get(0)?, r.get(1)?, Vec::new()))).collect::<Result<_, StoreError>>()?;
+    if groups.is_empty() {
+        return Ok(groups);
+    }
+    for row in tx.query(&GROUP_CLAIMS, params![user.as_str()])? {
+        let id: String = row.get(0)?;
+        if let Some(group) = groups.iter_mut().find(|g| g.0 == id) {
+            group.2.push(CustomClaim { key: row.get(1)?, value: row.get(2)? });
+        }
+    }
+    Ok(groups)
+}
+
+/// A person's own claims.
+pub fn user_claims(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<CustomClaim>, StoreError> {
+    let rows = tx.query(&USER_CLAIMS, params![user.as_str()])?;
+    rows.iter().map(|r| Ok(CustomClaim { key: r.get(0)?, value: r.get(1)? })).collect()
+}
