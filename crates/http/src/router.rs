@@ -3,13 +3,14 @@
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri, header};
 use serde_json::json;
 
 use crate::middleware::{client_ip, csrf, headers, limit};
 use crate::state::App;
+use crate::{api, oidc};
 
 /// All routes with their layers.
 pub fn router(app: App) -> Router {
@@ -31,16 +32,41 @@ pub fn router(app: App) -> Router {
 /// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
 fn management() -> Router<App> {
     Router::new()
+        .route("/api/signup/setup", get(api::signup::setup_state).post(api::signup::setup))
+        .route("/api/users/{id}/one-time-access-token", post(api::one_time_access::create))
+        .route("/api/one-time-access-token/{token}", post(api::one_time_access::exchange))
+        .route("/api/oidc/interactions/{id}", get(oidc::interactions::get))
+        .route("/api/oidc/interactions/{id}/complete", post(oidc::interactions::complete))
 }
 
 /// OAuth 2.0 and OpenID Connect (oidc.md §1).
 fn protocol() -> Router<App> {
+    let cross_origin = Router::new()
+        .route("/.well-known/openid-configuration", get(oidc::metadata::discovery).options(no_content))
+        .route("/.well-known/oauth-authorization-server", get(oidc::metadata::discovery).options(no_content))
+        .route("/.well-known/jwks.json", get(oidc::metadata::jwks).options(no_content))
+        .route("/api/oidc/token", post(oidc::token::token).options(no_content))
+        .route("/api/oidc/userinfo", get(oidc::userinfo::userinfo).post(oidc::userinfo::userinfo).options(no_content))
+        .route(
+            "/api/oidc/end-session",
+            get(oidc::end_session::end_session).post(oidc::end_session::end_session).options(no_content),
+        )
+        .route_layer(from_fn(oidc::cors));
     Router::new()
+        .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize))
+        .route("/interaction/cancel", get(oidc::authorize::cancel))
+        .merge(cross_origin)
+        .layer(axum::extract::DefaultBodyLimit::max(oidc::FORM_LIMIT))
+}
+
+/// The answer to a preflight; the CORS layer adds the rest.
+async fn no_content() -> StatusCode {
+    StatusCode::NO_CONTENT
 }
 
 /// Pages (ui.md §1.2) and their assets.
 fn pages() -> Router<App> {
-    Router::new()
+    Router::new().route("/form-post.js", get(oidc::form_post::script))
 }
 
 /// Unknown paths and wrong methods: the contract's 404.

@@ -7,11 +7,13 @@ use arc_swap::ArcSwap;
 use pid_core::settings::Settings;
 use pid_core::{Seed, Timestamp};
 use pid_flows::env::{Env, Snapshot};
+use pid_flows::keys::{KeySealer, load_snapshot};
 use pid_jose::KeySet;
 use pid_store::Db;
 
 use crate::middleware::client_ip::Proxies;
 use crate::middleware::limit::Limiter;
+use crate::oidc::metadata::DocumentCache;
 
 /// The clock of the edge. Tests move it.
 #[derive(Clone, Debug, Default)]
@@ -46,11 +48,21 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     limiter: Limiter,
     proxies: Proxies,
+    sealer: KeySealer,
+    documents: DocumentCache,
 }
 
 impl App {
     /// Wires the state.
-    pub fn new(db: Db, env: Env, clock: Clock, snapshot: Snapshot, limiter: Limiter, proxies: Proxies) -> Self {
+    pub fn new(
+        db: Db,
+        env: Env,
+        clock: Clock,
+        snapshot: Snapshot,
+        limiter: Limiter,
+        proxies: Proxies,
+        sealer: KeySealer,
+    ) -> Self {
         Self(Arc::new(Inner {
             db,
             env: Arc::new(env),
@@ -58,6 +70,8 @@ impl App {
             snapshot: ArcSwap::from_pointee(snapshot),
             limiter,
             proxies,
+            sealer,
+            documents: DocumentCache::default(),
         }))
     }
 
@@ -94,6 +108,25 @@ impl App {
     /// Replaces the cached snapshot.
     pub fn set_snapshot(&self, snapshot: Snapshot) {
         self.0.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Loads settings and keys anew: at once after a change made here, and when the version rows say that another
+    /// replica changed them.
+    pub async fn reload_snapshot(&self) -> Result<(), pid_flows::Error> {
+        let (sealer, now) = (self.0.sealer.clone(), self.0.clock.now());
+        let snapshot = self.0.db.read(move |tx| load_snapshot(tx, &sealer, now)).await?;
+        self.set_snapshot(snapshot);
+        Ok(())
+    }
+
+    /// The prebuilt metadata documents.
+    pub(crate) fn documents(&self) -> &DocumentCache {
+        &self.0.documents
+    }
+
+    /// What seals private keys.
+    pub fn sealer(&self) -> &KeySealer {
+        &self.0.sealer
     }
 
     /// The general limiter.

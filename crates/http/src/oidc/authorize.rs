@@ -1,0 +1,133 @@
+//! `/authorize`: with a session and consent one request and one redirect; otherwise the pages.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts as _, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::InteractionId;
+use pid_core::secret::Secret;
+use pid_flows::authorize::{self, Answer, Arrival};
+use pid_oidc::response::Delivery;
+use pid_oidc::{OAuthError, Params};
+use serde::Deserialize;
+
+use crate::cookies;
+use crate::extract::{Creds, RequestCtx};
+use crate::oidc::{form, never_stored};
+use crate::state::App;
+
+/// The browser-binding cookie's value: the one that came, or a new one.
+pub(crate) fn browser(app: &App, jar: &CookieJar) -> Secret {
+    match jar.get(cookies::browser_name(app.env())).map(cookie::Cookie::value).filter(|v| v.len() >= 43) {
+        Some(value) => Secret::new(value),
+        None => Secret::new(pid_core::Entropy::new(crate::state::seed()).token()),
+    }
+}
+
+/// `GET` and `POST /authorize` (RFC 6749 §3.1).
+pub async fn authorize(State(app): State<App>, mut parts: Parts, body: Bytes) -> Response {
+    let Ok(RequestCtx(ctx)) = RequestCtx::from_request_parts(&mut parts, &app).await;
+    let Ok(Creds(credentials)) = Creds::from_request_parts(&mut parts, &app).await;
+    let jar = CookieJar::from_headers(&parts.headers);
+    let query = match Params::parse(parts.uri.query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(error) => return page(&OAuthError::from(error)),
+    };
+    let interaction = query.first("interaction").map(InteractionId::new);
+    let merged = if parts.method == Method::POST {
+        form(&parts.headers, &body).and_then(|form| form.merge(query).map_err(OAuthError::from))
+    } else {
+        Ok(query)
+    };
+    let params = match merged {
+        Ok(params) => params,
+        Err(error) => return page(&error),
+    };
+    let browser = browser(&app, &jar);
+    let arrival = Arrival { params, interaction, browser: browser.clone(), credentials };
+    let answer = answer(&app, ctx, arrival).await;
+    match answer {
+        Ok(Answer::Interact(id)) => {
+            // The cookie lives as long as the interaction that it binds.
+            let jar = jar.add(cookies::browser(app.env(), &browser));
+            let location = format!("/interaction?interaction={id}");
+            never_stored((StatusCode::FOUND, jar, [(header::LOCATION, location)]).into_response())
+        }
+        Ok(answer) => respond(answer),
+        Err(error) => crate::oidc::fault_page(&app, &error),
+    }
+}
+
+async fn answer(app: &App, ctx: pid_core::Ctx, arrival: Arrival) -> Result<Answer, pid_flows::Error> {
+    let arrival = std::sync::Arc::new(arrival);
+    let (env, keys, now) = (app.env().clone(), app.keys(), ctx.now);
+    let seen = {
+        let (env, keys, arrival) = (env.clone(), keys.clone(), arrival.clone());
+        app.db().read(move |tx| authorize::look(tx, now, &env, &keys, &arrival)).await?
+    };
+    match seen {
+        Some(answer) => Ok(answer),
+        None => app.db().write(move |tx| authorize::act(tx, &ctx, &env, &keys, &arrival)).await,
+    }
+}
+
+/// The answer on its way out.
+pub(crate) fn respond(answer: Answer) -> Response {
+    match answer {
+        Answer::Deliver(delivery) => deliver(&delivery),
+        Answer::Interact(id) => {
+            (StatusCode::FOUND, [(header::LOCATION, format!("/interaction?interaction={id}"))]).into_response()
+        }
+        Answer::Page(error) => page(&error),
+    }
+}
+
+/// A redirect, or the page whose form posts itself.
+pub(crate) fn deliver(delivery: &Delivery) -> Response {
+    match delivery {
+        Delivery::Redirect { location } => match HeaderValue::from_str(location) {
+            Ok(location) => never_stored((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()),
+            Err(_) => page(&OAuthError::invalid_request("The redirect address can't be used.")),
+        },
+        Delivery::FormPost { action, fields } => never_stored(crate::oidc::form_post::page(action, fields)),
+    }
+}
+
+/// To our own error page (oidc.md §9.8).
+fn page(error: &OAuthError) -> Response {
+    let text: String = error.page_text().chars().take(500).collect();
+    let location = format!("/interaction/error?error={}", utf8_percent_encode(&text, NON_ALPHANUMERIC));
+    never_stored((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
+}
+
+/// The interaction that is cancelled.
+#[derive(Debug, Deserialize)]
+pub struct Cancel {
+    interaction: String,
+}
+
+/// `GET /interaction/cancel`: back to the client with `access_denied`. Works without scripts; bound to the browser by
+/// its cookie, so nobody else can cancel.
+pub async fn cancel(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(credentials): Creds,
+    jar: CookieJar,
+    Query(cancel): Query<Cancel>,
+) -> Response {
+    let browser = browser(&app, &jar);
+    let arrival = Arrival {
+        params: Params::default(),
+        interaction: Some(InteractionId::new(cancel.interaction)),
+        browser,
+        credentials,
+    };
+    let (env, keys) = (app.env().clone(), app.keys());
+    match app.db().write(move |tx| authorize::deny(tx, &ctx, &env, &keys, &arrival)).await {
+        Ok(answer) => respond(answer),
+        Err(error) => crate::oidc::fault_page(&app, &error),
+    }
+}

@@ -1,0 +1,75 @@
+//! `/api/oidc/end-session` (OpenID Connect RP-Initiated Logout 1.0) and the confirmation behind it.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use pid_flows::end_session::{self, Outcome};
+use pid_oidc::logout::{EndSessionRequest, Wish};
+use pid_oidc::{OAuthError, Params};
+
+use crate::cookies;
+use crate::extract::{Creds, RequestCtx};
+use crate::oidc::{form, never_stored};
+use crate::state::App;
+
+fn to(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => never_stored((StatusCode::FOUND, [(header::LOCATION, location)]).into_response()),
+        Err(_) => to("/logout"),
+    }
+}
+
+/// The confirmation page with the wish in its address.
+fn confirmation(wish: &Wish) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [
+        ("client_id", &wish.client_id),
+        ("post_logout_redirect_uri", &wish.post_logout_redirect_uri),
+        ("state", &wish.state),
+    ] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    if query.is_empty() { "/logout".to_owned() } else { format!("/logout?{query}") }
+}
+
+/// `GET` and `POST /api/oidc/end-session`.
+pub async fn end_session(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(credentials): Creds,
+    jar: CookieJar,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let read = || -> Result<EndSessionRequest, OAuthError> {
+        let params = if method == Method::POST {
+            form(&headers, &body)?
+        } else {
+            Params::parse(uri.query().unwrap_or_default()).map_err(OAuthError::from)?
+        };
+        EndSessionRequest::parse(&params)
+    };
+    // A request that can't be read asks for nothing: the person is asked whether to sign out.
+    let request = match read() {
+        Ok(request) => request,
+        Err(_) => return to("/logout"),
+    };
+    let (env, keys) = (app.env().clone(), app.keys());
+    let outcome =
+        app.db().write(move |tx| end_session::end_session(tx, &ctx, &env, &keys, &credentials, &request)).await;
+    match outcome {
+        Ok(Outcome::Confirm(wish)) => to(&confirmation(&wish)),
+        Ok(Outcome::SignedOut(target)) => {
+            let jar = jar.add(cookies::no_session(app.env()));
+            (jar, to(target.as_deref().unwrap_or("/logout"))).into_response()
+        }
+        Err(error) => crate::oidc::fault_page(&app, &error),
+    }
+}

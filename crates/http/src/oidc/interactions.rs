@@ -1,0 +1,129 @@
+//! The interaction API (oidc.md §11), bound to the browser by the cookie that `/authorize` set.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use pid_core::InteractionId;
+use pid_core::secret::Secret;
+use pid_flows::Error;
+use pid_flows::authorize::Arrival;
+use pid_flows::interaction::{self, Status};
+use pid_oidc::Params;
+use pid_oidc::authorize::Step;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::cookies;
+use crate::error::ApiError;
+use crate::extract::{Creds, Json, RequestCtx};
+use crate::oidc::authorize::browser;
+use crate::state::App;
+
+/// An interaction on the wire (oidc.md §11.2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InteractionDto {
+    id: String,
+    scopes: Vec<String>,
+    scope_info: Vec<serde_json::Value>,
+    client: ClientMetaDto,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_step: Option<Step>,
+    required_steps: Vec<Step>,
+}
+
+/// A client as everybody may see it (api.md §11.5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientMetaDto {
+    id: String,
+    name: String,
+    description: String,
+    has_logo: bool,
+    has_dark_logo: bool,
+    #[serde(rename = "launchURL")]
+    launch_url: Option<String>,
+    requires_reauthentication: bool,
+    client_type: String,
+}
+
+impl InteractionDto {
+    fn new(status: Status) -> Self {
+        let c = status.client;
+        Self {
+            id: status.id.into_string(),
+            scopes: status.scopes,
+            // Permissions of APIs are described here once there are any.
+            scope_info: Vec::new(),
+            client: ClientMetaDto {
+                id: c.id.into_string(),
+                name: c.name,
+                description: c.description,
+                has_logo: c.has_logo,
+                has_dark_logo: c.has_dark_logo,
+                launch_url: c.launch_url,
+                requires_reauthentication: c.requires_reauthentication,
+                client_type: c.client_type,
+            },
+            current_step: status.steps.first().copied(),
+            required_steps: status.steps,
+        }
+    }
+}
+
+fn arrival(app: &App, jar: &CookieJar, Creds(credentials): Creds, id: String) -> Arrival {
+    Arrival {
+        params: Params::default(),
+        interaction: Some(InteractionId::new(id)),
+        browser: browser(app, jar),
+        credentials,
+    }
+}
+
+/// `GET /api/oidc/interactions/{id}`.
+pub async fn get(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    jar: CookieJar,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let arrival = arrival(&app, &jar, creds, id);
+    let (env, keys) = (app.env().clone(), app.keys());
+    let status = app.db().read(move |tx| interaction::get(tx, ctx.now, &env, &keys, &arrival)).await?;
+    Ok(axum::Json(InteractionDto::new(status)).into_response())
+}
+
+/// The step that is completed.
+#[derive(Debug, Deserialize)]
+pub struct Complete {
+    step: Step,
+}
+
+/// `POST /api/oidc/interactions/{id}/complete`.
+pub async fn complete(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    jar: CookieJar,
+    Path(id): Path<String>,
+    Json(body): Json<Complete>,
+) -> Result<Response, ApiError> {
+    let arrival = arrival(&app, &jar, creds, id);
+    let proof = jar.get(cookies::reauthentication_name(app.env())).map(|c| Secret::new(c.value()));
+    let used = proof.is_some() && body.step == Step::Reauthenticate;
+    let (env, keys) = (app.env().clone(), app.keys());
+    let status = app
+        .db()
+        .write(move |tx| -> Result<Status, Error> {
+            interaction::complete(tx, &ctx, &env, &keys, &arrival, body.step, proof.as_ref())
+        })
+        .await?;
+    let body = if status.steps.is_empty() {
+        json!({ "redirectUrl": format!("/authorize?interaction={}", status.id) })
+    } else {
+        json!({ "interaction": InteractionDto::new(status) })
+    };
+    let jar = if used { jar.add(cookies::no_reauthentication(app.env())) } else { jar };
+    Ok((jar, axum::Json(body)).into_response())
+}

@@ -1,0 +1,90 @@
+//! Discovery and keys: bytes that are built once per change.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pid_jose::KeySet;
+use pid_oidc::discovery::Metadata;
+
+use crate::state::App;
+
+/// The documents of one key set.
+#[derive(Debug)]
+pub struct Documents {
+    keys: Arc<KeySet>,
+    discovery: Document,
+    jwks: Document,
+}
+
+#[derive(Debug, Clone)]
+struct Document {
+    body: bytes::Bytes,
+    etag: HeaderValue,
+}
+
+/// Where the documents are kept.
+#[derive(Debug, Default)]
+pub struct DocumentCache(ArcSwapOption<Documents>);
+
+impl Document {
+    fn new(body: Vec<u8>) -> Self {
+        let hash = pid_core::secret::sha256(&body);
+        let tag: String = hash[..12].iter().map(|b| format!("{b:02x}")).collect();
+        let etag = HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+        Self { body: body.into(), etag }
+    }
+
+    fn respond(&self, request: &HeaderMap) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+            (header::ETAG, self.etag.clone()),
+        ];
+        if request.get(header::IF_NONE_MATCH).is_some_and(|v| v == self.etag) {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        (headers, self.body.clone()).into_response()
+    }
+}
+
+fn documents(app: &App) -> Option<Arc<Documents>> {
+    let keys = app.keys();
+    if let Some(documents) = &*app.documents().0.load()
+        && Arc::ptr_eq(&documents.keys, &keys)
+    {
+        return Some(Arc::clone(documents));
+    }
+    let env = app.env();
+    let algs: Vec<&str> = keys.algs().into_iter().map(pid_jose::Alg::as_str).collect();
+    let metadata = Metadata::new(&env.app_url.origin, &env.internal_url, &algs, false).to_bytes().ok()?;
+    let documents =
+        Arc::new(Documents { discovery: Document::new(metadata), jwks: Document::new(keys.jwks().to_vec()), keys });
+    app.documents().0.store(Some(Arc::clone(&documents)));
+    Some(documents)
+}
+
+fn not_ready() -> Response {
+    let headers = [(header::RETRY_AFTER, "1"), (header::CACHE_CONTROL, "no-store")];
+    let body = axum::Json(serde_json::json!({ "error": "The signing key is still being made. Try again in a moment" }));
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response()
+}
+
+/// `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server` (OpenID Connect Discovery §4,
+/// RFC 8414 §3).
+pub async fn discovery(State(app): State<App>, headers: HeaderMap) -> Response {
+    if !app.keys().is_ready() {
+        return not_ready();
+    }
+    documents(&app).map_or_else(not_ready, |d| d.discovery.respond(&headers))
+}
+
+/// `/.well-known/jwks.json` (RFC 7517 §5).
+pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    if !app.keys().is_ready() {
+        return not_ready();
+    }
+    documents(&app).map_or_else(not_ready, |d| d.jwks.respond(&headers))
+}
