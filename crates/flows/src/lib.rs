@@ -14,6 +14,7 @@ pub mod error;
 pub mod interaction;
 pub mod keys;
 pub mod login_codes;
+pub mod passkeys;
 mod protocol;
 pub mod sessions;
 pub mod setup;

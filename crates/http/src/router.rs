@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri, header};
 use serde_json::json;
@@ -35,6 +35,16 @@ fn management() -> Router<App> {
         .route("/api/signup/setup", get(api::signup::setup_state).post(api::signup::setup))
         .route("/api/users/{id}/one-time-access-token", post(api::one_time_access::create))
         .route("/api/one-time-access-token/{token}", post(api::one_time_access::exchange))
+        .route("/api/webauthn/register/start", get(api::webauthn::register_start))
+        .route("/api/webauthn/register/finish", post(api::webauthn::register_finish))
+        .route("/api/webauthn/login/start", get(api::webauthn::login_start))
+        .route("/api/webauthn/login/finish", post(api::webauthn::login_finish))
+        .route("/api/webauthn/reauthenticate", post(api::webauthn::reauthenticate))
+        .route("/api/webauthn/logout", post(api::webauthn::logout))
+        .route("/api/webauthn/credentials", get(api::webauthn::list_own))
+        .route("/api/webauthn/credentials/{id}", patch(api::webauthn::rename).delete(api::webauthn::delete_own))
+        .route("/api/users/{id}/webauthn-credentials", get(api::webauthn::list_of))
+        .route("/api/users/{id}/webauthn-credentials/{credential}", delete(api::webauthn::delete_of))
         .route("/api/oidc/interactions/{id}", get(oidc::interactions::get))
         .route("/api/oidc/interactions/{id}/complete", post(oidc::interactions::complete))
 }

@@ -3,3 +3,4 @@
 pub mod dto;
 pub mod one_time_access;
 pub mod signup;
+pub mod webauthn;

@@ -1,0 +1,378 @@
+//! Passkeys: registering, signing in, proving again, renaming, removing (api.md §22).
+//!
+//! A ceremony begins with a challenge row bound to kind and browser and ends with any attempt that names
+//! it: the row is deleted first, whatever comes of the attempt. So an attempt's refusal is an outcome that
+//! commits, not an error that would roll the deletion back.
+
+use pid_core::audit::Event;
+use pid_core::secret::{Secret, sha256};
+use pid_core::sessions::{BeganBy, Session};
+use pid_core::settings::Settings;
+use pid_core::users::User;
+use pid_core::validate::nfc;
+use pid_core::{Ctx, Fields, PasskeyId, Timestamp, UserId};
+use pid_store::passkeys::{self, Ceremony, Challenge, Passkey};
+use pid_store::{ReadTx, StoreError, WriteTx, sessions, users};
+use pid_webauthn::{
+    AssertionResponse, AuthDataError, RegistrationResponse, RelyingParty, WireError, assert, options, register,
+};
+
+use crate::access::{Admin, MayEnrol, SessionUser, SignedIn};
+use crate::budget::{PASSKEY_LOGIN, REAUTHENTICATE, address_subject};
+use crate::env::Env;
+use crate::login_codes::SignInAt;
+use crate::sessions::{NewSession, begin};
+use crate::{Code, Error, audit};
+
+/// How long a ceremony may take, seconds.
+pub const CEREMONY_SECS: i64 = 5 * 60;
+/// How long a re-authentication proof counts, seconds.
+pub const REAUTHENTICATION_SECS: i64 = 3 * 60;
+
+/// Creation options for a person (WebAuthn L3 §5.4), and the challenge row behind them.
+pub fn register_start(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    who: &MayEnrol,
+    browser: &Secret,
+) -> Result<serde_json::Value, Error> {
+    let entropy = ctx.entropy();
+    let user = who.who().user();
+    let existing = passkeys::by_user(tx, &user.id)?;
+    let challenge = entropy.bytes::<32>();
+    let row = Challenge {
+        kind: Ceremony::Register,
+        user_id: Some(user.id.clone()),
+        expires_at: ctx.now.plus_secs(CEREMONY_SECS),
+    };
+    passkeys::insert_challenge(tx, &entropy.uuid(), &challenge, &sha256(browser.expose().as_bytes()), &row)?;
+    let exclude: Vec<options::Descriptor> =
+        existing.into_iter().map(|p| options::Descriptor { id: p.credential_id, transports: p.transports }).collect();
+    let attachment = match settings.authenticator_attachment() {
+        "any" => None,
+        other => Some(other),
+    };
+    Ok(options::creation(&options::Creation {
+        rp_name: settings.app_name(),
+        rp_id: &env.app_url.host,
+        user_handle: user.id.as_str().as_bytes(),
+        user_name: &user.username,
+        user_display_name: &user.shown_name(),
+        challenge: &challenge,
+        timeout_secs: CEREMONY_SECS,
+        exclude: &exclude,
+        attachment,
+    }))
+}
+
+/// Request options for anybody (WebAuthn L3 §5.5), and the challenge row behind them. Also starts a re-authentication.
+pub fn login_start(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, browser: &Secret) -> Result<serde_json::Value, Error> {
+    let entropy = ctx.entropy();
+    let challenge = entropy.bytes::<32>();
+    let row = Challenge { kind: Ceremony::Authenticate, user_id: None, expires_at: ctx.now.plus_secs(CEREMONY_SECS) };
+    passkeys::insert_challenge(tx, &entropy.uuid(), &challenge, &sha256(browser.expose().as_bytes()), &row)?;
+    Ok(options::request(&env.app_url.host, &challenge, CEREMONY_SECS))
+}
+
+/// An attempt's outcome. Both kinds commit: the challenge is consumed either way.
+pub type Attempt<T> = Result<T, Error>;
+
+fn unreadable(error: &WireError) -> Error {
+    Error::with(Code::InvalidWebauthnResponse, format!("The passkey's answer could not be used: {error}"))
+}
+
+/// Takes the ceremony that a response answers. Any attempt that names it consumes it, also one of another kind.
+fn take(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    browser: &Secret,
+    challenge: Option<Vec<u8>>,
+    kind: Ceremony,
+) -> Result<Option<(Vec<u8>, Challenge)>, Error> {
+    let Some(challenge) = challenge else { return Ok(None) };
+    let row = passkeys::take_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()))?;
+    Ok(row.filter(|r| r.kind == kind && r.expires_at > ctx.now).map(|r| (challenge, r)))
+}
+
+/// Verifies a registration and stores the passkey.
+pub fn register_finish(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    who: &MayEnrol,
+    browser: &Secret,
+    body: &[u8],
+) -> Result<Attempt<Passkey>, Error> {
+    let user = who.who().user();
+    let response = match RegistrationResponse::parse(body) {
+        Ok(response) => response,
+        Err(error) => return Ok(Err(unreadable(&error))),
+    };
+    let Some((challenge, row)) = take(tx, ctx, browser, response.challenge(), Ceremony::Register)? else {
+        return Ok(Err(Error::new(Code::InvalidWebauthnSession)));
+    };
+    if row.user_id.as_ref() != Some(&user.id) {
+        return Ok(Err(Error::new(Code::InvalidWebauthnSession)));
+    }
+    let origins = [env.app_url.origin.as_str()];
+    let rp = RelyingParty { id: &env.app_url.host, origins: &origins };
+    let made = match register::verify(&rp, &challenge, &response) {
+        Ok(made) => made,
+        Err(register::RegisterError::AuthData(AuthDataError::UserVerified)) => {
+            return Ok(Err(Error::new(Code::PasskeyUserVerificationRequired)));
+        }
+        Err(error) => {
+            let text = format!("The passkey's answer could not be used: {error}");
+            return Ok(Err(Error::with(Code::InvalidWebauthnResponse, text)));
+        }
+    };
+    if made.backup_eligible() && !settings.allow_synced_passkeys() {
+        return Ok(Err(Error::new(Code::SyncedPasskeyNotAllowed)));
+    }
+    if passkeys::by_credential_id(tx, made.credential_id())?.is_some() {
+        return Ok(Err(Error::new(Code::PasskeyAlreadyRegistered)));
+    }
+    let entropy = ctx.entropy();
+    let aaguid = made.aaguid();
+    let passkey = Passkey {
+        id: PasskeyId::generate(&entropy),
+        user_id: user.id.clone(),
+        name: default_name(&aaguid),
+        credential_id: made.credential_id().to_vec(),
+        public_key: made.public_key().to_vec(),
+        alg: made.alg(),
+        aaguid,
+        sign_count: i64::from(made.sign_count()),
+        transports: made.transports().to_vec(),
+        attestation_type: made.attestation_format().to_owned(),
+        user_verified: true,
+        backup_eligible: made.backup_eligible(),
+        backup_state: made.backup_state(),
+        created_at: ctx.now,
+        last_used_at: None,
+    };
+    passkeys::insert(tx, &passkey).map_err(duplicate)?;
+    record(tx, ctx, &entropy, Event::PasskeyAdded, &passkey, None)?;
+    Ok(Ok(passkey))
+}
+
+/// "`<authenticator>` Passkey" for well-known models, else "New Passkey".
+fn default_name(aaguid: &str) -> String {
+    const MODELS: [(&str, &str); 9] = [
+        ("fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "Apple Passwords"),
+        ("dd4ec289-e01d-41c9-bb89-70fa845d4bf2", "iCloud Keychain"),
+        ("ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4", "Google Password Manager"),
+        ("08987058-cadc-4b81-b6e1-30de50dcbe96", "Windows Hello"),
+        ("9ddd1817-af5a-4672-a2b9-3e3dd95000a9", "Windows Hello"),
+        ("6028b017-b1d4-4c02-b4b3-afcdafc96bb2", "Windows Hello"),
+        ("bada5566-a7aa-401f-bd96-45619a55120d", "1Password"),
+        ("d548826e-79b4-db40-a3d8-11116f7e8349", "Bitwarden"),
+        ("531126d6-e717-415c-9320-3d9aa6981239", "Dashlane"),
+    ];
+    match MODELS.iter().find(|(id, _)| *id == aaguid) {
+        Some((_, name)) => format!("{name} Passkey"),
+        None => "New Passkey".to_owned(),
+    }
+}
+
+/// Verifies an assertion with the credential that it names. The error is what the person may know; why exactly goes to
+/// the log.
+fn prove(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    browser: &Secret,
+    body: &[u8],
+) -> Result<Attempt<(User, Passkey)>, Error> {
+    let refused = || Error::new(Code::WebauthnAuthenticationFailed);
+    let response = match AssertionResponse::parse(body) {
+        Ok(response) => response,
+        Err(error) => return Ok(Err(unreadable(&error))),
+    };
+    let Some((challenge, _)) = take(tx, ctx, browser, response.challenge(), Ceremony::Authenticate)? else {
+        return Ok(Err(Error::new(Code::InvalidWebauthnSession)));
+    };
+    let Some(mut passkey) = passkeys::by_credential_id(tx, response.credential_id())? else {
+        return Ok(Err(refused()));
+    };
+    let Some(user) = users::by_id(tx, &passkey.user_id)? else { return Ok(Err(refused())) };
+    let origins = [env.app_url.origin.as_str()];
+    let rp = RelyingParty { id: &env.app_url.host, origins: &origins };
+    let stored = assert::StoredCredential {
+        credential_id: &passkey.credential_id,
+        public_key: &passkey.public_key,
+        sign_count: u32::try_from(passkey.sign_count).unwrap_or(u32::MAX),
+        backup_eligible: passkey.backup_eligible,
+        user_handle: user.id.as_str().as_bytes(),
+    };
+    let verified = match assert::verify(&rp, &challenge, &stored, &response) {
+        Ok(verified) => verified,
+        Err(assert::AssertError::AuthData(AuthDataError::UserVerified)) => {
+            return Ok(Err(Error::new(Code::PasskeyUserVerificationRequired)));
+        }
+        Err(error) => {
+            tracing::info!(%error, passkey = %passkey.id, "an assertion was refused");
+            return Ok(Err(refused()));
+        }
+    };
+    if verified.counter_regressed() {
+        tracing::warn!(passkey = %passkey.id, "a signature counter went back: the authenticator may have been copied");
+    }
+    passkey.sign_count = i64::from(verified.sign_count());
+    passkey.backup_state = verified.backup_state();
+    passkey.user_verified = true;
+    passkeys::used(tx, &passkey, ctx.now)?;
+    Ok(Ok((user, passkey)))
+}
+
+/// Signs in with a passkey. Failures are counted per address; a success costs nothing.
+pub fn login_finish(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    at: &SignInAt,
+    browser: &Secret,
+    body: &[u8],
+) -> Result<Attempt<(User, NewSession)>, Error> {
+    let subject = address_subject(&ctx.ip_address);
+    if at.limited {
+        PASSKEY_LOGIN.check(tx, &subject, ctx.now)?;
+    }
+    let entropy = ctx.entropy();
+    let proven = prove(tx, ctx, env, browser, body)?.and_then(|(user, passkey)| {
+        if user.disabled { Err(Error::new(Code::UserDisabled)) } else { Ok((user, passkey)) }
+    });
+    let user = match proven {
+        Ok((user, _)) => user,
+        Err(error) => {
+            if at.limited {
+                PASSKEY_LOGIN.fail(tx, &subject, ctx.now)?;
+            }
+            audit::record(tx, ctx, &entropy, Event::SignInFailed, None, None, &[("method", "passkey")])?;
+            return Ok(Err(error));
+        }
+    };
+    let interaction = at.interaction_id.clone();
+    let previous = at.previous.as_ref();
+    let session = begin(tx, ctx, &entropy, &user, BeganBy::Passkey, interaction, previous, at.session_minutes)?;
+    audit::record(tx, ctx, &entropy, Event::SignIn, Some(&user.id), None, &[])?;
+    Ok(Ok((user, session)))
+}
+
+/// Proves again who is signed in, with one of their own passkeys. Gives the value of the proof's cookie.
+pub fn reauthenticate(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    who: &SessionUser,
+    browser: &Secret,
+    body: &[u8],
+    limited: bool,
+) -> Result<Attempt<Secret>, Error> {
+    let subject = address_subject(&ctx.ip_address);
+    if limited {
+        REAUTHENTICATE.check(tx, &subject, ctx.now)?;
+    }
+    let proven = prove(tx, ctx, env, browser, body)?.and_then(|(user, _)| {
+        if user.id == who.user().id { Ok(()) } else { Err(Error::new(Code::WebauthnAuthenticationFailed)) }
+    });
+    if let Err(error) = proven {
+        if limited {
+            REAUTHENTICATE.fail(tx, &subject, ctx.now)?;
+        }
+        return Ok(Err(error));
+    }
+    Ok(Ok(give_proof(tx, ctx, who.session(), ctx.now)?))
+}
+
+/// Without an assertion, a passkey sign-in of at most a minute ago is the proof (oidc.md §5.1).
+pub fn reauthenticate_by_session(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser) -> Result<Secret, Error> {
+    let session = who.session();
+    if session.began_by == BeganBy::Passkey && ctx.now.secs_since(session.auth_time) <= 60 {
+        // The proof is as old as the sign-in: it can't stand for a ceremony inside a later interaction.
+        return give_proof(tx, ctx, session, session.auth_time);
+    }
+    Err(Error::new(Code::ReauthenticationRequired))
+}
+
+fn give_proof(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session, at: Timestamp) -> Result<Secret, Error> {
+    let token = ctx.entropy().token();
+    let expires_at = ctx.now.plus_secs(REAUTHENTICATION_SECS);
+    sessions::insert_reauthentication(tx, &sha256(token.as_bytes()), session, at, expires_at)?;
+    Ok(Secret::new(token))
+}
+
+/// A person's own passkeys.
+pub fn list_own(tx: &ReadTx<'_>, who: &SignedIn) -> Result<Vec<Passkey>, Error> {
+    Ok(passkeys::by_user(tx, &who.user().id)?)
+}
+
+/// Another person's passkeys.
+pub fn list_of(tx: &ReadTx<'_>, _: &Admin, user: &UserId) -> Result<Vec<Passkey>, Error> {
+    users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    Ok(passkeys::by_user(tx, user)?)
+}
+
+/// Renames one's own passkey.
+pub fn rename(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId, name: &str) -> Result<Passkey, Error> {
+    let name = nfc(name.trim());
+    let mut fields = Fields::new();
+    fields.length("name", &name, 1, 50);
+    fields.finish()?;
+    let user = &who.who().user().id;
+    if !passkeys::rename(tx, id, user, &name)? {
+        return Err(Error::not_found("Passkey"));
+    }
+    let passkey = find(tx, user, id)?;
+    record(tx, ctx, &ctx.entropy(), Event::PasskeyRenamed, &passkey, None)?;
+    Ok(passkey)
+}
+
+/// Deletes one's own passkey, also the last one: the page warns, the API allows it (security case 59).
+pub fn delete_own(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId) -> Result<(), Error> {
+    let user = &who.who().user().id;
+    let passkey = find(tx, user, id)?;
+    passkeys::delete(tx, id, user)?;
+    record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, None)
+}
+
+/// Deletes another person's passkey.
+pub fn delete_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId, id: &PasskeyId) -> Result<(), Error> {
+    users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    let passkey = find(tx, user, id)?;
+    passkeys::delete(tx, id, user)?;
+    record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, Some(admin.user()))
+}
+
+fn find(tx: &ReadTx<'_>, user: &UserId, id: &PasskeyId) -> Result<Passkey, Error> {
+    let mine = passkeys::by_user(tx, user)?;
+    mine.into_iter().find(|p| p.id == *id).ok_or_else(|| Error::not_found("Passkey"))
+}
+
+fn record(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    entropy: &pid_core::Entropy,
+    event: Event,
+    passkey: &Passkey,
+    actor: Option<&User>,
+) -> Result<(), Error> {
+    let id: String = passkey.credential_id.iter().map(|b| format!("{b:02x}")).collect();
+    let mut data = vec![("credentialID", id.as_str()), ("passkeyName", passkey.name.as_str())];
+    if let Some(actor) = actor {
+        data.push(("actorUserID", actor.id.as_str()));
+        data.push(("actorUsername", &actor.username));
+    }
+    audit::record(tx, ctx, entropy, event, Some(&passkey.user_id), actor.map(|a| &a.id), &data)
+}
+
+/// A credential id that is taken in the same moment by a parallel registration.
+fn duplicate(error: StoreError) -> Error {
+    match error {
+        StoreError::UniqueViolation { .. } => Error::new(Code::PasskeyAlreadyRegistered),
+        other => other.into(),
+    }
+}
