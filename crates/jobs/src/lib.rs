@@ -1,1 +1,62 @@
+//! What happens without a request: removing what has expired. A job runs once among all replicas, by lease, and an
+//! instance at rest writes nothing: the lease is taken only when something is due.
 
+use std::time::Duration;
+
+use pid_core::Timestamp;
+use pid_flows::Error;
+use pid_http::state::App;
+use pid_store::{WriteTx, audit, budgets, grants, interactions, leases, login_codes, passkeys, sessions};
+use tokio::task::JoinHandle;
+
+/// Between two clean-ups, seconds.
+const PERIOD_SECS: u64 = 3600;
+/// Between the start and the first clean-up, seconds.
+const FIRST_SECS: u64 = 60;
+/// Rows stay this long after they expired, so that a late reuse is still recognised, seconds.
+const KEEP_SECS: i64 = 3600;
+
+/// Starts the jobs.
+pub fn spawn(app: App, audit_days: i64) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(FIRST_SECS)).await;
+        loop {
+            app.limiter().forget_quiet();
+            match clean_up(&app, audit_days).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "removed expired rows"),
+                Err(error) => tracing::warn!(%error, "the clean-up failed; it runs again in an hour"),
+            }
+            // Replicas that started together drift apart.
+            let jitter = pid_core::Entropy::new(pid_http::state::seed()).bytes::<1>()[0];
+            tokio::time::sleep(Duration::from_secs(PERIOD_SECS + u64::from(jitter))).await;
+        }
+    })
+}
+
+/// Removes what has expired, if this replica gets the lease. Gives the number of rows.
+pub async fn clean_up(app: &App, audit_days: i64) -> Result<u64, Error> {
+    let now = app.clock().now();
+    let holder = pid_core::Entropy::new(pid_http::state::seed()).uuid();
+    app.db()
+        .write(move |tx| {
+            if !leases::take(tx, "clean-up", &holder, now, now.plus_secs(1800))? {
+                return Ok(0);
+            }
+            purge(tx, now, audit_days)
+        })
+        .await
+}
+
+fn purge(tx: &WriteTx<'_>, now: Timestamp, audit_days: i64) -> Result<u64, Error> {
+    let before = now.plus_secs(-KEEP_SECS);
+    let mut rows = 0;
+    rows += passkeys::purge_challenges(tx, before)?;
+    rows += interactions::purge(tx, before)?;
+    rows += login_codes::purge(tx, before)?;
+    rows += grants::purge(tx, before)?;
+    rows += sessions::purge(tx, before)?;
+    rows += budgets::purge(tx, now)?;
+    rows += audit::purge(tx, now.plus_secs(-audit_days * 24 * 3600))?;
+    Ok(rows)
+}

@@ -5,6 +5,7 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 statements! {
     GET = "SELECT value FROM instance WHERE key = $1";
     PUT_NEW = "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    PUT = "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2";
     VERSIONS = "SELECT name, version FROM versions ORDER BY name";
     RAISE = "INSERT INTO versions (name, version) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET version = versions.version + 1";
 }
@@ -18,6 +19,12 @@ pub fn get(tx: &ReadTx<'_>, key: &str) -> Result<Option<String>, StoreError> {
 /// "first" is decided here.
 pub fn put_new(tx: &WriteTx<'_>, key: &str, value: &str) -> Result<bool, StoreError> {
     Ok(tx.execute(&PUT_NEW, params![key, value])? == 1)
+}
+
+/// Stores a fact.
+pub fn put(tx: &WriteTx<'_>, key: &str, value: &str) -> Result<(), StoreError> {
+    tx.execute(&PUT, params![key, value])?;
+    Ok(())
 }
 
 /// What is cached: raised by the transaction that changes it.

@@ -37,6 +37,7 @@ families! {
     instance,
     interactions,
     keys,
+    leases,
     login_codes,
     passkeys,
     protocol,

@@ -12,7 +12,6 @@ macro_rules! user_columns {
          users.is_admin, users.disabled, users.locale, users.ldap_id, users.created_at, users.updated_at, users.version"
     };
 }
-pub(crate) use user_columns;
 
 statements! {
     BY_ID = concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1");

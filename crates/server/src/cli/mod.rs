@@ -1,0 +1,36 @@
+//! The command line (ops.md §2).
+
+pub mod healthcheck;
+pub mod one_time_access;
+pub mod server;
+
+use clap::{Parser, Subcommand};
+
+/// An OpenID Connect provider whose only regular credential is a passkey.
+#[derive(Debug, Parser)]
+#[command(name = "pocket-id", version, about, after_help = crate::config::help())]
+pub struct Cli {
+    /// What to do; without it the server starts.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Starts the server (the default).
+    Server,
+    /// Prints the version.
+    Version,
+    /// Asks a running server whether it is healthy; exit code 0 if so.
+    Healthcheck {
+        /// The address to ask instead of the configured port of this machine.
+        #[arg(long, short)]
+        endpoint: Option<String>,
+    },
+    /// Makes a login code, valid for an hour, for somebody who has lost their passkey.
+    OneTimeAccessToken {
+        /// Whose: a username or an e-mail address.
+        username_or_email: String,
+    },
+}

@@ -1,0 +1,34 @@
+//! `pocket-id one-time-access-token`: recovery for somebody who has lost their passkey.
+
+use pid_core::Ctx;
+use pid_flows::{Code, login_codes};
+use pid_http::state::{Clock, seed};
+use pid_store::{Db, Options};
+
+use crate::config::Config;
+
+/// Makes a code and gives the link that signs in with it.
+///
+/// # Errors
+/// A sentence that says what went wrong.
+pub async fn run(config: &Config, username_or_email: &str) -> Result<String, String> {
+    if let pid_store::Target::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(format!("There is no database at {}.", path.display()));
+    }
+    let options = Options { connections: 1, now_millis: || Clock::default().now().millis() };
+    let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}."))?;
+    let now = Clock::default().now();
+    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "command line".to_owned() };
+    let whom = username_or_email.to_owned();
+    let made = db.write(move |tx| login_codes::create_by_cli(tx, &ctx, &whom)).await;
+    db.close().await;
+    match made {
+        Ok(code) => Ok(format!("{}/lc/{}", config.app_url.origin, code.expose())),
+        Err(e) if e.code == Code::UserNotFound => {
+            Err(format!("Nobody has the username or e-mail address {username_or_email}."))
+        }
+        Err(e) => Err(format!("{}.", e.message)),
+    }
+}

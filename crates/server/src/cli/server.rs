@@ -1,0 +1,51 @@
+//! `pocket-id server`.
+
+use std::io::Write as _;
+
+use pid_http::state::Clock;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{StartError, start};
+use crate::config::Config;
+
+/// Runs until SIGINT or SIGTERM; a second signal ends the process at once.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn run(config: Config) -> Result<(), StartError> {
+    let app_url = config.app_url.origin.clone();
+    let running = start(config, Clock::default()).await?;
+    let mut out = std::io::stdout();
+    // Whoever starts it in a terminal wants the address, not a log line. A closed output is no reason to stop.
+    let _ = writeln!(out, "Pocket ID is ready. Open {app_url} in your browser.");
+    if running.waits_for_setup {
+        let code = &running.setup_code;
+        let _ = writeln!(
+            out,
+            "Nobody is set up yet. From another network, set-up asks for this code: {}-{}-{}",
+            &code[..4],
+            &code[4..8],
+            &code[8..]
+        );
+    }
+    let _ = out.flush();
+    tracing::info!(address = %running.address, "listening");
+    wait_for_signal().await;
+    tracing::info!("stopping");
+    tokio::spawn(async {
+        wait_for_signal().await;
+        std::process::exit(1);
+    });
+    running.stop().await;
+    Ok(())
+}
+
+async fn wait_for_signal() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

@@ -1,0 +1,6 @@
+//! The server as a library: configuration and wiring, for the binary and for tests.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod telemetry;
