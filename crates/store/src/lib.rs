@@ -5,6 +5,7 @@
 
 mod db;
 mod error;
+pub mod lists;
 mod migrate;
 mod postgres;
 mod sqlite;
@@ -33,7 +34,11 @@ macro_rules! families {
 families! {
     audit,
     budgets,
+    claims,
+    clients,
+    files,
     grants,
+    groups,
     instance,
     interactions,
     keys,
@@ -44,4 +49,9 @@ families! {
     sessions,
     settings,
     users,
+}
+
+/// Every list, whose statements are assembled.
+pub fn all_lists() -> [&'static lists::ListSpec; 3] {
+    [&users::LIST, &groups::LIST, &clients::LIST]
 }

@@ -11,6 +11,7 @@ statements! {
     LIVE_BY_TOKEN = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
         WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $2";
     END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    END_OF_USER = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
     BY_ID = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions WHERE id = $1";
     IS_LIVE = "SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL";
     PURGE = "DELETE FROM sessions WHERE expires_at < $1 AND NOT EXISTS \
@@ -81,6 +82,11 @@ pub fn not_ended(tx: &ReadTx<'_>, id: &SessionId) -> Result<bool, StoreError> {
 /// Ends a session. Tells whether it was live.
 pub fn end(tx: &WriteTx<'_>, id: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(&END, params![id.as_str(), now.millis()])? == 1)
+}
+
+/// Ends all sessions of a person.
+pub fn end_of_user(tx: &WriteTx<'_>, user: &UserId, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(&END_OF_USER, params![user.as_str(), now.millis()])
 }
 
 /// Stores a proof of a fresh passkey ceremony under the hash of its cookie's value.

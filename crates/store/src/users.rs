@@ -1,8 +1,10 @@
 //! People.
 
+use pid_core::list::{ListRequest, Page};
 use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
 
+use crate::lists::ListSpec;
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 /// The columns of a user in the order of [`from_row`]; every query of users begins with them.
@@ -12,6 +14,7 @@ macro_rules! user_columns {
          users.is_admin, users.disabled, users.locale, users.ldap_id, users.created_at, users.updated_at, users.version"
     };
 }
+pub(crate) use user_columns;
 
 statements! {
     BY_ID = concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1");
@@ -24,7 +27,45 @@ statements! {
     UPDATE = "UPDATE users SET username = $2, username_key = $3, email = $4, email_key = $5, email_verified = $6, first_name = $7, \
         last_name = $8, display_name = $9, is_admin = $10, disabled = $11, locale = $12, updated_at = $13, version = version + 1 WHERE id = $1";
     DELETE = "DELETE FROM users WHERE id = $1";
-    OTHER_ADMIN_WHO_CAN_SIGN_IN = "SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin AND NOT disabled LIMIT 1";
+    OTHER_ADMIN_WHO_CAN_SIGN_IN = "SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin AND NOT disabled \
+        AND EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) LIMIT 1";
+    TOUCH = "UPDATE users SET updated_at = $2, version = version + 1 WHERE id = $1";
+}
+
+/// The list of people.
+pub static LIST: ListSpec = ListSpec {
+    columns: user_columns!(),
+    from: "users",
+    base: None,
+    search: &["users.email", "users.first_name", "users.last_name", "users.username", "users.display_name"],
+    sort: &[
+        ("createdAt", "users.created_at"),
+        ("username", "users.username_key"),
+        ("email", "users.email_key"),
+        ("emailVerified", "users.email_verified"),
+        ("firstName", "users.first_name"),
+        ("lastName", "users.last_name"),
+        ("displayName", "users.display_name"),
+        ("isAdmin", "users.is_admin"),
+        ("disabled", "users.disabled"),
+    ],
+    filters: &[
+        ("emailVerified", "users.email_verified"),
+        ("isAdmin", "users.is_admin"),
+        ("disabled", "users.disabled"),
+    ],
+    order: "users.created_at, users.id",
+};
+
+/// A page of people.
+pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<User>, StoreError> {
+    LIST.page(tx, request, None, from_row)
+}
+
+/// Marks a person as changed: their groups or claims did.
+pub fn touch(tx: &WriteTx<'_>, id: &UserId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&TOUCH, params![id.as_str(), now.millis()])?;
+    Ok(())
 }
 
 /// Reads a user from the columns of [`user_columns!`].
@@ -67,7 +108,7 @@ pub fn any_person(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
     Ok(tx.query_opt(&ANY_PERSON, params![pid_core::ids::STATIC_API_USER])?.is_some())
 }
 
-/// Whether an enabled admin other than this one (and the static API user) exists.
+/// Whether an enabled admin with a passkey exists other than this one (and the static API user).
 pub fn other_admin(tx: &ReadTx<'_>, id: &UserId) -> Result<bool, StoreError> {
     let row = tx.query_opt(&OTHER_ADMIN_WHO_CAN_SIGN_IN, params![id.as_str(), pid_core::ids::STATIC_API_USER])?;
     Ok(row.is_some())

@@ -59,6 +59,10 @@ fn user(name: &str) -> User {
 async fn story(db: Db) {
     db.prepare_all(&pid_store::all_statements()).await.unwrap();
 
+    for sql in pid_store::all_lists().iter().flat_map(|l| l.statements()) {
+        db.prepare(&sql).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
+    }
+
     // An outcome commits, an error rolls back.
     db.write(|tx| users::insert(tx, &user("ann"))).await.unwrap();
     let failed: Result<(), StoreError> = db

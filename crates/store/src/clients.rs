@@ -1,0 +1,226 @@
+//! OAuth clients, as the admin sees them.
+
+use pid_core::clients::{Client, ClientSecret, ClientType};
+use pid_core::list::{ListRequest, Page};
+use pid_core::{ClientId, Timestamp, UserId};
+
+use crate::lists::ListSpec;
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+
+macro_rules! client_columns {
+    () => {
+        "clients.id, clients.name, clients.description, clients.callback_urls, clients.logout_callback_urls, clients.launch_url, \
+         clients.is_public, clients.pkce_enabled, clients.pkce_supported, clients.requires_reauthentication, \
+         clients.requires_pushed_authorization_requests, clients.skip_consent, clients.is_group_restricted, clients.client_type, \
+         clients.signing_alg, clients.access_token_minutes, clients.refresh_token_minutes, clients.federated_identities, clients.has_logo, \
+         clients.has_dark_logo, clients.created_at, clients.updated_at, clients.version"
+    };
+}
+
+statements! {
+    BY_ID = concat!("SELECT ", client_columns!(), " FROM clients WHERE clients.id = $1");
+    INSERT = "INSERT INTO clients (id, name, description, callback_urls, logout_callback_urls, launch_url, is_public, pkce_enabled, pkce_supported, \
+        requires_reauthentication, requires_pushed_authorization_requests, skip_consent, is_group_restricted, client_type, signing_alg, \
+        access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, updated_at, version, created_by) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
+    UPDATE = "UPDATE clients SET name = $2, description = $3, callback_urls = $4, logout_callback_urls = $5, launch_url = $6, is_public = $7, \
+        pkce_enabled = $8, pkce_supported = $9, requires_reauthentication = $10, requires_pushed_authorization_requests = $11, skip_consent = $12, \
+        is_group_restricted = $13, signing_alg = $14, access_token_minutes = $15, refresh_token_minutes = $16, federated_identities = $17, \
+        has_logo = $18, has_dark_logo = $19, updated_at = $20, version = version + 1 WHERE id = $1";
+    DELETE = "DELETE FROM clients WHERE id = $1";
+    SECRETS = "SELECT id, algorithm, hash, prefix, created_at, expires_at FROM client_secrets WHERE client_id = $1 ORDER BY created_at, id";
+    INSERT_SECRET = "INSERT INTO client_secrets (id, client_id, algorithm, hash, prefix, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    DELETE_SECRET = "DELETE FROM client_secrets WHERE client_id = $1 AND id = $2";
+    DELETE_SECRETS = "DELETE FROM client_secrets WHERE client_id = $1";
+}
+
+/// The list of clients; a row ends with the number of allowed groups.
+pub static LIST: ListSpec = ListSpec {
+    columns: concat!(
+        client_columns!(),
+        ", (SELECT count(*) FROM client_groups WHERE client_groups.client_id = clients.id) AS group_count"
+    ),
+    from: "clients",
+    base: None,
+    search: &["clients.name"],
+    sort: &[
+        ("createdAt", "clients.created_at"),
+        ("name", "clients.name"),
+        ("pkceEnabled", "clients.pkce_enabled"),
+        ("requiresReauthentication", "clients.requires_reauthentication"),
+        ("requiresPushedAuthorizationRequests", "clients.requires_pushed_authorization_requests"),
+        ("skipConsent", "clients.skip_consent"),
+        ("isGroupRestricted", "clients.is_group_restricted"),
+        ("pkceSupported", "clients.pkce_supported"),
+        ("clientType", "clients.client_type"),
+        ("allowedUserGroupsCount", "group_count"),
+    ],
+    filters: &[
+        ("pkceEnabled", "clients.pkce_enabled"),
+        ("requiresReauthentication", "clients.requires_reauthentication"),
+        ("requiresPushedAuthorizationRequests", "clients.requires_pushed_authorization_requests"),
+        ("skipConsent", "clients.skip_consent"),
+        ("isGroupRestricted", "clients.is_group_restricted"),
+        ("pkceSupported", "clients.pkce_supported"),
+    ],
+    order: "clients.created_at, clients.id",
+};
+
+fn from_row(row: &Row) -> Result<Client, StoreError> {
+    let list = |i: usize| -> Result<Vec<String>, StoreError> {
+        Ok(serde_json::from_str(&row.get::<String>(i)?).unwrap_or_default())
+    };
+    Ok(Client {
+        id: ClientId::new(row.get::<String>(0)?),
+        name: row.get(1)?,
+        description: row.get(2)?,
+        callback_urls: list(3)?,
+        logout_callback_urls: list(4)?,
+        launch_url: row.get(5)?,
+        is_public: row.get(6)?,
+        pkce_enabled: row.get(7)?,
+        pkce_supported: row.get(8)?,
+        requires_reauthentication: row.get(9)?,
+        requires_pushed_authorization_requests: row.get(10)?,
+        skip_consent: row.get(11)?,
+        is_group_restricted: row.get(12)?,
+        client_type: if row.get::<String>(13)? == "cimd" { ClientType::Cimd } else { ClientType::Standard },
+        signing_alg: row.get(14)?,
+        access_token_minutes: row.get(15)?,
+        refresh_token_minutes: row.get(16)?,
+        federated_identities: serde_json::from_str(&row.get::<String>(17)?).unwrap_or_default(),
+        has_logo: row.get(18)?,
+        has_dark_logo: row.get(19)?,
+        created_at: Timestamp::from_millis(row.get(20)?),
+        updated_at: Timestamp::from_millis(row.get(21)?),
+        version: row.get(22)?,
+    })
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A page of clients with their numbers of allowed groups.
+pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<(Client, i64)>, StoreError> {
+    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(23)?)))
+}
+
+/// A client by id.
+pub fn by_id(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<Client>, StoreError> {
+    tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(from_row).transpose()
+}
+
+/// Stores a new client. A taken id is [`StoreError::UniqueViolation`].
+pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: &UserId) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT,
+        params![
+            c.id.as_str(),
+            c.name.as_str(),
+            c.description.as_str(),
+            json(&c.callback_urls),
+            json(&c.logout_callback_urls),
+            c.launch_url.clone(),
+            c.is_public,
+            c.pkce_enabled,
+            c.pkce_supported,
+            c.requires_reauthentication,
+            c.requires_pushed_authorization_requests,
+            c.skip_consent,
+            c.is_group_restricted,
+            c.client_type.as_str(),
+            c.signing_alg.clone(),
+            c.access_token_minutes,
+            c.refresh_token_minutes,
+            json(&c.federated_identities),
+            c.has_logo,
+            c.has_dark_logo,
+            c.created_at.millis(),
+            c.updated_at.millis(),
+            c.version,
+            created_by.as_str()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Stores a changed client and raises its version.
+pub fn update(tx: &WriteTx<'_>, c: &Client, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        &UPDATE,
+        params![
+            c.id.as_str(),
+            c.name.as_str(),
+            c.description.as_str(),
+            json(&c.callback_urls),
+            json(&c.logout_callback_urls),
+            c.launch_url.clone(),
+            c.is_public,
+            c.pkce_enabled,
+            c.pkce_supported,
+            c.requires_reauthentication,
+            c.requires_pushed_authorization_requests,
+            c.skip_consent,
+            c.is_group_restricted,
+            c.signing_alg.clone(),
+            c.access_token_minutes,
+            c.refresh_token_minutes,
+            json(&c.federated_identities),
+            c.has_logo,
+            c.has_dark_logo,
+            now.millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Deletes a client and all that hangs on it. Tells whether it existed.
+pub fn delete(tx: &WriteTx<'_>, id: &ClientId) -> Result<bool, StoreError> {
+    Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
+}
+
+/// A client's secrets, oldest first.
+pub fn secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<ClientSecret>, StoreError> {
+    let rows = tx.query(&SECRETS, params![id.as_str()])?;
+    rows.iter()
+        .map(|r| {
+            Ok(ClientSecret {
+                id: r.get(0)?,
+                algorithm: r.get(1)?,
+                hash: r.get(2)?,
+                prefix: r.get(3)?,
+                created_at: Timestamp::from_millis(r.get(4)?),
+                expires_at: r.get::<Option<i64>>(5)?.map(Timestamp::from_millis),
+            })
+        })
+        .collect()
+}
+
+/// Stores a secret's hash.
+pub fn insert_secret(tx: &WriteTx<'_>, id: &ClientId, s: &ClientSecret) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT_SECRET,
+        params![
+            s.id.as_str(),
+            id.as_str(),
+            s.algorithm.as_str(),
+            s.hash.clone(),
+            s.prefix.as_str(),
+            s.created_at.millis(),
+            s.expires_at.map(Timestamp::millis)
+        ],
+    )?;
+    Ok(())
+}
+
+/// Deletes one secret. Tells whether it existed.
+pub fn delete_secret(tx: &WriteTx<'_>, id: &ClientId, secret: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(&DELETE_SECRET, params![id.as_str(), secret])? == 1)
+}
+
+/// Deletes all secrets of a client.
+pub fn delete_secrets(tx: &WriteTx<'_>, id: &ClientId) -> Result<(), StoreError> {
+    tx.execute(&DELETE_SECRETS, params![id.as_str()])?;
+    Ok(())
+}
