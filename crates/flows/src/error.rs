@@ -115,6 +115,8 @@ codes! {
     FileTypeNotSupported = "file_type_not_supported", 415, "This type of file is not supported";
     /// The upload is too large; detail `max_size`.
     FileTooLarge = "file_too_large", 413, "This file is too large";
+    /// A remote logo can't be had.
+    LogoDownloadFailed = "logo_download_failed", 422, "The logo could not be fetched";
     /// Too many requests; header `Retry-After`.
     RateLimited = "rate_limited", 429, "Too many attempts. Please wait a moment and try again";
     /// The person is in no allowed group.

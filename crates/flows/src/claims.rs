@@ -1,0 +1,88 @@
+//! Custom claims (api.md §15).
+
+use pid_core::audit::Event;
+use pid_core::claims::{CustomClaim, is_reserved};
+use pid_core::validate::nfc;
+use pid_core::{Ctx, FieldCode, FieldError, Fields, GroupId, UserId};
+use pid_store::{ReadTx, WriteTx, claims, groups, users};
+
+use crate::access::Admin;
+use crate::{Code, Error, audit};
+
+/// Checks a list: repeated keys first, then reserved ones, then the values' lengths.
+pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
+    let refuse = |code: Code, field: FieldCode, key: &str| {
+        let message = if code == Code::ReservedClaim { "is reserved" } else { "is given twice" };
+        Error {
+            fields: vec![FieldError { field: "key".to_owned(), code: field, message: message.to_owned() }],
+            ..Error::with(code, format!("The claim \"{key}\" {message}")).detail("key", key)
+        }
+    };
+    for (i, claim) in list.iter().enumerate() {
+        if list[..i].iter().any(|c| c.key == claim.key) {
+            return Err(refuse(Code::DuplicateClaim, FieldCode::Duplicate, &claim.key));
+        }
+    }
+    for claim in list {
+        if is_reserved(&claim.key) {
+            return Err(refuse(Code::ReservedClaim, FieldCode::Reserved, &claim.key));
+        }
+        let mut fields = Fields::new();
+        fields.length("key", &claim.key, 1, 255);
+        if claim.value.is_empty() {
+            fields.refuse("value", FieldCode::Required, "must not be empty");
+        } else if claim.value.len() > 8192 {
+            fields.refuse("value", FieldCode::TooLong, "must have at most 8192 bytes");
+        }
+        fields.finish()?;
+    }
+    if list.len() > 200 {
+        return Err(Error::field("key", FieldCode::TooLong, "may be given at most 200 times"));
+    }
+    Ok(())
+}
+
+fn normal(list: &[CustomClaim]) -> Result<Vec<CustomClaim>, Error> {
+    let list: Vec<CustomClaim> = list.iter().map(|c| CustomClaim { key: nfc(&c.key), value: nfc(&c.value) }).collect();
+    check(&list)?;
+    Ok(list)
+}
+
+/// Keys in use anywhere.
+pub fn suggestions(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<String>, Error> {
+    Ok(claims::suggestions(tx)?)
+}
+
+/// Replaces a person's claims.
+pub fn set_of_user(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &UserId,
+    list: &[CustomClaim],
+) -> Result<Vec<CustomClaim>, Error> {
+    let list = normal(list)?;
+    users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    claims::set_of_user(tx, id, &list)?;
+    users::touch(tx, id, ctx.now)?;
+    let data = [("changed", "customClaims")];
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
+    Ok(claims::of_user(tx, id)?)
+}
+
+/// Replaces a group's claims.
+pub fn set_of_group(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &GroupId,
+    list: &[CustomClaim],
+) -> Result<Vec<CustomClaim>, Error> {
+    let list = normal(list)?;
+    let group = groups::by_id(tx, id)?.ok_or_else(|| Error::not_found("User group"))?;
+    claims::set_of_group(tx, id, &list)?;
+    groups::update(tx, &group, ctx.now)?;
+    let data = [("group", group.name.as_str()), ("changed", "customClaims")];
+    audit::record(tx, ctx, &ctx.entropy(), Event::GroupUpdated, None, Some(&admin.user().id), &data)?;
+    Ok(claims::of_group(tx, id)?)
+}

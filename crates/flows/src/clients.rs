@@ -1,0 +1,423 @@
+//! OAuth clients (api.md §16).
+
+use pid_core::audit::Event;
+use pid_core::clients::{
+    ACCESS_TOKEN_MINUTES, Client, ClientSecret, ClientType, FederatedIdentity, MAX_SECRETS, REFRESH_TOKEN_MINUTES,
+    TOKEN_MINUTES, is_client_id,
+};
+use pid_core::groups::Group;
+use pid_core::list::{ListRequest, Page};
+use pid_core::secret::{Secret, sha256};
+use pid_core::validate::nfc;
+use pid_core::{ClientId, Ctx, FieldCode, Fields, GroupId, Timestamp};
+use pid_oidc::redirect_uri::{Pattern, Purpose};
+use pid_store::files::{self, File};
+use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
+use serde::{Deserialize, Serialize};
+
+use crate::access::Admin;
+use crate::change::{Change, check_version};
+use crate::{Code, Error, audit};
+
+/// The fields of a client (api.md §16.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientInput {
+    /// On creation only; empty: generated.
+    #[serde(skip_serializing)]
+    pub id: String,
+    /// 1–50 characters.
+    pub name: String,
+    /// At most 150 characters.
+    pub description: String,
+    /// Patterns of redirect URIs.
+    #[serde(rename = "callbackURLs")]
+    pub callback_urls: Vec<String>,
+    /// Patterns of post-logout redirect URIs.
+    #[serde(rename = "logoutCallbackURLs")]
+    pub logout_callback_urls: Vec<String>,
+    /// Has no secret; always with PKCE.
+    pub is_public: bool,
+    /// PKCE is required.
+    pub pkce_enabled: bool,
+    /// Each authorization needs a fresh passkey ceremony.
+    pub requires_reauthentication: bool,
+    /// Requests must be pushed.
+    pub requires_pushed_authorization_requests: bool,
+    /// No consent page.
+    pub skip_consent: bool,
+    /// Only members of allowed groups may enter.
+    pub is_group_restricted: bool,
+    /// Federated identities.
+    pub credentials: Credentials,
+    /// Where the launcher leads.
+    #[serde(rename = "launchURL")]
+    pub launch_url: Option<String>,
+    /// Minutes; absent or 0: 60.
+    pub access_token_duration_minutes: i64,
+    /// Minutes; absent or 0: 43,200.
+    pub refresh_token_duration_minutes: i64,
+    /// Where a logo could be fetched.
+    #[serde(skip_serializing)]
+    pub logo_url: Option<String>,
+    /// Where a logo for dark backgrounds could be fetched.
+    #[serde(skip_serializing)]
+    pub dark_logo_url: Option<String>,
+}
+
+/// The part of `credentials` that is set with the client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Credentials {
+    /// Issuers whose assertions authenticate the client.
+    pub federated_identities: Vec<FederatedIdentity>,
+}
+
+/// A client with its secrets and allowed groups.
+#[derive(Clone, Debug)]
+pub struct ClientDetails {
+    /// The client.
+    pub client: Client,
+    /// Its secrets.
+    pub secrets: Vec<ClientSecret>,
+    /// Its allowed groups.
+    pub groups: Vec<Group>,
+}
+
+/// A new secret: the only time that its value is known.
+#[derive(Clone, Debug)]
+pub struct NewSecret {
+    /// As it is stored.
+    pub stored: ClientSecret,
+    /// The value.
+    pub value: Secret,
+}
+
+fn find(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
+    clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))
+}
+
+fn details(tx: &ReadTx<'_>, client: Client) -> Result<ClientDetails, Error> {
+    Ok(ClientDetails { secrets: clients::secrets(tx, &client.id)?, groups: groups::of_client(tx, &client.id)?, client })
+}
+
+fn record(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, event: Event, client: &Client) -> Result<(), Error> {
+    let data = [("clientName", client.name.as_str()), ("clientID", client.id.as_str())];
+    audit::record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id), &data)
+}
+
+fn check_patterns(fields: &mut Fields, name: &str, purpose: Purpose, entries: &[String]) {
+    if entries.len() > 200 {
+        fields.refuse(name, FieldCode::TooLong, "must have at most 200 entries");
+    }
+    for (i, error) in Pattern::parse_list(purpose, entries).1 {
+        fields.refuse(format!("{name}[{i}]"), FieldCode::CallbackUrlPattern, error.to_string());
+    }
+}
+
+fn check(input: &ClientInput) -> Result<(), Error> {
+    let mut fields = Fields::new();
+    if !input.id.is_empty() && !is_client_id(&input.id) {
+        fields.refuse("id", FieldCode::ClientId, "must be 2–128 letters, digits, dots, underscores or hyphens");
+    }
+    fields.length("name", &input.name, 1, 50);
+    fields.length("description", &input.description, 0, 150);
+    check_patterns(&mut fields, "callbackURLs", Purpose::Redirect, &input.callback_urls);
+    check_patterns(&mut fields, "logoutCallbackURLs", Purpose::PostLogout, &input.logout_callback_urls);
+    if let Some(url) = &input.launch_url {
+        let good = url::Url::parse(url).is_ok_and(|u| {
+            !["javascript", "data", "vbscript", "file", "blob"].contains(&u.scheme())
+                && (u.has_host() || u.cannot_be_a_base())
+        });
+        if !good || url.len() > 2048 {
+            fields.refuse("launchURL", FieldCode::InvalidFormat, "must be a URL like https://app.example.com");
+        }
+    }
+    for (name, minutes) in [
+        ("accessTokenDurationMinutes", input.access_token_duration_minutes),
+        ("refreshTokenDurationMinutes", input.refresh_token_duration_minutes),
+    ] {
+        if minutes != 0 && !TOKEN_MINUTES.contains(&minutes) {
+            fields.refuse(name, FieldCode::TokenDuration, "must be between 1 and 525600 minutes");
+        }
+    }
+    if input.credentials.federated_identities.len() > 50 {
+        fields.refuse("credentials", FieldCode::TooLong, "must have at most 50 federated identities");
+    }
+    fields.finish()?;
+    if input.logo_url.is_some() || input.dark_logo_url.is_some() {
+        return Err(Error::with(
+            Code::LogoDownloadFailed,
+            "Logos can't be fetched by address yet: upload the file instead",
+        ));
+    }
+    Ok(())
+}
+
+fn merged(mut client: Client, input: &ClientInput) -> Client {
+    let or = |minutes: i64, default: i64| if minutes == 0 { default } else { minutes };
+    client.name = nfc(&input.name);
+    client.description = nfc(&input.description);
+    client.callback_urls.clone_from(&input.callback_urls);
+    client.logout_callback_urls.clone_from(&input.logout_callback_urls);
+    client.launch_url.clone_from(&input.launch_url);
+    client.is_public = input.is_public;
+    client.pkce_enabled = input.pkce_enabled || input.is_public;
+    client.pkce_supported = client.pkce_supported && client.pkce_enabled;
+    client.requires_reauthentication = input.requires_reauthentication;
+    client.requires_pushed_authorization_requests = input.requires_pushed_authorization_requests;
+    client.skip_consent = input.skip_consent;
+    client.is_group_restricted = input.is_group_restricted;
+    client.federated_identities.clone_from(&input.credentials.federated_identities);
+    client.access_token_minutes = or(input.access_token_duration_minutes, ACCESS_TOKEN_MINUTES);
+    client.refresh_token_minutes = or(input.refresh_token_duration_minutes, REFRESH_TOKEN_MINUTES);
+    client
+}
+
+fn input_of(c: &Client) -> ClientInput {
+    ClientInput {
+        id: String::new(),
+        name: c.name.clone(),
+        description: c.description.clone(),
+        callback_urls: c.callback_urls.clone(),
+        logout_callback_urls: c.logout_callback_urls.clone(),
+        is_public: c.is_public,
+        pkce_enabled: c.pkce_enabled,
+        requires_reauthentication: c.requires_reauthentication,
+        requires_pushed_authorization_requests: c.requires_pushed_authorization_requests,
+        skip_consent: c.skip_consent,
+        is_group_restricted: c.is_group_restricted,
+        credentials: Credentials { federated_identities: c.federated_identities.clone() },
+        launch_url: c.launch_url.clone(),
+        access_token_duration_minutes: c.access_token_minutes,
+        refresh_token_duration_minutes: c.refresh_token_minutes,
+        logo_url: None,
+        dark_logo_url: None,
+    }
+}
+
+/// A page of clients with their numbers of allowed groups.
+pub fn list(
+    tx: &ReadTx<'_>,
+    _: &Admin,
+    request: &ListRequest,
+) -> Result<Page<(Client, Vec<ClientSecret>, i64)>, Error> {
+    let page = clients::list(tx, request)?;
+    let (total, number, limit) = (page.total, page.page, page.limit);
+    let items: Result<Vec<_>, Error> =
+        page.items.into_iter().map(|(c, n)| Ok((c.clone(), clients::secrets(tx, &c.id)?, n))).collect();
+    Ok(Page { items: items?, total, page: number, limit })
+}
+
+/// A client by id.
+pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &ClientId) -> Result<ClientDetails, Error> {
+    details(tx, find(tx, id)?)
+}
+
+/// What everybody may know of a client.
+pub fn meta(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
+    find(tx, id)
+}
+
+/// Creates a client. A confidential one has no secret yet.
+pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &ClientInput) -> Result<ClientDetails, Error> {
+    check(input)?;
+    let entropy = ctx.entropy();
+    let id = if input.id.is_empty() { ClientId::generate(&entropy) } else { ClientId::new(input.id.as_str()) };
+    let blank = Client {
+        id,
+        name: String::new(),
+        description: String::new(),
+        callback_urls: Vec::new(),
+        logout_callback_urls: Vec::new(),
+        launch_url: None,
+        is_public: false,
+        pkce_enabled: false,
+        pkce_supported: false,
+        requires_reauthentication: false,
+        requires_pushed_authorization_requests: false,
+        skip_consent: false,
+        is_group_restricted: false,
+        client_type: ClientType::Standard,
+        signing_alg: None,
+        access_token_minutes: 0,
+        refresh_token_minutes: 0,
+        federated_identities: Vec::new(),
+        has_logo: false,
+        has_dark_logo: false,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        version: 1,
+    };
+    let client = merged(blank, input);
+    clients::insert(tx, &client, &admin.user().id).map_err(|e| match e {
+        StoreError::UniqueViolation { .. } => Error::new(Code::ClientIdAlreadyExists),
+        other => other.into(),
+    })?;
+    record(tx, ctx, admin, Event::ClientCreated, &client)?;
+    details(tx, client)
+}
+
+/// Changes a client. Lifting the group restriction clears the allowed groups; becoming public drops the secrets.
+pub fn update(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &ClientId,
+    change: &Change<ClientInput>,
+    if_match: Option<i64>,
+) -> Result<ClientDetails, Error> {
+    let current = find(tx, id)?;
+    check_version(if_match, current.version)?;
+    let mut input = change.apply(&input_of(&current))?;
+    input.id = String::new();
+    check(&input)?;
+    let next = merged(current, &input);
+    clients::update(tx, &next, ctx.now)?;
+    if !next.is_group_restricted {
+        groups::disallow_all(tx, id)?;
+    }
+    if next.is_public {
+        clients::delete_secrets(tx, id)?;
+    }
+    record(tx, ctx, admin, Event::ClientUpdated, &next)?;
+    details(tx, find(tx, id)?)
+}
+
+/// Deletes a client with its grants, consents and logos.
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Result<(), Error> {
+    let client = find(tx, id)?;
+    for dark in [false, true] {
+        files::delete(tx, &logo_path(id, dark))?;
+    }
+    clients::delete(tx, id)?;
+    record(tx, ctx, admin, Event::ClientDeleted, &client)
+}
+
+/// Replaces the allowed groups; unknown ids are passed over. Whether the client is restricted stays as it is.
+pub fn set_groups(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &ClientId,
+    group_ids: &[String],
+) -> Result<ClientDetails, Error> {
+    let client = find(tx, id)?;
+    groups::disallow_all(tx, id)?;
+    for group in group_ids {
+        groups::set_allowed(tx, id, &GroupId::new(group.as_str()), true)?;
+    }
+    clients::update(tx, &client, ctx.now)?;
+    record(tx, ctx, admin, Event::ClientUpdated, &client)?;
+    details(tx, find(tx, id)?)
+}
+
+/// A client's secrets.
+pub fn secrets(tx: &ReadTx<'_>, _: &Admin, id: &ClientId) -> Result<Vec<ClientSecret>, Error> {
+    find(tx, id)?;
+    Ok(clients::secrets(tx, id)?)
+}
+
+/// Adds a secret: a given value of at least 16 printable ASCII characters, or 32 random letters and digits. With
+/// `replace` the others go (the route of releases before 2.14).
+pub fn add_secret(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &ClientId,
+    own: Option<&str>,
+    expires_at: Option<Timestamp>,
+    replace: bool,
+) -> Result<NewSecret, Error> {
+    let refuse = |text: &str| Error::with(Code::ValidationFailed, text);
+    if expires_at.is_some_and(|t| t <= ctx.now) {
+        return Err(refuse("The expiry must lie in the future"));
+    }
+    let own = own.filter(|s| !s.is_empty());
+    if let Some(own) = own {
+        let mut fields = Fields::new();
+        if own.len() < 16 {
+            fields.refuse("secret", FieldCode::TooShort, "must have at least 16 characters");
+        } else if own.len() > 512 {
+            fields.refuse("secret", FieldCode::TooLong, "must have at most 512 characters");
+        } else if !own.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
+            fields.refuse("secret", FieldCode::Printascii, "must be printable ASCII");
+        }
+        fields.finish()?;
+    }
+    let client = find(tx, id)?;
+    if client.is_public || client.client_type == ClientType::Cimd {
+        return Err(refuse("A public client has no secret"));
+    }
+    if replace {
+        clients::delete_secrets(tx, id)?;
+    }
+    if clients::secrets(tx, id)?.len() >= MAX_SECRETS {
+        return Err(refuse("A client can have at most 20 secrets. Delete one first"));
+    }
+    let entropy = ctx.entropy();
+    let value = own.map_or_else(|| entropy.text(pid_core::entropy::ALPHANUMERIC, 32), str::to_owned);
+    let stored = ClientSecret {
+        id: entropy.uuid(),
+        algorithm: "sha256".to_owned(),
+        hash: sha256(value.as_bytes()).to_vec(),
+        prefix: value.chars().take(4).collect(),
+        created_at: ctx.now,
+        expires_at,
+    };
+    clients::insert_secret(tx, id, &stored)?;
+    record(tx, ctx, admin, Event::ClientSecretCreated, &client)?;
+    Ok(NewSecret { stored, value: Secret::new(value) })
+}
+
+/// Deletes a secret: it stops authenticating at once.
+pub fn delete_secret(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, secret: &str) -> Result<(), Error> {
+    let client = find(tx, id)?;
+    if !clients::delete_secret(tx, id, secret)? {
+        return Err(Error::not_found("Client secret"));
+    }
+    record(tx, ctx, admin, Event::ClientSecretDeleted, &client)
+}
+
+fn logo_path(id: &ClientId, dark: bool) -> String {
+    format!("oidc-client-images/{id}{}", if dark { "-dark" } else { "" })
+}
+
+/// A client's logo; the light one where a dark one is missing.
+pub fn logo(tx: &ReadTx<'_>, id: &ClientId, dark: bool) -> Result<File, Error> {
+    find(tx, id)?;
+    let found = match files::get(tx, &logo_path(id, dark))? {
+        None if dark => files::get(tx, &logo_path(id, false))?,
+        found => found,
+    };
+    found.ok_or_else(|| Error::new(Code::ImageNotFound))
+}
+
+/// Stores a logo that was checked already.
+pub fn set_logo(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &ClientId,
+    dark: bool,
+    content_type: &str,
+    content: &[u8],
+) -> Result<(), Error> {
+    let mut client = find(tx, id)?;
+    let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
+    files::put(tx, &logo_path(id, dark), &file)?;
+    *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = true;
+    clients::update(tx, &client, ctx.now)?;
+    record(tx, ctx, admin, Event::ClientUpdated, &client)
+}
+
+/// Deletes a logo.
+pub fn delete_logo(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, dark: bool) -> Result<(), Error> {
+    let mut client = find(tx, id)?;
+    if !files::delete(tx, &logo_path(id, dark))? {
+        return Err(Error::new(Code::ImageNotFound));
+    }
+    *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = false;
+    clients::update(tx, &client, ctx.now)?;
+    record(tx, ctx, admin, Event::ClientUpdated, &client)
+}

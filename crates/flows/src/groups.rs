@@ -1,0 +1,182 @@
+//! User groups (api.md §14).
+
+use pid_core::audit::Event;
+use pid_core::claims::CustomClaim;
+use pid_core::clients::Client;
+use pid_core::groups::Group;
+use pid_core::list::{ListRequest, Page};
+use pid_core::settings::Settings;
+use pid_core::users::User;
+use pid_core::validate::nfc;
+use pid_core::{ClientId, Ctx, Fields, GroupId, UserId};
+use pid_store::{ReadTx, StoreError, WriteTx, claims, clients, groups};
+use serde::{Deserialize, Serialize};
+
+use crate::access::Admin;
+use crate::change::{Change, check_version};
+use crate::{Code, Error, audit};
+
+/// The fields of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupInput {
+    /// The name for people, 2–50 characters.
+    pub friendly_name: String,
+    /// The value in the `groups` claim, 2–255 characters, unique.
+    pub name: String,
+}
+
+/// A group with everything around it.
+#[derive(Clone, Debug)]
+pub struct GroupDetails {
+    /// The group.
+    pub group: Group,
+    /// Its claims.
+    pub claims: Vec<CustomClaim>,
+    /// Its members.
+    pub members: Vec<User>,
+    /// The clients that list it.
+    pub clients: Vec<Client>,
+}
+
+fn find(tx: &ReadTx<'_>, id: &GroupId) -> Result<Group, Error> {
+    groups::by_id(tx, id)?.ok_or_else(|| Error::not_found("User group"))
+}
+
+fn details(tx: &ReadTx<'_>, group: Group) -> Result<GroupDetails, Error> {
+    let mut listed = Vec::new();
+    for id in groups::client_ids(tx, &group.id)? {
+        listed.extend(clients::by_id(tx, &id)?);
+    }
+    Ok(GroupDetails {
+        claims: claims::of_group(tx, &group.id)?,
+        members: groups::members(tx, &group.id)?,
+        clients: listed,
+        group,
+    })
+}
+
+fn check(input: &GroupInput) -> Result<(), Error> {
+    let mut fields = Fields::new();
+    fields.length("friendlyName", &input.friendly_name, 2, 50);
+    fields.length("name", &input.name, 2, 255);
+    Ok(fields.finish()?)
+}
+
+fn unique(error: StoreError) -> Error {
+    match error {
+        StoreError::UniqueViolation { .. } => Error::already_in_use("name"),
+        other => other.into(),
+    }
+}
+
+fn record(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, event: Event, group: &Group) -> Result<(), Error> {
+    audit::record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id), &[("group", &group.name)])
+}
+
+/// A page of groups with claims and numbers of members.
+pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<(Group, Vec<CustomClaim>, i64)>, Error> {
+    let page = groups::list(tx, request)?;
+    let (total, number, limit) = (page.total, page.page, page.limit);
+    let items: Result<Vec<_>, Error> =
+        page.items.into_iter().map(|(g, n)| Ok((g.clone(), claims::of_group(tx, &g.id)?, n))).collect();
+    Ok(Page { items: items?, total, page: number, limit })
+}
+
+/// A group by id.
+pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &GroupId) -> Result<GroupDetails, Error> {
+    details(tx, find(tx, id)?)
+}
+
+/// Creates a group.
+pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &GroupInput) -> Result<GroupDetails, Error> {
+    check(input)?;
+    let group = Group {
+        id: GroupId::generate(&ctx.entropy()),
+        name: nfc(&input.name),
+        friendly_name: nfc(&input.friendly_name),
+        ldap_id: None,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        version: 1,
+    };
+    groups::insert(tx, &group).map_err(unique)?;
+    record(tx, ctx, admin, Event::GroupCreated, &group)?;
+    details(tx, group)
+}
+
+/// Changes a group's names.
+pub fn update(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    admin: &Admin,
+    id: &GroupId,
+    change: &Change<GroupInput>,
+    if_match: Option<i64>,
+) -> Result<GroupDetails, Error> {
+    let mut group = find(tx, id)?;
+    check_version(if_match, group.version)?;
+    locked(&group, settings)?;
+    let input = change.apply(&GroupInput { friendly_name: group.friendly_name.clone(), name: group.name.clone() })?;
+    check(&input)?;
+    group.name = nfc(&input.name);
+    group.friendly_name = nfc(&input.friendly_name);
+    groups::update(tx, &group, ctx.now).map_err(unique)?;
+    record(tx, ctx, admin, Event::GroupUpdated, &group)?;
+    details(tx, find(tx, id)?)
+}
+
+fn locked(group: &Group, settings: &Settings) -> Result<(), Error> {
+    if settings.ldap_enabled() && group.ldap_id.is_some() {
+        return Err(Error::new(Code::LdapUserGroupUpdate));
+    }
+    Ok(())
+}
+
+/// Deletes a group. A client restricted to it alone stays restricted, with an empty list.
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, id: &GroupId) -> Result<(), Error> {
+    let group = find(tx, id)?;
+    locked(&group, settings)?;
+    groups::delete(tx, id)?;
+    record(tx, ctx, admin, Event::GroupDeleted, &group)
+}
+
+/// Replaces the members; unknown ids are passed over.
+pub fn set_members(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &GroupId,
+    user_ids: &[String],
+) -> Result<GroupDetails, Error> {
+    let group = find(tx, id)?;
+    for member in groups::members(tx, id)?.iter().filter(|m| !user_ids.iter().any(|w| w == m.id.as_str())) {
+        groups::set_member(tx, &member.id, id, false, ctx.now)?;
+    }
+    for user in user_ids {
+        groups::set_member(tx, &UserId::new(user.as_str()), id, true, ctx.now)?;
+    }
+    record(tx, ctx, admin, Event::GroupUpdated, &group)?;
+    details(tx, find(tx, id)?)
+}
+
+/// Replaces the clients that list this group; unknown ids are passed over.
+pub fn set_clients(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &GroupId,
+    client_ids: &[String],
+) -> Result<GroupDetails, Error> {
+    let group = find(tx, id)?;
+    for client in groups::client_ids(tx, id)?.iter().filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
+        groups::set_allowed(tx, client, id, false)?;
+    }
+    for client in client_ids {
+        groups::set_allowed(tx, &ClientId::new(client.as_str()), id, true)?;
+    }
+    groups::update(tx, &group, ctx.now)?;
+    record(tx, ctx, admin, Event::GroupUpdated, &group)?;
+    details(tx, find(tx, id)?)
+}

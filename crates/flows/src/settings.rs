@@ -1,0 +1,86 @@
+//! The application configuration (api.md §20).
+
+use std::collections::BTreeMap;
+
+use pid_core::audit::Event;
+use pid_core::settings::{SETTINGS, Setting, Settings, check};
+use pid_core::{Ctx, Fields};
+use pid_oidc::redirect_uri::Pattern;
+use pid_store::{WriteTx, settings};
+
+use crate::access::Admin;
+use crate::{Code, Error, audit};
+
+/// What a secret shows once it is set. Sent back, it leaves the secret as it is; the original program shows the secret
+/// itself, which we never do (security case 78).
+pub const MASK: &str = "XXXXXXXXXX";
+
+/// A value as the API shows it.
+pub fn shown(setting: &Setting, settings: &Settings) -> String {
+    let value = settings.get(setting.key);
+    if setting.secret && !value.is_empty() { MASK.to_owned() } else { value.to_owned() }
+}
+
+/// How much a change says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything: a key that is absent or empty returns to its default.
+    Whole,
+    /// Only the named keys.
+    Named,
+}
+
+/// Changes the configuration.
+pub fn update(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    values: &BTreeMap<String, Option<String>>,
+    scope: Scope,
+) -> Result<(), Error> {
+    let current = settings::load(tx)?;
+    let mut fields = Fields::new();
+    let mut changes = Vec::new();
+    for setting in SETTINGS {
+        let sent = values.get(setting.key);
+        if scope == Scope::Named && sent.is_none() {
+            continue;
+        }
+        // A patch's null clears: the default.
+        let value = match sent {
+            Some(None) if scope == Scope::Named => {
+                changes.push((setting.key, None));
+                continue;
+            }
+            Some(Some(value)) => value.as_str(),
+            _ => "",
+        };
+        if setting.secret && value == MASK && !current.get(setting.key).is_empty() {
+            continue;
+        }
+        check(setting, value, |text| Pattern::parse(text).is_ok(), &mut fields);
+        let is_default = value.is_empty() || value == setting.default;
+        changes.push((setting.key, if is_default { None } else { Some(value) }));
+    }
+    fields.finish()?;
+    settings::save(tx, &changes)?;
+    let after = settings::load(tx)?;
+    let changed: Vec<&str> =
+        SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key)).map(|s| s.key).collect();
+    let by = Some(&admin.user().id);
+    audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("changed", &changed.join(" "))])
+}
+
+/// Reads the flat object of strings that the API takes.
+pub fn values(object: serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, Option<String>>, Error> {
+    object
+        .into_iter()
+        .map(|(key, value)| match value {
+            serde_json::Value::String(text) => Ok((key, Some(text))),
+            serde_json::Value::Null => Ok((key, None)),
+            // Unknown keys of any shape are passed over, known ones are strings.
+            _ if pid_core::settings::setting(&key).is_none() => Ok((key, None)),
+            _ => Err(Error::with(Code::InvalidRequestBody, format!("\"{key}\" must be a string"))),
+        })
+        .collect()
+}

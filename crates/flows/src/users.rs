@@ -1,0 +1,313 @@
+//! Accounts (api.md §13).
+
+use pid_core::audit::Event;
+use pid_core::claims::CustomClaim;
+use pid_core::groups::Group;
+use pid_core::list::{ListRequest, Page};
+use pid_core::settings::Settings;
+use pid_core::users::User;
+use pid_core::validate::nfc;
+use pid_core::{Ctx, FieldCode, Fields, GroupId, UserId};
+use pid_store::grants::{self, RevokedBy};
+use pid_store::{ReadTx, WriteTx, claims, groups, sessions, users};
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Admin, SignedIn};
+use crate::change::{Change, check_version};
+use crate::error::unique_user;
+use crate::{Code, Error, audit};
+
+/// The fields of an account that an administrator sets (api.md §13.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UserInput {
+    /// On creation only; empty: generated.
+    #[serde(skip_serializing)]
+    pub id: String,
+    /// Unique without regard to case.
+    pub username: String,
+    /// Unique, if present.
+    pub email: Option<String>,
+    /// Whether the address is proven.
+    pub email_verified: bool,
+    /// At most 50 characters.
+    pub first_name: String,
+    /// At most 50 characters.
+    pub last_name: String,
+    /// At most 100 characters.
+    pub display_name: String,
+    /// Administers this instance.
+    pub is_admin: bool,
+    /// May not sign in.
+    pub disabled: bool,
+    /// Interface language.
+    pub locale: Option<String>,
+    /// On creation only.
+    #[serde(skip_serializing)]
+    pub user_group_ids: Vec<String>,
+}
+
+/// A person with their claims and groups.
+#[derive(Clone, Debug)]
+pub struct UserDetails {
+    /// The account.
+    pub user: User,
+    /// Their own claims.
+    pub claims: Vec<CustomClaim>,
+    /// Their groups.
+    pub groups: Vec<Group>,
+}
+
+impl From<&User> for UserInput {
+    fn from(u: &User) -> Self {
+        Self {
+            id: String::new(),
+            username: u.username.clone(),
+            email: u.email.clone(),
+            email_verified: u.email_verified,
+            first_name: u.first_name.clone(),
+            last_name: u.last_name.clone(),
+            display_name: u.display_name.clone(),
+            is_admin: u.is_admin,
+            disabled: u.disabled,
+            locale: u.locale.clone(),
+            user_group_ids: Vec::new(),
+        }
+    }
+}
+
+fn check(input: &UserInput, settings: &Settings) -> Result<(), Error> {
+    let mut fields = Fields::new();
+    if !input.id.is_empty() && !pid_core::ids::is_uuid(&input.id) {
+        fields.refuse("id", FieldCode::Uuid, "must be a UUID");
+    }
+    fields.username("username", &input.username);
+    match &input.email {
+        Some(email) => fields.email("email", email),
+        None if settings.require_user_email() => fields.refuse("email", FieldCode::Required, "must not be empty"),
+        None => {}
+    }
+    fields.length("firstName", &input.first_name, 0, 50);
+    fields.length("lastName", &input.last_name, 0, 50);
+    fields.length("displayName", &input.display_name, 0, 100);
+    fields.length("locale", input.locale.as_deref().unwrap_or_default(), 0, 35);
+    Ok(fields.finish()?)
+}
+
+/// Says which of address and name is taken, the address first (api.md §13.3).
+fn check_unique(tx: &ReadTx<'_>, id: &UserId, input: &UserInput) -> Result<(), Error> {
+    if let Some(email) = &input.email
+        && users::by_email(tx, email)?.is_some_and(|u| u.id != *id)
+    {
+        return Err(Error::already_in_use("email"));
+    }
+    if users::by_username(tx, &input.username)?.is_some_and(|u| u.id != *id) {
+        return Err(Error::already_in_use("username"));
+    }
+    Ok(())
+}
+
+fn details(tx: &ReadTx<'_>, user: User) -> Result<UserDetails, Error> {
+    Ok(UserDetails { claims: claims::of_user(tx, &user.id)?, groups: groups::of_user(tx, &user.id)?, user })
+}
+
+fn find(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
+    users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))
+}
+
+/// A page of accounts with claims and groups.
+pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<UserDetails>, Error> {
+    let page = users::list(tx, request)?;
+    let (total, number, limit) = (page.total, page.page, page.limit);
+    let items = page.items.into_iter().map(|u| details(tx, u)).collect::<Result<_, _>>()?;
+    Ok(Page { items, total, page: number, limit })
+}
+
+/// An account by id.
+pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &UserId) -> Result<UserDetails, Error> {
+    details(tx, find(tx, id)?)
+}
+
+/// One's own account.
+pub fn me(tx: &ReadTx<'_>, who: &SignedIn) -> Result<UserDetails, Error> {
+    details(tx, who.user().clone())
+}
+
+/// Creates an account.
+pub fn create(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    admin: &Admin,
+    input: &UserInput,
+) -> Result<UserDetails, Error> {
+    check(input, settings)?;
+    let entropy = ctx.entropy();
+    let id = if input.id.is_empty() { UserId::generate(&entropy) } else { UserId::new(input.id.as_str()) };
+    if users::by_id(tx, &id)?.is_some() {
+        return Err(Error::already_in_use("id"));
+    }
+    check_unique(tx, &id, input)?;
+    let user = merged(
+        User {
+            id,
+            username: String::new(),
+            email: None,
+            email_verified: false,
+            first_name: String::new(),
+            last_name: String::new(),
+            display_name: String::new(),
+            is_admin: false,
+            disabled: false,
+            locale: None,
+            ldap_id: None,
+            created_at: ctx.now,
+            updated_at: ctx.now,
+            version: 1,
+        },
+        input,
+    );
+    users::insert(tx, &user).map_err(unique_user)?;
+    let default_groups = settings.default_group_ids();
+    let wanted = if input.user_group_ids.is_empty() { &default_groups } else { &input.user_group_ids };
+    for group in wanted {
+        groups::set_member(tx, &user.id, &GroupId::new(group.as_str()), true, ctx.now)?;
+    }
+    let default_claims = settings.default_claims();
+    crate::claims::check(&default_claims)?;
+    claims::set_of_user(tx, &user.id, &default_claims)?;
+    let data = [("username", user.username.as_str())];
+    audit::record(tx, ctx, &entropy, Event::UserCreated, Some(&user.id), Some(&admin.user().id), &data)?;
+    details(tx, user)
+}
+
+fn merged(mut user: User, input: &UserInput) -> User {
+    user.username = nfc(&input.username);
+    user.email = input.email.as_deref().map(nfc);
+    user.email_verified = input.email_verified;
+    user.first_name = nfc(&input.first_name);
+    user.last_name = nfc(&input.last_name);
+    user.display_name = nfc(&input.display_name);
+    user.is_admin = input.is_admin;
+    user.disabled = input.disabled;
+    user.locale.clone_from(&input.locale);
+    user
+}
+
+/// Changes an account. Of a directory's account only the locale changes while LDAP is on. A change that would leave no
+/// administrator who can sign in is refused; disabling ends all sessions and grants.
+pub fn update(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    admin: &Admin,
+    id: &UserId,
+    change: &Change<UserInput>,
+    if_match: Option<i64>,
+) -> Result<UserDetails, Error> {
+    let current = find(tx, id)?;
+    check_version(if_match, current.version)?;
+    let input = change.apply(&UserInput::from(&current))?;
+    check(&input, settings)?;
+    check_unique(tx, id, &input)?;
+    let next = if settings.ldap_enabled() && current.ldap_id.is_some() {
+        User { locale: input.locale.clone(), ..current.clone() }
+    } else {
+        merged(current.clone(), &input)
+    };
+    keep_an_admin(tx, &current, next.is_admin && !next.disabled)?;
+    users::update(tx, &next, ctx.now).map_err(unique_user)?;
+    if next.disabled && !current.disabled {
+        end_access(tx, ctx, id)?;
+    }
+    let data = [("username", next.username.as_str())];
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
+    details(tx, find(tx, id)?)
+}
+
+/// Refuses what would leave no enabled administrator who can sign in (security case 74).
+fn keep_an_admin(tx: &ReadTx<'_>, current: &User, stays: bool) -> Result<(), Error> {
+    let counts = current.is_admin && !current.disabled && current.id.as_str() != pid_core::ids::STATIC_API_USER;
+    if counts && !stays && !users::other_admin(tx, &current.id)? {
+        return Err(Error::new(Code::LastAdmin));
+    }
+    Ok(())
+}
+
+fn end_access(tx: &WriteTx<'_>, ctx: &Ctx, id: &UserId) -> Result<(), Error> {
+    sessions::end_of_user(tx, id, ctx.now)?;
+    grants::revoke_of_user(tx, id, RevokedBy::Admin, ctx.now)?;
+    Ok(())
+}
+
+/// Changes one's own account: names, address and locale, as far as that is allowed. What else a request says is passed
+/// over (security case 71).
+pub fn update_me(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    who: &SignedIn,
+    change: &Change<UserInput>,
+    if_match: Option<i64>,
+) -> Result<UserDetails, Error> {
+    let current = find(tx, &who.user().id)?;
+    check_version(if_match, current.version)?;
+    let mut input = change.apply(&UserInput::from(&current))?;
+    input.id = String::new();
+    input.is_admin = current.is_admin;
+    input.disabled = current.disabled;
+    check(&input, settings)?;
+    let from_directory = settings.ldap_enabled() && current.ldap_id.is_some();
+    let next = if settings.allow_own_account_edit() && !from_directory {
+        check_unique(tx, &current.id, &input)?;
+        let same_address = current.email.as_deref().map(pid_core::validate::key)
+            == input.email.as_deref().map(pid_core::validate::key);
+        // A new address is not proven yet.
+        input.email_verified = if same_address { current.email_verified } else { settings.emails_verified() };
+        merged(current.clone(), &input)
+    } else {
+        User { locale: input.locale.clone(), ..current.clone() }
+    };
+    users::update(tx, &next, ctx.now).map_err(unique_user)?;
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(&current.id), None, &[])?;
+    details(tx, find(tx, &current.id)?)
+}
+
+/// Deletes an account with everything of it.
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, id: &UserId) -> Result<(), Error> {
+    let current = find(tx, id)?;
+    if settings.ldap_enabled() && current.ldap_id.is_some() && !current.disabled {
+        return Err(Error::new(Code::LdapUserUpdate));
+    }
+    keep_an_admin(tx, &current, false)?;
+    users::delete(tx, id)?;
+    let data = [("username", current.username.as_str()), ("userID", current.id.as_str())];
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserDeleted, None, Some(&admin.user().id), &data)
+}
+
+/// A person's groups.
+pub fn groups_of(tx: &ReadTx<'_>, _: &Admin, id: &UserId) -> Result<Vec<Group>, Error> {
+    find(tx, id)?;
+    Ok(groups::of_user(tx, id)?)
+}
+
+/// Replaces a person's groups; unknown ids are passed over.
+pub fn set_groups(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &UserId,
+    group_ids: &[String],
+) -> Result<UserDetails, Error> {
+    let user = find(tx, id)?;
+    for group in groups::of_user(tx, id)?.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
+        groups::set_member(tx, id, &group.id, false, ctx.now)?;
+    }
+    for group in group_ids {
+        groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
+    }
+    users::touch(tx, id, ctx.now)?;
+    let data = [("username", user.username.as_str()), ("changed", "groups")];
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
+    details(tx, find(tx, id)?)
+}
