@@ -93,19 +93,32 @@ fn invalid_body(cause: &dyn std::fmt::Display) -> ApiError {
     Error::with(Code::InvalidRequestBody, format!("The request body can't be used: {cause}")).into()
 }
 
+/// Reads a JSON body that was taken as bytes, by the rules of [`Json`].
+pub fn json_bytes<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
+    must_be_json(headers)?;
+    serde_json::from_value(without_nulls(first_value(bytes)?)).map_err(|e| invalid_body(&e))
+}
+
 async fn json_value(request: Request) -> Result<serde_json::Value, ApiError> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    must_be_json(request.headers())?;
+    let bytes = limited_body(request, JSON_LIMIT).await?;
+    first_value(&bytes)
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = media_type == "application/json"
         || media_type.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"));
-    if !is_json {
-        return Err(
-            Error::with(Code::InvalidRequestBody, "Send JSON with the header Content-Type: application/json").into()
-        );
+    if is_json {
+        return Ok(());
     }
-    let bytes = limited_body(request, JSON_LIMIT).await?;
-    // The first value counts; what follows is ignored (api.md §3.3).
-    match serde_json::Deserializer::from_slice(&bytes).into_iter::<serde_json::Value>().next() {
+    Err(Error::with(Code::InvalidRequestBody, "Send JSON with the header Content-Type: application/json").into())
+}
+
+/// The first value counts; what follows is ignored (api.md §3.3).
+fn first_value(bytes: &[u8]) -> Result<serde_json::Value, ApiError> {
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<serde_json::Value>().next() {
         Some(Ok(value)) => Ok(value),
         Some(Err(e)) => Err(invalid_body(&e)),
         None => Err(Error::with(Code::InvalidRequestBody, "The request body is empty; send JSON").into()),

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri, header};
 use serde_json::json;
@@ -31,7 +31,45 @@ pub fn router(app: App) -> Router {
 
 /// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
 fn management() -> Router<App> {
+    use api::{application_configuration as configuration, custom_claims, oidc_clients, user_groups, users};
+    let logo = get(oidc_clients::logo)
+        .post(oidc_clients::set_logo)
+        .delete(oidc_clients::delete_logo)
+        .layer(axum::extract::DefaultBodyLimit::max(pid_integrations::images::MAX_UPLOAD));
     Router::new()
+        .route("/api/users", get(users::list).post(users::create))
+        .route("/api/users/me", get(users::me).put(users::replace_me).patch(users::patch_me))
+        .route("/api/users/{id}", get(users::get).put(users::replace).patch(users::patch).delete(users::delete))
+        .route("/api/users/{id}/groups", get(users::groups))
+        .route("/api/users/{id}/user-groups", put(users::set_groups))
+        .route("/api/user-groups", get(user_groups::list).post(user_groups::create))
+        .route(
+            "/api/user-groups/{id}",
+            get(user_groups::get).put(user_groups::replace).patch(user_groups::patch).delete(user_groups::delete),
+        )
+        .route("/api/user-groups/{id}/users", put(user_groups::set_members))
+        .route("/api/user-groups/{id}/allowed-oidc-clients", put(user_groups::set_clients))
+        .route("/api/custom-claims/suggestions", get(custom_claims::suggestions))
+        .route("/api/custom-claims/user/{id}", put(custom_claims::set_of_user))
+        .route("/api/custom-claims/user-group/{id}", put(custom_claims::set_of_group))
+        .route("/api/oidc/clients", get(oidc_clients::list).post(oidc_clients::create))
+        .route(
+            "/api/oidc/clients/{id}",
+            get(oidc_clients::get).put(oidc_clients::replace).patch(oidc_clients::patch).delete(oidc_clients::delete),
+        )
+        .route("/api/oidc/clients/{id}/meta", get(oidc_clients::meta))
+        .route("/api/oidc/clients/{id}/allowed-user-groups", put(oidc_clients::set_groups))
+        .route("/api/oidc/clients/{id}/secrets", get(oidc_clients::secrets).post(oidc_clients::add_secret))
+        .route("/api/oidc/clients/{id}/secrets/{secret}", delete(oidc_clients::delete_secret))
+        .route("/api/oidc/clients/{id}/secret", post(oidc_clients::replace_secret))
+        .route("/api/oidc/clients/{id}/logo", logo)
+        .route(
+            "/api/application-configuration",
+            get(configuration::public).put(configuration::replace).patch(configuration::patch),
+        )
+        .route("/api/application-configuration/all", get(configuration::get))
+        .route("/api/version/current", get(api::version::current))
+        .route("/api/version/latest", get(api::version::latest))
         .route("/api/signup/setup", get(api::signup::setup_state).post(api::signup::setup))
         .route("/api/users/{id}/one-time-access-token", post(api::one_time_access::create))
         .route("/api/one-time-access-token/{token}", post(api::one_time_access::exchange))

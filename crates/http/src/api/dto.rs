@@ -2,8 +2,12 @@
 
 use pid_core::Timestamp;
 use pid_core::claims::CustomClaim;
+use pid_core::clients::Client;
 use pid_core::groups::Group;
+use pid_core::list::Page;
 use pid_core::users::User;
+use pid_flows::groups::GroupDetails;
+use pid_store::protocol::ProtocolClient;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A user (api.md §11.1).
@@ -75,6 +79,122 @@ impl GroupMinimalDto {
             user_count,
             ldap_id: group.ldap_id.clone(),
             created_at: group.created_at,
+        }
+    }
+}
+
+/// A group (api.md §11.4).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupDto {
+    id: String,
+    friendly_name: String,
+    name: String,
+    custom_claims: Vec<CustomClaim>,
+    ldap_id: Option<String>,
+    created_at: Timestamp,
+    users: Vec<UserDto>,
+    allowed_oidc_clients: Vec<ClientMetaDto>,
+}
+
+impl GroupDto {
+    /// A group with everything around it.
+    pub fn new(details: GroupDetails) -> Self {
+        Self {
+            custom_claims: details.claims,
+            users: details.members.iter().map(UserDto::plain).collect(),
+            allowed_oidc_clients: details.clients.iter().map(ClientMetaDto::new).collect(),
+            ..Self::bare(&details.group)
+        }
+    }
+
+    /// A group with empty lists, as a person's groups are listed.
+    pub fn bare(group: &Group) -> Self {
+        Self {
+            id: group.id.to_string(),
+            friendly_name: group.friendly_name.clone(),
+            name: group.name.clone(),
+            custom_claims: Vec::new(),
+            ldap_id: group.ldap_id.clone(),
+            created_at: group.created_at,
+            users: Vec::new(),
+            allowed_oidc_clients: Vec::new(),
+        }
+    }
+}
+
+/// A client as everybody may see it (api.md §11.5).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientMetaDto {
+    id: String,
+    name: String,
+    description: String,
+    has_logo: bool,
+    has_dark_logo: bool,
+    #[serde(rename = "launchURL")]
+    launch_url: Option<String>,
+    requires_reauthentication: bool,
+    client_type: String,
+}
+
+impl ClientMetaDto {
+    /// From the admin's view.
+    pub fn new(c: &Client) -> Self {
+        Self {
+            id: c.id.to_string(),
+            name: c.name.clone(),
+            description: c.description.clone(),
+            has_logo: c.has_logo,
+            has_dark_logo: c.has_dark_logo,
+            launch_url: c.launch_url.clone(),
+            requires_reauthentication: c.requires_reauthentication,
+            client_type: c.client_type.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<ProtocolClient> for ClientMetaDto {
+    fn from(c: ProtocolClient) -> Self {
+        Self {
+            id: c.id.into_string(),
+            name: c.name,
+            description: c.description,
+            has_logo: c.has_logo,
+            has_dark_logo: c.has_dark_logo,
+            launch_url: c.launch_url,
+            requires_reauthentication: c.requires_reauthentication,
+            client_type: c.client_type,
+        }
+    }
+}
+
+/// A page of a list (api.md §9.2).
+#[derive(Clone, Debug, Serialize)]
+pub struct PageDto<T> {
+    data: Vec<T>,
+    pagination: PaginationDto,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaginationDto {
+    total_pages: i64,
+    total_items: i64,
+    current_page: i64,
+    items_per_page: i64,
+}
+
+impl<T> From<Page<T>> for PageDto<T> {
+    fn from(page: Page<T>) -> Self {
+        Self {
+            pagination: PaginationDto {
+                total_pages: Page::<T>::pages(page.total, page.limit),
+                total_items: page.total,
+                current_page: page.page,
+                items_per_page: page.limit,
+            },
+            data: page.items,
         }
     }
 }

@@ -1,6 +1,12 @@
 //! The management API: one file per resource (api.md).
 
+pub mod application_configuration;
+pub mod custom_claims;
 pub mod dto;
+pub mod oidc_clients;
 pub mod one_time_access;
 pub mod signup;
+pub mod user_groups;
+pub mod users;
+pub mod version;
 pub mod webauthn;

@@ -13,6 +13,7 @@ use pid_oidc::authorize::Step;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::api::dto::ClientMetaDto;
 use crate::cookies;
 use crate::error::ApiError;
 use crate::extract::{Creds, Json, RequestCtx};
@@ -32,39 +33,14 @@ pub struct InteractionDto {
     required_steps: Vec<Step>,
 }
 
-/// A client as everybody may see it (api.md §11.5).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ClientMetaDto {
-    id: String,
-    name: String,
-    description: String,
-    has_logo: bool,
-    has_dark_logo: bool,
-    #[serde(rename = "launchURL")]
-    launch_url: Option<String>,
-    requires_reauthentication: bool,
-    client_type: String,
-}
-
 impl InteractionDto {
     fn new(status: Status) -> Self {
-        let c = status.client;
         Self {
             id: status.id.into_string(),
             scopes: status.scopes,
             // Permissions of APIs are described here once there are any.
             scope_info: Vec::new(),
-            client: ClientMetaDto {
-                id: c.id.into_string(),
-                name: c.name,
-                description: c.description,
-                has_logo: c.has_logo,
-                has_dark_logo: c.has_dark_logo,
-                launch_url: c.launch_url,
-                requires_reauthentication: c.requires_reauthentication,
-                client_type: c.client_type,
-            },
+            client: status.client.into(),
             current_step: status.steps.first().copied(),
             required_steps: status.steps,
         }

@@ -1,0 +1,82 @@
+//! The application configuration (api.md §20).
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use pid_core::settings::{SETTINGS, Settings};
+use pid_flows::settings::{self, Scope};
+use serde_json::{Map, Value, json};
+
+use crate::error::ApiError;
+use crate::extract::{Creds, MergePatch, RequestCtx};
+use crate::state::App;
+
+fn all(current: &Settings) -> Response {
+    let list: Vec<Value> = SETTINGS
+        .iter()
+        .map(|s| json!({ "key": s.key, "type": s.type_name(), "value": settings::shown(s, current), "isPublic": s.public }))
+        .collect();
+    axum::Json(list).into_response()
+}
+
+/// `GET /api/application-configuration`: what everybody may know.
+pub async fn public(State(app): State<App>) -> Response {
+    let current = app.settings();
+    let mut list: Vec<Value> = SETTINGS
+        .iter()
+        .filter(|s| s.public)
+        .map(|s| json!({ "key": s.key, "type": s.type_name(), "value": current.get(s.key) }))
+        .collect();
+    for key in ["uiConfigDisabled", "tracingEnabled"] {
+        list.push(json!({ "key": key, "type": "boolean", "value": "false" }));
+    }
+    axum::Json(list).into_response()
+}
+
+/// `GET /api/application-configuration/all`.
+pub async fn get(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+) -> Result<Response, ApiError> {
+    app.db().read(move |tx| creds.admin(tx, ctx.now).map(|_| ())).await?;
+    Ok(all(&app.settings()))
+}
+
+async fn change(
+    app: App,
+    ctx: pid_core::Ctx,
+    Creds(creds): Creds,
+    body: Map<String, Value>,
+    scope: Scope,
+) -> Result<Response, ApiError> {
+    let values = settings::values(body)?;
+    app.db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            settings::update(tx, &ctx, &admin, &values, scope)
+        })
+        .await?;
+    // At once here; other replicas see the version row within a second.
+    app.reload_snapshot().await?;
+    Ok(all(&app.settings()))
+}
+
+/// `PUT /api/application-configuration`: replaces everything.
+pub async fn replace(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    MergePatch(body): MergePatch,
+) -> Result<Response, ApiError> {
+    change(app, ctx, creds, body, Scope::Whole).await
+}
+
+/// `PATCH /api/application-configuration`: changes the named keys.
+pub async fn patch(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    MergePatch(body): MergePatch,
+) -> Result<Response, ApiError> {
+    change(app, ctx, creds, body, Scope::Named).await
+}

@@ -1,0 +1,72 @@
+//! Custom claims (api.md §15).
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use pid_core::claims::CustomClaim;
+use pid_core::{GroupId, UserId};
+use pid_flows::claims;
+use serde::Deserialize;
+
+use crate::error::ApiError;
+use crate::extract::{Creds, Json, RequestCtx};
+use crate::state::App;
+
+/// A claim as it is sent; what is missing is empty, and refused with its field.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ClaimBody {
+    key: String,
+    value: String,
+}
+
+fn list(body: Vec<ClaimBody>) -> Vec<CustomClaim> {
+    body.into_iter().map(|c| CustomClaim { key: c.key, value: c.value }).collect()
+}
+
+/// `GET /api/custom-claims/suggestions`.
+pub async fn suggestions(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+) -> Result<Response, ApiError> {
+    let keys = app.db().read(move |tx| claims::suggestions(tx, &creds.admin(tx, ctx.now)?)).await?;
+    Ok(axum::Json(keys).into_response())
+}
+
+/// `PUT /api/custom-claims/user/{userId}`.
+pub async fn set_of_user(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+    Json(body): Json<Vec<ClaimBody>>,
+) -> Result<Response, ApiError> {
+    let (id, list) = (UserId::new(id), list(body));
+    let stored = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            claims::set_of_user(tx, &ctx, &admin, &id, &list)
+        })
+        .await?;
+    Ok(axum::Json(stored).into_response())
+}
+
+/// `PUT /api/custom-claims/user-group/{userGroupId}`.
+pub async fn set_of_group(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+    Json(body): Json<Vec<ClaimBody>>,
+) -> Result<Response, ApiError> {
+    let (id, list) = (GroupId::new(id), list(body));
+    let stored = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            claims::set_of_group(tx, &ctx, &admin, &id, &list)
+        })
+        .await?;
+    Ok(axum::Json(stored).into_response())
+}

@@ -1,0 +1,444 @@
+//! OIDC clients (api.md §16).
+
+use axum::body::Bytes;
+use axum::extract::{Multipart, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use pid_core::clients::{Client, ClientSecret, FederatedIdentity};
+use pid_core::ids::client_id_from_path;
+use pid_core::{FieldCode, Timestamp};
+use pid_flows::change::Change;
+use pid_flows::clients::{self, ClientDetails, ClientInput};
+use pid_flows::{Code, Error};
+use pid_integrations::images::{self, PictureError};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::api::dto::{ClientMetaDto, GroupMinimalDto, PageDto};
+use crate::api::users::GroupIds;
+use crate::error::ApiError;
+use crate::extract::{Creds, IfMatch, Json, ListQuery, MergePatch, RequestCtx, etag, json_bytes};
+use crate::state::App;
+
+/// A secret as it may be seen (api.md §11.6).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretDto {
+    id: String,
+    prefix: String,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    is_active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl SecretDto {
+    fn new(s: ClientSecret, now: Timestamp) -> Self {
+        let is_active = s.is_active(now);
+        Self { id: s.id, prefix: s.prefix, created_at: s.created_at, expires_at: s.expires_at, is_active, secret: None }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialsDto {
+    secrets: Vec<SecretDto>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    federated_identities: Vec<FederatedIdentity>,
+}
+
+/// A client (api.md §11.6).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientDto {
+    #[serde(flatten)]
+    meta: ClientMetaDto,
+    #[serde(rename = "callbackURLs")]
+    callback_urls: Vec<String>,
+    #[serde(rename = "logoutCallbackURLs")]
+    logout_callback_urls: Vec<String>,
+    is_public: bool,
+    pkce_enabled: bool,
+    requires_pushed_authorization_requests: bool,
+    skip_consent: bool,
+    is_group_restricted: bool,
+    credentials: CredentialsDto,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pkce_supported: bool,
+    access_token_duration_minutes: i64,
+    refresh_token_duration_minutes: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_user_groups: Option<Vec<GroupMinimalDto>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_user_groups_count: Option<i64>,
+}
+
+impl ClientDto {
+    fn new(c: Client, secrets: Vec<ClientSecret>, now: Timestamp) -> Self {
+        Self {
+            meta: ClientMetaDto::new(&c),
+            callback_urls: c.callback_urls,
+            logout_callback_urls: c.logout_callback_urls,
+            is_public: c.is_public,
+            pkce_enabled: c.pkce_enabled,
+            requires_pushed_authorization_requests: c.requires_pushed_authorization_requests,
+            skip_consent: c.skip_consent,
+            is_group_restricted: c.is_group_restricted,
+            credentials: CredentialsDto {
+                secrets: secrets.into_iter().map(|s| SecretDto::new(s, now)).collect(),
+                federated_identities: c.federated_identities,
+            },
+            pkce_supported: c.pkce_supported,
+            access_token_duration_minutes: c.access_token_minutes,
+            refresh_token_duration_minutes: c.refresh_token_minutes,
+            allowed_user_groups: None,
+            allowed_user_groups_count: None,
+        }
+    }
+
+    fn with_groups(details: ClientDetails, now: Timestamp) -> Self {
+        let groups = details.groups.iter().map(|g| GroupMinimalDto::new(g, Vec::new(), 0)).collect();
+        Self { allowed_user_groups: Some(groups), ..Self::new(details.client, details.secrets, now) }
+    }
+}
+
+fn answer(status: StatusCode, details: ClientDetails, now: Timestamp) -> Response {
+    let tag = etag(details.client.version);
+    (status, [(header::ETAG, tag)], axum::Json(ClientDto::with_groups(details, now))).into_response()
+}
+
+/// `GET /api/oidc/clients`.
+pub async fn list(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    ListQuery(request): ListQuery,
+) -> Result<Response, ApiError> {
+    let now = ctx.now;
+    let page = app.db().read(move |tx| clients::list(tx, &creds.admin(tx, ctx.now)?, &request)).await?;
+    let page = page.map(|(client, secrets, groups)| ClientDto {
+        allowed_user_groups_count: Some(groups),
+        ..ClientDto::new(client, secrets, now)
+    });
+    Ok(axum::Json(PageDto::from(page)).into_response())
+}
+
+/// `POST /api/oidc/clients`.
+pub async fn create(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Json(input): Json<ClientInput>,
+) -> Result<Response, ApiError> {
+    let now = ctx.now;
+    let made = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::create(tx, &ctx, &admin, &input)
+        })
+        .await?;
+    Ok(answer(StatusCode::CREATED, made, now))
+}
+
+/// `GET /api/oidc/clients/{id}`.
+pub async fn get(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let (id, now) = (client_id_from_path(&id), ctx.now);
+    let found = app.db().read(move |tx| clients::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    Ok(answer(StatusCode::OK, found, now))
+}
+
+/// `GET /api/oidc/clients/{id}/meta`.
+pub async fn meta(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let id = client_id_from_path(&id);
+    let found = app.db().read(move |tx| clients::meta(tx, &id)).await?;
+    Ok(axum::Json(ClientMetaDto::new(&found)).into_response())
+}
+
+async fn change(
+    app: App,
+    ctx: pid_core::Ctx,
+    Creds(creds): Creds,
+    id: String,
+    change: Change<ClientInput>,
+    if_match: Option<i64>,
+) -> Result<Response, ApiError> {
+    let (id, now) = (client_id_from_path(&id), ctx.now);
+    let changed = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::update(tx, &ctx, &admin, &id, &change, if_match)
+        })
+        .await?;
+    Ok(answer(StatusCode::OK, changed, now))
+}
+
+/// `PUT /api/oidc/clients/{id}`.
+pub async fn replace(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    Path(id): Path<String>,
+    IfMatch(version): IfMatch,
+    Json(input): Json<ClientInput>,
+) -> Result<Response, ApiError> {
+    change(app, ctx, creds, id, Change::Replace(input), version).await
+}
+
+/// `PATCH /api/oidc/clients/{id}`.
+pub async fn patch(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    Path(id): Path<String>,
+    IfMatch(version): IfMatch,
+    MergePatch(patch): MergePatch,
+) -> Result<Response, ApiError> {
+    change(app, ctx, creds, id, Change::Merge(patch), version).await
+}
+
+/// `DELETE /api/oidc/clients/{id}`.
+pub async fn delete(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = client_id_from_path(&id);
+    app.db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::delete(tx, &ctx, &admin, &id)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /api/oidc/clients/{id}/allowed-user-groups`.
+pub async fn set_groups(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+    Json(body): Json<GroupIds>,
+) -> Result<Response, ApiError> {
+    let (id, now) = (client_id_from_path(&id), ctx.now);
+    let changed = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::set_groups(tx, &ctx, &admin, &id, &body.user_group_ids)
+        })
+        .await?;
+    Ok(answer(StatusCode::OK, changed, now))
+}
+
+/// `GET /api/oidc/clients/{id}/secrets`.
+pub async fn secrets(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let (id, now) = (client_id_from_path(&id), ctx.now);
+    let found = app.db().read(move |tx| clients::secrets(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    Ok(axum::Json(found.into_iter().map(|s| SecretDto::new(s, now)).collect::<Vec<_>>()).into_response())
+}
+
+/// The body of a request for a secret.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecretBody {
+    secret: Option<String>,
+    expires_at: Option<Timestamp>,
+}
+
+async fn make_secret(
+    app: App,
+    ctx: pid_core::Ctx,
+    Creds(creds): Creds,
+    id: String,
+    headers: HeaderMap,
+    body: Bytes,
+    replace: bool,
+) -> Result<SecretDto, ApiError> {
+    // An empty body asks for a random secret.
+    let body: SecretBody = if body.is_empty() { SecretBody::default() } else { json_bytes(&headers, &body)? };
+    let (id, now) = (client_id_from_path(&id), ctx.now);
+    let made = app
+        .db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::add_secret(tx, &ctx, &admin, &id, body.secret.as_deref(), body.expires_at, replace)
+        })
+        .await?;
+    Ok(SecretDto { secret: Some(made.value.expose().to_owned()), ..SecretDto::new(made.stored, now) })
+}
+
+/// `POST /api/oidc/clients/{id}/secrets`.
+pub async fn add_secret(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let made = make_secret(app, ctx, creds, id, headers, body, false).await?;
+    Ok((StatusCode::CREATED, axum::Json(made)).into_response())
+}
+
+/// `POST /api/oidc/clients/{id}/secret`: the route of releases before 2.14, which replaced the one secret.
+pub async fn replace_secret(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    creds: Creds,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let made = make_secret(app, ctx, creds, id, headers, body, true).await?;
+    Ok(axum::Json(json!({ "secret": made.secret })).into_response())
+}
+
+/// `DELETE /api/oidc/clients/{id}/secrets/{secretId}`.
+pub async fn delete_secret(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path((id, secret)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let id = client_id_from_path(&id);
+    app.db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::delete_secret(tx, &ctx, &admin, &id, &secret)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which logo: anything but a form of true means the dark one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Variant {
+    light: Option<String>,
+}
+
+impl Variant {
+    fn is_dark(&self) -> bool {
+        self.light.as_deref().is_some_and(|v| !matches!(v, "1" | "t" | "T" | "true" | "TRUE" | "True"))
+    }
+}
+
+/// `GET /api/oidc/clients/{id}/logo`.
+pub async fn logo(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(variant): Query<Variant>,
+    uri: Uri,
+    request: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = client_id_from_path(&id);
+    let file = app.db().read(move |tx| clients::logo(tx, &id, variant.is_dark())).await?;
+    let tag = etag(file.updated_at.millis());
+    let uncached = uri.query().is_some_and(|q| q.contains("skipCache") || q.contains("skip-cache"));
+    let cache = if uncached { "private, no-store" } else { "public, max-age=900, stale-while-revalidate=43200" };
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_str(&file.content_type).unwrap_or(HeaderValue::from_static("image/png")),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
+        // Opened as a page, it can do nothing.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        ),
+        (header::ETAG, tag.clone()),
+    ];
+    if request.get(header::IF_NONE_MATCH) == Some(&tag) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, file.content).into_response())
+}
+
+/// The file of a multipart form's part `file`: its name and content.
+pub(crate) async fn uploaded(
+    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+) -> Result<(String, Bytes), ApiError> {
+    let mut form = form.map_err(|_| {
+        ApiError::from(Error::with(Code::InvalidRequestBody, "Send a multipart form with the part \"file\""))
+    })?;
+    let broken = |e: axum::extract::multipart::MultipartError| {
+        if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            ApiError::from(
+                Error::with(Code::FileTooLarge, "The file is too large: at most 2 MiB").detail("max_size", "2.00 MB"),
+            )
+        } else {
+            ApiError::from(Error::with(Code::InvalidRequestBody, "The multipart form is malformed"))
+        }
+    };
+    while let Some(part) = form.next_field().await.map_err(broken)? {
+        if part.name() == Some("file") {
+            let name = part.file_name().unwrap_or_default().to_owned();
+            return Ok((name, part.bytes().await.map_err(broken)?));
+        }
+    }
+    Err(Error::field("file", FieldCode::Required, "is missing").into())
+}
+
+/// `POST /api/oidc/clients/{id}/logo`.
+pub async fn set_logo(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+    Query(variant): Query<Variant>,
+    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+) -> Result<StatusCode, ApiError> {
+    // Nobody's picture is decoded before they may store one.
+    let (check, now) = (creds.clone(), ctx.now);
+    app.db().read(move |tx| check.admin(tx, now).map(|_| ())).await?;
+    let (name, content) = uploaded(form).await?;
+    let decoded = tokio::task::spawn_blocking(move || images::logo(&name, &content)).await;
+    let picture = decoded.map_err(Error::internal)?.map_err(|e| match e {
+        PictureError::Extension => {
+            Error::with(Code::FileTypeNotSupported, format!("This type of file is not supported: {e}"))
+        }
+        PictureError::Undecodable => Error::with(Code::InvalidImage, format!("This picture can't be used: {e}")),
+    })?;
+    let id = client_id_from_path(&id);
+    app.db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::set_logo(tx, &ctx, &admin, &id, variant.is_dark(), picture.content_type, &picture.content)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/oidc/clients/{id}/logo`.
+pub async fn delete_logo(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+    Query(variant): Query<Variant>,
+) -> Result<StatusCode, ApiError> {
+    let id = client_id_from_path(&id);
+    app.db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            clients::delete_logo(tx, &ctx, &admin, &id, variant.is_dark())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
