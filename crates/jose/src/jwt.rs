@@ -61,10 +61,15 @@ struct Header {
     kid: Option<String>,
     #[serde(default)]
     typ: Option<String>,
-    #[serde(default)]
-    crit: Option<Value>,
-    #[serde(default)]
-    b64: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+    #[serde(default, deserialize_with = "present")]
+    b64: bool,
+}
+
+/// Any value counts as there, `null` too.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// A token whose signature is good; its claims are not checked yet.
@@ -84,7 +89,7 @@ pub fn check_signature(token: &str, typ: Typ, key: impl Fn(&str) -> Option<Verif
     let (header, claims) = message.split_once('.').ok_or(JoseError::Malformed)?;
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::Malformed);
     let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JoseError::Malformed)?;
-    if header.crit.is_some() || header.b64.is_some() {
+    if header.crit || header.b64 {
         return Err(JoseError::UnsupportedHeader);
     }
     if !typ.matches(header.typ.as_deref()) {

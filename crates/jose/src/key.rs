@@ -6,13 +6,13 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RsaEncoding, RsaKeyPair,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{Alg, JoseError};
+use crate::{Alg, JoseError, low_s};
 
 /// A public key as JSON (RFC 7517). It has no private members, so none can be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,17 +164,22 @@ impl SigningKey {
                 pair.sign(*encoding, &self.0.random, message, &mut out).map_err(unusable)?;
                 Ok(out)
             }
-            Pair::Ec(pair) => pair.sign(&self.0.random, message).map(|s| s.as_ref().to_vec()).map_err(unusable),
+            Pair::Ec(pair) => {
+                let mut out = pair.sign(&self.0.random, message).map_err(unusable)?.as_ref().to_vec();
+                low_s::make_low(self.alg(), &mut out);
+                Ok(out)
+            }
             Pair::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
 }
 
-/// A public key that verifies signatures of one algorithm.
+/// A public key that verifies signatures of one algorithm; parsed once, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct VerifyingKey {
     alg: Alg,
-    bytes: Vec<u8>,
+    key: Arc<ParsedPublicKey>,
+    low_s_only: bool,
 }
 
 impl VerifyingKey {
@@ -188,8 +193,8 @@ impl VerifyingKey {
         let bytes = if rsa(alg).is_some() && jwk.kty == "RSA" {
             let (n, e) = (decode(&jwk.n)?, decode(&jwk.e)?);
             let exponent = e.iter().try_fold(0_u64, |acc, b| acc.checked_mul(256).map(|v| v + u64::from(*b)));
-            let bits = n.iter().position(|b| *b != 0).map_or(0, |i| (n.len() - i) * 8);
-            if bits < 2041 || bits > 8192 || exponent.is_none_or(|e| e < 3 || e % 2 == 0) {
+            let bits = n.iter().position(|b| *b != 0).map_or(0, |i| (n.len() - i) * 8 - n[i].leading_zeros() as usize);
+            if !(2048..=8192).contains(&bits) || exponent.is_none_or(|e| e < 3 || e % 2 == 0) {
                 return Err(JoseError::UnusableKey);
             }
             rsa_public_key(&n, &e)
@@ -201,7 +206,7 @@ impl VerifyingKey {
             [&[4][..], &x, &y].concat()
         } else if alg == Alg::EdDSA && jwk.kty == "OKP" && jwk.crv.as_deref() == Some("Ed25519") {
             let x = decode(&jwk.x)?;
-            if x.len() != 32 || is_small_order(&x) {
+            if x.len() != 32 || is_small_order(&x) || !is_canonical(&x) {
                 return Err(JoseError::UnusableKey);
             }
             x
@@ -209,8 +214,15 @@ impl VerifyingKey {
             return Err(JoseError::UnusableKey);
         };
         // Parsing checks that an EC point is on its curve.
-        signature::ParsedPublicKey::new(alg.verification(), &bytes).map_err(unusable)?;
-        Ok(Self { alg, bytes })
+        let key = ParsedPublicKey::new(alg.verification(), &bytes).map_err(unusable)?;
+        Ok(Self { alg, key: Arc::new(key), low_s_only: false })
+    }
+
+    /// Takes only the smaller of the two values of `s` that fit an ECDSA signature, as [`SigningKey`] makes it, so
+    /// that nobody can turn one of our tokens into another. Others needn't choose (RFC 7518 §3.4).
+    #[must_use]
+    pub fn low_s_only(self) -> Self {
+        Self { low_s_only: true, ..self }
     }
 
     /// The algorithm that this key verifies, and no other.
@@ -219,9 +231,10 @@ impl VerifyingKey {
     }
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), JoseError> {
-        signature::UnparsedPublicKey::new(self.alg.verification(), &self.bytes)
-            .verify(message, signature)
-            .map_err(|_| JoseError::BadSignature)
+        if self.low_s_only && !low_s::is_low(self.alg, signature) {
+            return Err(JoseError::BadSignature);
+        }
+        self.key.verify_sig(message, signature).map_err(|_| JoseError::BadSignature)
     }
 }
 
@@ -251,6 +264,11 @@ fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
         element(2, &content)
     }
     element(0x30, &[integer(n), integer(e)].concat())
+}
+
+/// Whether an Ed25519 key's `y` is reduced, below 2^255 − 19 (RFC 8032 §5.1.3).
+fn is_canonical(x: &[u8]) -> bool {
+    !matches!(x, [0xed..=0xff, middle @ .., 0x7f | 0xff] if middle.iter().all(|b| *b == 0xff))
 }
 
 /// The eight points of small order on Ed25519, in their canonical and non-canonical encodings, sign bit aside.

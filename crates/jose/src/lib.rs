@@ -3,8 +3,11 @@
 mod alg;
 mod jwt;
 mod key;
+mod low_s;
 mod seal;
 mod set;
+#[cfg(test)]
+mod vectors;
 
 pub use alg::Alg;
 pub use jwt::{Expected, MAX_TOKEN, Signed, Typ, check_signature, half_hash, sign};

@@ -29,7 +29,7 @@ impl KeySet {
         let mut out = Self::default();
         let mut published = Vec::new();
         for member in members {
-            out.verifying.insert(member.jwk.kid.clone(), VerifyingKey::from_jwk(&member.jwk)?);
+            out.verifying.insert(member.jwk.kid.clone(), VerifyingKey::from_jwk(&member.jwk)?.low_s_only());
             out.signing.extend(member.signing);
             if member.published {
                 published.push(member.jwk);
