@@ -1,4 +1,5 @@
 //! Tools for tests: a software authenticator, real servers and a real browser.
 
+pub mod authenticator;
 pub mod postgres;
 pub mod process;
