@@ -8,7 +8,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
@@ -45,23 +45,37 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with standard output and error appended to the file `log`.
-    /// Standard input is empty unless the caller has set it.
+    /// Starts `command` with standard output and error appended to the file `log`, and an empty standard input.
     ///
     /// # Errors
     /// When the log can't be created or the program can't be started.
     pub fn spawn(command: &mut Command, log: impl Into<PathBuf>) -> Result<Self, Error> {
         let log = log.into();
+        let (file, again) = (open(&log)?, open(&log)?);
+        Self::start(command.stdin(Stdio::null()).stdout(again).stderr(file), log)
+    }
+
+    /// Starts `command` with its standard input and output in the caller's hands, and only errors in the file `log`.
+    ///
+    /// # Errors
+    /// As [`Process::spawn`].
+    pub fn spawn_piped(
+        command: &mut Command,
+        log: impl Into<PathBuf>,
+    ) -> Result<(Self, ChildStdin, ChildStdout), Error> {
+        let log = log.into();
+        let file = open(&log)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        let mut process = Self::start(command, log)?;
+        match (process.child.stdin.take(), process.child.stdout.take()) {
+            (Some(input), Some(output)) => Ok((process, input, output)),
+            _ => Err(process.error("has no pipes")),
+        }
+    }
+
+    fn start(command: &mut Command, log: PathBuf) -> Result<Self, Error> {
         let name = command.get_program().to_string_lossy().into_owned();
-        let failed = |what: &str, e: io::Error| Error(format!("{name}: {what}: {e}"));
-        let file = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .map_err(|e| failed(&format!("no log at {}", log.display()), e))?;
-        let again = file.try_clone().map_err(|e| failed("no log", e))?;
-        let child =
-            command.stdin(Stdio::null()).stdout(again).stderr(file).spawn().map_err(|e| failed("does not start", e))?;
+        let child = command.spawn().map_err(|e| Error(format!("{name} does not start: {e}")))?;
         Ok(Self { name, child, log })
     }
 
@@ -171,6 +185,14 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn open(log: &Path) -> Result<fs::File, Error> {
+    fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(|e| Error(format!("no log at {}: {e}", log.display())))
 }
 
 /// The last `limit` bytes of a file as text.
