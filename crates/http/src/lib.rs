@@ -2,11 +2,14 @@
 //! the pages. Data flows one way: request → typed command → rule in one transaction → outcome → response.
 
 pub mod api;
+pub mod assets;
 pub mod cookies;
 pub mod error;
 pub mod extract;
+pub mod i18n;
 pub mod listen;
 pub mod middleware;
 pub mod oidc;
+pub mod pages;
 pub mod router;
 pub mod state;

@@ -1,0 +1,211 @@
+//! The pages: one file per feature, each with plain view structs that are askama templates.
+//!
+//! A view holds only data (text, flags, small lists), so a test renders it without a server. Handlers read what a
+//! view needs in one transaction, fill it in and answer with [`page`]. Pages read and the API writes (design §5):
+//! forms carry `data-api` and the script turns them into JSON calls. How forms, tables and dialogs are marked up
+//! is told in `templates/README.md`.
+
+pub mod account;
+pub mod error;
+mod icons;
+pub mod interaction;
+pub mod login;
+pub mod logout;
+pub mod setup;
+
+use askama::Template;
+use axum::response::{Html as HtmlBody, IntoResponse, Response};
+use http::StatusCode;
+
+pub use crate::assets::{Accent, asset};
+pub use crate::i18n::{Html, Words, words};
+pub use icons::{icon, mark};
+
+/// Renders a view as the answer. A template that fails (none should) becomes a plain 500.
+pub fn page(status: StatusCode, view: &impl Template) -> Response {
+    match view.render() {
+        Ok(html) => (status, HtmlBody(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            (StatusCode::INTERNAL_SERVER_ERROR, "An unknown error occurred").into_response()
+        }
+    }
+}
+
+/// The theme that a person chose, kept in the cookie `theme` (`light`, `dark`; anything else follows the system),
+/// so that the first paint is right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
+impl Theme {
+    /// From the value of the cookie `theme`.
+    #[must_use]
+    pub fn from_cookie(value: &str) -> Self {
+        match value {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    /// The value of `data-theme`, empty for the system's.
+    #[must_use]
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::System => "",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// Who is signed in, as far as every page shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShellUser {
+    /// The user's id.
+    pub id: String,
+    /// The username, shown when there is no display name.
+    pub username: String,
+    /// The display name, may be empty.
+    pub display_name: String,
+    /// The e-mail address, may be empty.
+    pub email: String,
+    /// Whether the administration is shown.
+    pub is_admin: bool,
+}
+
+impl ShellUser {
+    /// The display name, or the username.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.display_name.is_empty() { &self.username } else { &self.display_name }
+    }
+
+    /// One or two letters for the round picture.
+    #[must_use]
+    pub fn initials(&self) -> String {
+        initials(self.name())
+    }
+}
+
+/// The first letters of the first and the last word, upper-cased.
+#[must_use]
+pub fn initials(name: &str) -> String {
+    let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
+    let first = words.next();
+    first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+}
+
+/// Why passkeys can't work at the address that the browser shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasskeyProblem {
+    /// Plain http on another host than localhost: browsers offer no passkeys there.
+    InsecureAddress {
+        /// The address of this page, for example `http://192.168.1.5:1411`.
+        address: String,
+    },
+    /// The page was opened at another address than `APP_URL`, which passkeys are bound to.
+    OtherAddress {
+        /// The address of this page.
+        address: String,
+        /// The configured one, offered as a link to the same page.
+        app_url: String,
+    },
+}
+
+/// A moment for people and machines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// RFC 3339, for `<time datetime>`; the script rewrites the text in the reader's own zone.
+    pub iso: String,
+    /// The same for a reader without scripts, for example `3 June 2026`.
+    pub text: String,
+}
+
+/// What every page needs besides its own data.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The language's words.
+    pub words: &'static Words,
+    /// The configured name of this installation.
+    pub app_name: String,
+    /// The configured accent colour, `None` for our own.
+    pub accent: Option<Accent>,
+    /// The chosen theme.
+    pub theme: Theme,
+    /// Who is signed in.
+    pub user: Option<ShellUser>,
+    /// The path of this page, to mark the current entry of the navigation.
+    pub path: String,
+    /// The version shown at the foot of the settings.
+    pub version: &'static str,
+    /// Why passkeys can't work here, if so; shown by the pages that need one.
+    pub passkey_problem: Option<PasskeyProblem>,
+}
+
+impl Layout {
+    /// A layout with the defaults: English, our accent, nobody signed in.
+    #[must_use]
+    pub fn new(app_name: impl Into<String>, path: impl Into<String>) -> Self {
+        Self {
+            words: words("en"),
+            app_name: app_name.into(),
+            accent: None,
+            theme: Theme::default(),
+            user: None,
+            path: path.into(),
+            version: env!("CARGO_PKG_VERSION"),
+            passkey_problem: None,
+        }
+    }
+
+    /// A message without arguments.
+    #[must_use]
+    pub fn t<'a>(&'a self, key: &'a str) -> &'a str {
+        self.words.get(key)
+    }
+
+    /// A message with named arguments.
+    #[must_use]
+    pub fn tf(&self, key: &str, arguments: &[(&str, &str)]) -> String {
+        self.words.with(key, arguments)
+    }
+
+    /// A message with a number `n`.
+    #[must_use]
+    pub fn tn(&self, key: &str, n: &usize) -> String {
+        self.words.count(key, *n)
+    }
+
+    /// A message with markup of ours; the arguments are escaped.
+    #[must_use]
+    pub fn th(&self, key: &str, arguments: &[(&str, &str)]) -> Html {
+        self.words.html(key, arguments)
+    }
+
+    /// The URL of a script bundle in this language: `auth` or `settings`.
+    #[must_use]
+    pub fn script(&self, entry: &str) -> &'static str {
+        asset(&format!("{entry}-{}.js", self.words.language()))
+    }
+
+    /// Whether the page is `href` or below it.
+    #[must_use]
+    pub fn at(&self, href: &str) -> bool {
+        self.path == href || self.path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Whether the page belongs to the administration.
+    #[must_use]
+    pub fn in_admin(&self) -> bool {
+        self.at("/settings/admin")
+    }
+}
