@@ -58,10 +58,7 @@ fn main() -> Result<()> {
         let (br, gz) = if text {
             let br = write(&out, &format!("{served}.br"), &brotli(raw, if fast { 6 } else { 11 })?)?;
             let gz = write(&out, &format!("{served}.gz"), &gzip(raw)?)?;
-            (
-                format!("Some(include_bytes!({br:?}))"),
-                format!("Some(include_bytes!({gz:?}))"),
-            )
+            (format!("Some(include_bytes!({br:?}))"), format!("Some(include_bytes!({gz:?}))"))
         } else {
             ("None".to_owned(), "None".to_owned())
         };

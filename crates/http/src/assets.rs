@@ -49,29 +49,22 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/assets/accent.css", get(accent))
         .route("/assets/{*name}", get(serve))
-        .route("/img/static-logo-512.png", get(|request: Request| async move {
-            answer("logo-512.png", &request)
-        }))
+        .route("/img/static-logo-512.png", get(|request: Request| async move { answer("logo-512.png", &request) }))
 }
 
 fn answer(name: &str, request: &Request) -> Response {
-    asset(name)
-        .strip_prefix("/assets/")
-        .and_then(find)
-        .map_or_else(|| StatusCode::NOT_FOUND.into_response(), |file| respond(file, request.headers(), "public, max-age=86400"))
+    asset(name).strip_prefix("/assets/").and_then(find).map_or_else(
+        || StatusCode::NOT_FOUND.into_response(),
+        |file| respond(file, request.headers(), "public, max-age=86400"),
+    )
 }
 
 async fn serve(request: Request) -> Response {
     // The raw path: what is percent-encoded is none of our names.
-    request
-        .uri()
-        .path()
-        .strip_prefix("/assets/")
-        .and_then(find)
-        .map_or_else(
-            || StatusCode::NOT_FOUND.into_response(),
-            |file| respond(file, request.headers(), "public, max-age=31536000, immutable"),
-        )
+    request.uri().path().strip_prefix("/assets/").and_then(find).map_or_else(
+        || StatusCode::NOT_FOUND.into_response(),
+        |file| respond(file, request.headers(), "public, max-age=31536000, immutable"),
+    )
 }
 
 fn find(name: &str) -> Option<&'static File> {
@@ -117,9 +110,8 @@ fn accepts(request: &HeaderMap, coding: &str) -> bool {
         value.split(',').any(|item| {
             let mut parts = item.split(';').map(str::trim);
             let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
-            let refused = parts.any(|part| {
-                part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0)
-            });
+            let refused =
+                parts.any(|part| part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0));
             named && !refused
         })
     })
@@ -236,7 +228,8 @@ mod tests {
             let url = Accent::parse(fine).unwrap().url();
             assert_eq!(get(&url, &[]).await.status(), 200, "{url}");
         }
-        for foul in ["", "default", "#12", "red;}", "url(x)", "var(--x)", "rgb(1,2,3", "a b", "oklch(from red l c h)("] {
+        for foul in ["", "default", "#12", "red;}", "url(x)", "var(--x)", "rgb(1,2,3", "a b", "oklch(from red l c h)("]
+        {
             assert_eq!(Accent::parse(foul), None, "{foul}");
         }
     }

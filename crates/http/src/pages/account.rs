@@ -1,6 +1,6 @@
 //! A person's own account.
 
-use super::{Layout, PasskeyProblem, When, asset, icon, mark};
+use super::{Layout, PasskeyProblem, When};
 use askama::Template;
 
 /// A passkey in a list.

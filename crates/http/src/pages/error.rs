@@ -1,6 +1,6 @@
 //! Pages for when something is not there or went wrong.
 
-use super::{Layout, asset, icon, mark};
+use super::Layout;
 use askama::Template;
 use http::StatusCode;
 

@@ -1,6 +1,6 @@
 //! Signing in to a client: the steps between `/authorize` and its answer.
 
-use super::{Layout, PasskeyProblem, asset, icon, initials, mark};
+use super::{Layout, PasskeyProblem};
 use askama::Template;
 
 /// The step of an interaction that the page shows.

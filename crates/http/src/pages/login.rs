@@ -1,6 +1,6 @@
 //! Signing in: by passkey, and the other methods.
 
-use super::{Layout, asset, icon, mark};
+use super::{Layout, PasskeyProblem};
 use askama::Template;
 
 /// `/login`.

@@ -1,6 +1,6 @@
 //! Signing out.
 
-use super::{Layout, asset, icon, mark};
+use super::Layout;
 use askama::Template;
 
 /// `/logout`: asks before signing out.

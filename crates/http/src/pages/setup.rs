@@ -1,6 +1,6 @@
 //! The first run, and the first passkey.
 
-use super::{Layout, PasskeyProblem, asset, icon, mark};
+use super::{Layout, PasskeyProblem};
 use askama::Template;
 
 /// `/signup/setup`: the first administrator.

@@ -1,0 +1,346 @@
+// A <form data-api> becomes a JSON call: errors stand beside the fields, a PATCH carries what changed and the version it
+// was read at, and the part of the page that changed is read anew.
+import { call, go } from "./api.js";
+import { confirmed } from "./dialog.js";
+import { toast, toastAfter } from "./toast.js";
+import { word } from "./words.js";
+
+const RULES = {
+  username(value) {
+    if (!/^[A-Za-z0-9]/.test(value)) return word("username-start");
+    if (!/[A-Za-z0-9]$/.test(value)) return word("username-end");
+    return /^[A-Za-z0-9_.@-]+$/.test(value) ? "" : word("username-letters");
+  },
+};
+
+function fieldsOf(form) {
+  return [...form.elements].filter((e) => e.name && !e.disabled && e.type !== "submit" && e.type !== "button");
+}
+
+// The value of a field: switches are booleans, lists are arrays, an empty `data-null` field is null.
+function valueOf(input) {
+  if (input.dataset.string !== undefined && input.type === "checkbox") return String(input.checked);
+  if (input.type === "checkbox") return input.checked;
+  if (input.dataset.type === "number") return input.value.trim() === "" ? 0 : Number(input.value);
+  const text = input.type === "password" ? input.value : input.value.trim();
+  return text === "" && input.dataset.null !== undefined ? null : text;
+}
+
+function original(input) {
+  if (input.type === "checkbox") return input.defaultChecked;
+  if (input instanceof HTMLSelectElement) return [...input.options].find((o) => o.defaultSelected)?.value ?? input.options[0]?.value;
+  return input.defaultValue;
+}
+
+function isChanged(input) {
+  return (input.type === "checkbox" ? input.checked : input.value) !== original(input);
+}
+
+export function bodyOf(form) {
+  const wholly = form.dataset.method !== "PATCH" || form.dataset.whole !== undefined;
+  const body = {};
+  const lists = new Map();
+  for (const input of fieldsOf(form)) {
+    if (input.name.endsWith("[]")) {
+      const name = input.name.slice(0, -2);
+      const list = lists.get(name) ?? { values: [], changed: false };
+      if (input.type === "checkbox" || input.type === "radio") {
+        if (input.checked) list.values.push(input.value);
+      } else if (input.value.trim() !== "") {
+        list.values.push(input.value.trim());
+      }
+      list.changed ||= isChanged(input) || input.dataset.added !== undefined;
+      lists.set(name, list);
+    } else if (wholly || isChanged(input)) {
+      body[input.name] = valueOf(input);
+    }
+  }
+  for (const marker of form.querySelectorAll("[data-list]")) {
+    const name = marker.dataset.list;
+    const list = lists.get(name) ?? { values: [], changed: false };
+    list.changed ||= marker.dataset.touched !== undefined;
+    lists.set(name, list);
+  }
+  for (const [name, list] of lists) {
+    if (wholly || list.changed) body[name] = list.values;
+  }
+  return body;
+}
+
+function problemOf(input) {
+  const value = input.type === "checkbox" ? "x" : input.value.trim();
+  if (input.required && value === "") return word("required");
+  if (value === "") return "";
+  const length = [...value].length;
+  if (input.minLength > 0 && length < input.minLength) return word("too-short", { n: input.minLength });
+  if (input.maxLength > 0 && length > input.maxLength) return word("too-long", { n: input.maxLength });
+  if (input.type === "email" && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value)) return word("bad-email");
+  if (input.dataset.type === "url" && !URL.canParse(value)) return word("bad-url");
+  if (input.dataset.min && Number(value) < Number(input.dataset.min)) return word("too-small", { n: input.dataset.min });
+  if (input.dataset.max && Number(value) > Number(input.dataset.max)) return word("too-big", { n: input.dataset.max });
+  return RULES[input.dataset.rule]?.(value) ?? "";
+}
+
+export function mark(input, text) {
+  const holder = input.closest(".field, .switch, .list-row") ?? input.parentElement;
+  const id = `${input.id || input.name}-error`;
+  holder.querySelector(":scope > .field-error")?.remove();
+  const described = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((d) => d && d !== id);
+  if (text) {
+    const note = document.createElement("p");
+    note.className = "field-error";
+    note.id = id;
+    note.setAttribute("role", "alert");
+    note.textContent = text;
+    holder.append(note);
+    input.setAttribute("aria-invalid", "true");
+    described.push(id);
+  } else {
+    input.removeAttribute("aria-invalid");
+  }
+  if (described.length) input.setAttribute("aria-describedby", described.join(" "));
+  else input.removeAttribute("aria-describedby");
+}
+
+function check(form) {
+  let first = null;
+  for (const input of fieldsOf(form)) {
+    const text = problemOf(input);
+    mark(input, text);
+    if (text) first ??= input;
+  }
+  first?.focus();
+  return !first;
+}
+
+// Finds the input of a refused field: `name`, or the n-th of `name[n]`.
+function inputOf(form, field) {
+  const list = field.match(/^(.+)\[(\d+)\]$/);
+  if (list) return form.querySelectorAll(`[name="${CSS.escape(list[1])}[]"]`)[Number(list[2])];
+  const found = form.elements.namedItem(field);
+  return found instanceof RadioNodeList ? found[0] : found;
+}
+
+function showProblem(form, text) {
+  const place = form.closest("dialog, main")?.querySelector("[data-problem]");
+  if (place && form.closest(".auth-card")) place.textContent = text;
+  else toast(text, "error");
+}
+
+export function busy(form, on) {
+  form.setAttribute("aria-busy", String(on));
+  form.querySelectorAll("button[type=submit], button[data-main]").forEach((b) => {
+    b.disabled = on;
+    b.classList.toggle("is-busy", on);
+  });
+}
+
+// Reads parts of this page anew.
+export async function refresh(selectors) {
+  if (!selectors) return;
+  const response = await fetch(location.href, { credentials: "same-origin", headers: { accept: "text/html" } });
+  if (!response.ok) return location.reload();
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const selector of selectors.split(",")) {
+    const old = document.querySelector(selector.trim());
+    const next = fresh.querySelector(selector.trim());
+    if (old && next) old.replaceWith(document.importNode(next, true));
+  }
+  document.dispatchEvent(new CustomEvent("refreshed"));
+}
+
+// Somebody else changed it: both values are shown, and the form goes on from the version that is stored now.
+async function conflict(form, error) {
+  const { data, etag } = await call("GET", form.dataset.read ?? form.dataset.api);
+  form.dataset.version = (etag ?? "").replaceAll('"', "") || error.details.version;
+  for (const input of fieldsOf(form)) {
+    if (!(input.name in data) || input.name.endsWith("[]")) continue;
+    const theirs = data[input.name];
+    const ours = valueOf(input);
+    const before = input.type === "checkbox" ? input.defaultChecked : input.defaultValue || null;
+    if (String(theirs ?? "") === String(before ?? "") || String(theirs ?? "") === String(ours ?? "")) continue;
+    const shown = theirs === null || theirs === "" ? word("empty") : String(theirs);
+    mark(input, word("theirs", { value: shown }));
+    const take = document.createElement("button");
+    take.type = "button";
+    take.className = "btn btn-sm";
+    take.textContent = word("use-theirs");
+    take.addEventListener("click", () => {
+      if (input.type === "checkbox") input.checked = Boolean(theirs);
+      else input.value = theirs ?? "";
+      mark(input, "");
+      input.focus();
+    });
+    input.closest(".field, .switch")?.querySelector(".field-error")?.append(" ", take);
+  }
+  toast(word("conflict"), "error");
+}
+
+export async function submit(form) {
+  const place = form.closest("main, dialog")?.querySelector("[data-problem]");
+  if (place) place.textContent = "";
+  if (!check(form)) {
+    if (!form.closest(".auth-card")) toast(word("fix-fields"), "error");
+    return;
+  }
+  const method = form.dataset.method ?? "POST";
+  const body = bodyOf(form);
+  const headers = {};
+  if (method === "PATCH") headers["content-type"] = "application/merge-patch+json";
+  if (form.dataset.version) headers["if-match"] = `"${form.dataset.version}"`;
+  busy(form, true);
+  try {
+    const { data, etag } = await call(method, form.dataset.api, body, headers);
+    if (etag) form.dataset.version = etag.replaceAll('"', "");
+    settle(form);
+    form.dispatchEvent(new CustomEvent("saved", { bubbles: true, detail: data }));
+    form.closest("dialog")?.close();
+    const next = data?.redirectUrl ?? form.dataset.then?.replace("{id}", encodeURIComponent(data?.id ?? ""));
+    if (next) {
+      if (form.dataset.toast) toastAfter(form.dataset.toast);
+      return go(next);
+    }
+    if (form.dataset.toast) toast(form.dataset.toast);
+    await refresh(form.dataset.refresh);
+  } catch (error) {
+    if (error.status === 412) return await conflict(form, error);
+    let first = null;
+    for (const { field, message } of error.fields) {
+      const input = inputOf(form, field);
+      if (!input) continue;
+      mark(input, message.charAt(0).toUpperCase() + message.slice(1));
+      first ??= input;
+    }
+    if (first) first.focus();
+    if (error.code === "already_in_use") {
+      const input = inputOf(form, error.details.property);
+      if (input) { mark(input, error.message); input.focus(); first = input; }
+    }
+    if (!first || error.fields.length === 0) showProblem(form, error.message);
+    else if (!form.closest(".auth-card")) toast(word("fix-fields"), "error");
+  } finally {
+    busy(form, false);
+  }
+}
+
+// What is saved is what the form starts from now.
+function settle(form) {
+  for (const input of fieldsOf(form)) {
+    if (input.type === "checkbox" || input.type === "radio") input.defaultChecked = input.checked;
+    else if (input instanceof HTMLSelectElement) [...input.options].forEach((o) => { o.defaultSelected = o.selected; });
+    else input.defaultValue = input.value;
+    delete input.dataset.added;
+  }
+  form.querySelectorAll("[data-touched]").forEach((m) => delete m.dataset.touched);
+}
+
+function isDirty(form) {
+  return fieldsOf(form).some((i) => isChanged(i) || i.dataset.added !== undefined) || form.querySelector("[data-touched]") !== null;
+}
+
+async function press(button) {
+  if (button.dataset.confirm) {
+    const yes = await confirmed({
+      title: button.dataset.confirm,
+      text: button.dataset.confirmText ?? "",
+      label: button.dataset.confirmLabel ?? button.textContent.trim(),
+      danger: button.dataset.method === "DELETE" || button.dataset.danger !== undefined,
+      typed: button.dataset.confirmTyped,
+    });
+    if (!yes) return;
+  }
+  if (!button.dataset.api) {
+    if (button.dataset.then) go(button.dataset.then);
+    return;
+  }
+  button.disabled = true;
+  try {
+    const body = button.dataset.body ? JSON.parse(button.dataset.body) : undefined;
+    const method = button.dataset.method ?? "POST";
+    const headers = method === "PATCH" ? { "content-type": "application/merge-patch+json" } : {};
+    const { data } = await call(method, button.dataset.api, body, headers);
+    button.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: data }));
+    if (button.dataset.then) {
+      if (button.dataset.toast) toastAfter(button.dataset.toast);
+      return go(button.dataset.then);
+    }
+    if (button.dataset.toast) toast(button.dataset.toast);
+    await refresh(button.dataset.refresh);
+  } catch (error) {
+    if (error.code === "reauthentication_required") {
+      document.dispatchEvent(new CustomEvent("reauthenticate", { detail: () => press(withoutQuestion(button)) }));
+    } else {
+      toast(error.message, "error");
+    }
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function withoutQuestion(button) {
+  const again = button.cloneNode(true);
+  delete again.dataset.confirm;
+  return again;
+}
+
+export function startForms() {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.dataset.method === undefined) return;
+    event.preventDefault();
+    submit(form);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button && (button.dataset.api || (button.dataset.confirm && button.type === "button"))) press(button);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.getAttribute?.("aria-invalid")) mark(event.target, "");
+  });
+  addEventListener("beforeunload", (event) => {
+    if ([...document.querySelectorAll("form[data-guard]")].some(isDirty)) event.preventDefault();
+  });
+  startFileInputs();
+  startListRows();
+}
+
+// A chosen file is sent at once.
+function startFileInputs() {
+  document.addEventListener("change", async (event) => {
+    const input = event.target;
+    if (input.type !== "file" || !input.dataset.upload || !input.files.length) return;
+    const form = new FormData();
+    form.append("file", input.files[0]);
+    try {
+      await call("POST", input.dataset.upload, form);
+      toast(input.dataset.toast ?? "");
+      await refresh(input.dataset.refresh);
+    } catch (error) {
+      toast(error.message, "error");
+    }
+    input.value = "";
+  });
+}
+
+// Lists of text fields: add a row from the template, remove a row.
+function startListRows() {
+  document.addEventListener("click", (event) => {
+    const add = event.target.closest("[data-add-row]");
+    if (add) {
+      const list = document.getElementById(add.dataset.addRow);
+      const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
+      row.querySelectorAll("input").forEach((i) => { i.dataset.added = ""; });
+      list.append(row);
+      row.querySelector("input")?.focus();
+      list.dataset.touched = "";
+    }
+    const remove = event.target.closest("[data-remove-row]");
+    if (remove) {
+      const list = remove.closest("[data-list]");
+      const next = remove.closest(".list-row").nextElementSibling?.querySelector("input");
+      remove.closest(".list-row").remove();
+      list.dataset.touched = "";
+      (next ?? document.querySelector(`[data-add-row="${list.id}"]`))?.focus();
+    }
+  });
+}
