@@ -1,5 +1,6 @@
 //! Tools for tests: a software authenticator, real servers and a real browser.
 
+pub mod apache;
 pub mod authenticator;
 pub mod chromium;
 pub mod postgres;

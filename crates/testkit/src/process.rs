@@ -22,6 +22,12 @@ const STEP: Duration = Duration::from_millis(20);
 /// What went wrong with a child process; the text names the program and shows the end of its log.
 pub struct Error(String);
 
+impl Error {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
