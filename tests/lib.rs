@@ -1,1 +1,11 @@
-//! Tests of the whole program from outside; see the folders `api`, `oidc`, `security` and `browser`.
+//! Tests of the whole program from outside; see the folders `api`, `oidc`, `security` and `browser`. What they share is
+//! here: a server on its own data, agents (a browser without a screen), and people with a software passkey.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test may stop with a panic")]
+
+mod agent;
+mod app;
+mod people;
+
+pub use agent::{Agent, Reply};
+pub use app::{TestApp, on_postgres};
+pub use people::Person;

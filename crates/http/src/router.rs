@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::middleware::{client_ip, csrf, headers, limit};
 use crate::state::App;
-use crate::{api, oidc};
+use crate::{api, assets, oidc, pages};
 
 /// All routes with their layers.
 pub fn router(app: App) -> Router {
@@ -114,7 +114,10 @@ async fn no_content() -> StatusCode {
 
 /// Pages (ui.md §1.2) and their assets.
 fn pages() -> Router<App> {
-    Router::new().route("/form-post.js", get(oidc::form_post::script))
+    Router::new()
+        .route("/login", get(pages::login::login))
+        .route("/form-post.js", get(oidc::form_post::script))
+        .merge(assets::routes())
 }
 
 /// Unknown paths and wrong methods: the contract's 404.

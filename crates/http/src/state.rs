@@ -1,7 +1,7 @@
 //! What handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use pid_core::settings::Settings;
@@ -50,6 +50,7 @@ struct Inner {
     proxies: Proxies,
     sealer: KeySealer,
     documents: DocumentCache,
+    set_up: AtomicBool,
 }
 
 impl App {
@@ -72,6 +73,7 @@ impl App {
             proxies,
             sealer,
             documents: DocumentCache::default(),
+            set_up: AtomicBool::new(false),
         }))
     }
 
@@ -117,6 +119,16 @@ impl App {
         let snapshot = self.0.db.read(move |tx| load_snapshot(tx, &sealer, now)).await?;
         self.set_snapshot(snapshot);
         Ok(())
+    }
+
+    /// Whether nobody has been set up yet. Once over it is over for good, so then nothing is read.
+    pub async fn setup_is_open(&self) -> Result<bool, pid_flows::Error> {
+        if self.0.set_up.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let open = self.0.db.read(pid_flows::setup::is_open).await?;
+        self.0.set_up.store(!open, Ordering::Relaxed);
+        Ok(open)
     }
 
     /// The prebuilt metadata documents.

@@ -1,7 +1,12 @@
 //! Signing in: by passkey, and the other methods.
 
-use super::{Layout, PasskeyProblem};
+use super::{Layout, PageError, PageRequest, PasskeyProblem, page, redirect};
+use crate::state::App;
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use pid_oidc::return_path;
 
 /// `/login`.
 #[derive(Debug, Template)]
@@ -39,4 +44,23 @@ pub struct CodePage {
     pub next: String,
     /// The query for the way back with its `?` and without the code, or nothing.
     pub query: String,
+}
+
+/// Where a sign-in leads: `redirect`, if it stays on this origin (security case 12).
+fn next(request: &PageRequest) -> String {
+    let wanted = request.param("redirect").unwrap_or_default();
+    return_path::check(&wanted).unwrap_or("/settings").to_owned()
+}
+
+/// `GET /login`.
+pub async fn login(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if request.session.is_some() {
+        return Ok(redirect("/settings"));
+    }
+    if app.setup_is_open().await.map_err(|e| request.refuse(&e))? {
+        return Ok(redirect("/setup"));
+    }
+    let signups_open = app.settings().get("allowUserSignups") == "open";
+    let view = LoginPage { next: next(&request), query: request.query_suffix(), signups_open, layout: request.layout };
+    Ok(page(StatusCode::OK, &view))
 }

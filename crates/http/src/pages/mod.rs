@@ -11,6 +11,7 @@ mod icons;
 pub mod interaction;
 pub mod login;
 pub mod logout;
+pub mod request;
 pub mod setup;
 
 use askama::Template;
@@ -20,6 +21,7 @@ use http::StatusCode;
 pub use crate::assets::{Accent, asset};
 pub use crate::i18n::{Html, Words, words};
 pub use icons::{icon, mark};
+pub use request::{PageError, PageRequest, redirect};
 
 /// Renders a view as the answer. A template that fails (none should) becomes a plain 500.
 pub fn page(status: StatusCode, view: &impl Template) -> Response {

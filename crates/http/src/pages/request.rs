@@ -1,0 +1,184 @@
+//! What a page handler begins with: who is signed in, what every page shows, and how a refusal looks.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::Ctx;
+use pid_flows::access::{Credentials, SessionUser};
+use pid_flows::env::AppUrl;
+use pid_flows::{Code, Error};
+use pid_store::ReadTx;
+
+use super::error::{ErrorPage, Problem};
+use super::{Accent, Layout, PasskeyProblem, ShellUser, Theme, page};
+use crate::extract::{Creds, RequestCtx};
+use crate::middleware::headers::RequestId;
+use crate::state::App;
+
+/// A request for a page.
+pub struct PageRequest {
+    /// The request's context.
+    pub ctx: Ctx,
+    /// What the request brought, for rules that check it in their own transaction.
+    pub credentials: Credentials,
+    /// Who is signed in.
+    pub session: Option<SessionUser>,
+    /// What every page shows.
+    pub layout: Layout,
+    /// The query without its `?`, as it came.
+    pub query: String,
+    request_id: String,
+}
+
+impl FromRequestParts<App> for PageRequest {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let Ok(RequestCtx(ctx)) = RequestCtx::from_request_parts(parts, app).await;
+        let Ok(Creds(credentials)) = Creds::from_request_parts(parts, app).await;
+        let settings = app.settings();
+        let mut layout = Layout::new(settings.app_name(), parts.uri.path());
+        let jar = CookieJar::from_headers(&parts.headers);
+        layout.theme = jar.get("theme").map_or(Theme::System, |c| Theme::from_cookie(c.value()));
+        layout.accent = Accent::parse(settings.get("accentColor"));
+        let host =
+            parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(parts.uri.authority().map(|a| a.as_str()));
+        layout.passkey_problem = passkey_problem(&app.env().app_url, host.unwrap_or_default());
+        let mut request = Self {
+            ctx,
+            credentials,
+            session: None,
+            layout,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+        };
+        // Without a cookie nobody is asked: the sign-in page costs no read.
+        if request.credentials.session.is_some() {
+            let (credentials, now) = (request.credentials.clone(), request.ctx.now);
+            match app.db().read(move |tx| credentials.optional_session(tx, now)).await {
+                Ok(session) => request.sign_in(session),
+                Err(error) => return Err(request.refuse(&error).into_response()),
+            }
+        }
+        Ok(request)
+    }
+}
+
+/// A refusal as a page or a redirect.
+#[derive(Debug)]
+pub struct PageError(Box<Response>);
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+impl PageRequest {
+    fn sign_in(&mut self, session: Option<SessionUser>) {
+        self.layout.user = session.as_ref().map(|who| {
+            let user = who.user();
+            ShellUser {
+                id: user.id.to_string(),
+                username: user.username.clone(),
+                display_name: user.display_name.clone(),
+                email: user.email.clone().unwrap_or_default(),
+                is_admin: user.is_admin,
+            }
+        });
+        self.session = session;
+    }
+
+    /// Reads what a page shows in one transaction; a refusal becomes its page.
+    pub async fn read<T, F>(&self, app: &App, rule: F) -> Result<T, PageError>
+    where
+        F: Fn(&ReadTx<'_>, &Credentials, &Ctx) -> Result<T, Error> + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let (credentials, ctx) = (self.credentials.clone(), self.ctx.clone());
+        app.db().read(move |tx| rule(tx, &credentials, &ctx)).await.map_err(|e| self.refuse(&e))
+    }
+
+    /// Who is signed in, or the way to the sign-in page.
+    pub fn signed_in(&self) -> Result<&SessionUser, PageError> {
+        self.session.as_ref().ok_or_else(|| self.refuse(&Error::new(Code::NotSignedIn)))
+    }
+
+    /// This page's path and query.
+    pub fn here(&self) -> String {
+        match self.query.as_str() {
+            "" => self.layout.path.clone(),
+            query => format!("{}?{query}", self.layout.path),
+        }
+    }
+
+    /// The query with its `?`, or nothing: what links between the sign-in pages carry on.
+    pub fn query_suffix(&self) -> String {
+        if self.query.is_empty() { String::new() } else { format!("?{}", self.query) }
+    }
+
+    /// The value of a query parameter.
+    pub fn param(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes()).find(|(k, _)| k == name).map(|(_, v)| v.into_owned())
+    }
+
+    /// A refusal as people see it: to the sign-in page and back, to the settings, or an error page.
+    pub fn refuse(&self, error: &Error) -> PageError {
+        let problem = match error.code {
+            Code::NotSignedIn => {
+                let back = utf8_percent_encode(&self.here(), NON_ALPHANUMERIC).to_string();
+                return PageError(Box::new(redirect(&format!("/login?redirect={back}"))));
+            }
+            Code::Forbidden => return PageError(Box::new(redirect("/settings"))),
+            Code::RateLimited => Problem::TooMany(error.retry_after.unwrap_or(1)),
+            Code::Unavailable => Problem::Unavailable,
+            Code::Internal => Problem::Internal,
+            _ if error.code.status() == 404 => Problem::NotFound,
+            code => {
+                let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Problem::Other(status, format!("{}.", error.message.trim_end_matches('.')))
+            }
+        };
+        self.problem(problem)
+    }
+
+    /// An error page.
+    pub fn problem(&self, problem: Problem) -> PageError {
+        let request_id = if problem == Problem::Internal { self.request_id.clone() } else { String::new() };
+        let view = ErrorPage { layout: self.layout.clone(), problem, request_id };
+        let mut response = page(view.status(), &view);
+        if let Problem::TooMany(secs) = view.problem {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        PageError(Box::new(response))
+    }
+}
+
+/// To another page of ours.
+pub fn redirect(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Whether passkeys can't work at the address in the browser, as far as the server sees it: behind a proxy that rewrites
+/// `Host` the script, which knows the true address, takes the warning away.
+fn passkey_problem(app_url: &AppUrl, host: &str) -> Option<PasskeyProblem> {
+    let own = app_url.origin.split("://").nth(1).unwrap_or_default();
+    let scheme = if app_url.https { "https" } else { "http" };
+    let same = host.eq_ignore_ascii_case(own) || host.is_empty();
+    if same {
+        let address = app_url.origin.clone();
+        return (!app_url.passkeys_work()).then_some(PasskeyProblem::InsecureAddress { address });
+    }
+    let address = format!("{scheme}://{}", host.to_ascii_lowercase());
+    if app_url.passkeys_work() {
+        Some(PasskeyProblem::OtherAddress { address, app_url: app_url.origin.clone() })
+    } else {
+        Some(PasskeyProblem::InsecureAddress { address })
+    }
+}

@@ -1,0 +1,178 @@
+//! A browser without a screen: it keeps cookies and follows no redirect by itself.
+
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::RequestBuilder;
+use reqwest::cookie::{CookieStore as _, Jar};
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Something that sends requests to one server.
+#[derive(Clone)]
+pub struct Agent {
+    http: reqwest::Client,
+    jar: Arc<Jar>,
+    base: String,
+    headers: HeaderMap,
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    asked: String,
+}
+
+impl Agent {
+    /// An agent for the server at `base`.
+    #[must_use]
+    pub fn new(base: &str) -> Self {
+        let jar = Arc::new(Jar::default());
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .cookie_provider(Arc::clone(&jar))
+            .timeout(std::time::Duration::from_secs(60))
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self { http, jar, base: base.trim_end_matches('/').to_owned(), headers: HeaderMap::new() }
+    }
+
+    /// The same agent with a header on every request.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().expect("a header value"));
+        self
+    }
+
+    /// The value of a cookie.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let url = self.base.parse().expect("a URL");
+        let all = self.jar.cookies(&url)?;
+        let all = all.to_str().ok()?.to_owned();
+        all.split("; ").find_map(|c| c.split_once('=').filter(|(n, _)| *n == name).map(|(_, v)| v.to_owned()))
+    }
+
+    /// Sets a cookie for the server.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.jar.add_cookie_str(&format!("{name}={value}; Path=/"), &self.base.parse().expect("a URL"));
+    }
+
+    /// A request that the test finishes and sends by [`Agent::send`]. `path` may be a whole URL.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
+        self.http.request(method, url).headers(self.headers.clone())
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: RequestBuilder) -> Reply {
+        let request = request.build().expect("a request");
+        let asked = format!("{} {}", request.method(), request.url());
+        let response = self.http.execute(request).await.unwrap_or_else(|e| panic!("{asked}: {e}"));
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.unwrap_or_else(|e| panic!("{asked}: {e}")).to_vec();
+        Reply { status, headers, body, asked }
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// `POST` with JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `PUT` with JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// `PATCH` with a merge patch, under `If-Match` if a tag is given.
+    pub async fn patch(&self, path: &str, body: &Value, if_match: Option<&str>) -> Reply {
+        let mut request = self
+            .request(Method::PATCH, path)
+            .header("content-type", "application/merge-patch+json")
+            .body(body.to_string());
+        if let Some(tag) = if_match {
+            request = request.header("if-match", tag);
+        }
+        self.send(request).await
+    }
+
+    /// `POST` with a form.
+    pub async fn post_form(&self, path: &str, form: &(impl Serialize + ?Sized)) -> Reply {
+        self.send(self.request(Method::POST, path).form(form)).await
+    }
+}
+
+impl Reply {
+    /// Demands a status.
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}: {}", self.asked, self.text());
+        self
+    }
+
+    /// Demands a refusal of the API: its status and its `code`, in the contract's envelope (api.md §5).
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        let reply = self.expect(status);
+        let body = reply.json();
+        assert_eq!(body["code"], code, "{}: {body}", reply.asked);
+        assert!(body["error"].as_str().is_some_and(|e| !e.is_empty()), "{}: {body}", reply.asked);
+        assert_eq!(Some(body["request_id"].as_str().unwrap()), reply.header("x-request-id"), "{}", reply.asked);
+        reply
+    }
+
+    /// Demands an error of RFC 6749 §5.2.
+    pub fn oauth_error(self, status: u16, error: &str) -> Self {
+        let reply = self.expect(status);
+        let body = reply.json();
+        assert_eq!(body["error"], error, "{}: {body}", reply.asked);
+        reply
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{}: {e}: {}", self.asked, self.text()))
+    }
+
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// Where a redirect leads.
+    #[must_use]
+    pub fn location(&self) -> String {
+        assert!(self.status.is_redirection(), "{}: {} is no redirect: {}", self.asked, self.status, self.text());
+        self.header("location").expect("a Location").to_owned()
+    }
+
+    /// A query parameter of where a redirect leads.
+    #[must_use]
+    pub fn redirected(&self, parameter: &str) -> Option<String> {
+        let base = url::Url::parse("http://relative.invalid").expect("a URL");
+        let url = base.join(&self.location()).expect("a URL");
+        url.query_pairs().find(|(name, _)| name == parameter).map(|(_, value)| value.into_owned())
+    }
+}
