@@ -67,9 +67,9 @@ pub(crate) fn authenticate_client(
         CLIENT_SECRET.check(tx, &subject, ctx.now)?;
     }
     let hash = sha256(secret.expose().as_bytes());
-    let good = protocol::client_secrets(tx, &found.id)?.into_iter().any(|(algorithm, stored, expires_at)| {
-        algorithm == "sha256" && expires_at.is_none_or(|t| t > ctx.now.millis()) && equal(&stored, &hash)
-    });
+    let good = protocol::client_secrets(tx, &found.id)?
+        .into_iter()
+        .any(|s| s.algorithm == "sha256" && s.expires_at.is_none_or(|t| t > ctx.now) && equal(&s.hash, &hash));
     if good {
         return Ok(Ok((found, view)));
     }

@@ -211,7 +211,7 @@ pub fn update(
     check(&input, settings)?;
     check_unique(tx, id, &input)?;
     let next = if settings.ldap_enabled() && current.ldap_id.is_some() {
-        User { locale: input.locale.clone(), ..current.clone() }
+        User { locale: input.locale, ..current.clone() }
     } else {
         merged(current.clone(), &input)
     };
@@ -266,7 +266,7 @@ pub fn update_me(
         input.email_verified = if same_address { current.email_verified } else { settings.emails_verified() };
         merged(current.clone(), &input)
     } else {
-        User { locale: input.locale.clone(), ..current.clone() }
+        User { locale: input.locale, ..current.clone() }
     };
     users::update(tx, &next, ctx.now).map_err(unique_user)?;
     audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(&current.id), None, &[])?;

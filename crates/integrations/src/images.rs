@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(logo("a.png", b"<html>"), Err(PictureError::Undecodable));
         assert_eq!(logo("a.png", b""), Err(PictureError::Undecodable));
         // A header that claims 65,535 by 65,535 pixels.
-        let mut huge = good.clone();
+        let mut huge = good;
         huge[16..20].copy_from_slice(&65_535_u32.to_be_bytes());
         huge[20..24].copy_from_slice(&65_535_u32.to_be_bytes());
         assert_eq!(logo("a.png", &huge), Err(PictureError::Undecodable));

@@ -1,7 +1,7 @@
 //! What the OpenID Connect endpoints read: few statements, only the columns that the protocol needs.
 
 use pid_core::claims::CustomClaim;
-use pid_core::{ClientId, UserId};
+use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::{ReadTx, StoreError, WriteTx, params, statements};
 
@@ -96,10 +96,26 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
     }))
 }
 
-/// A client's secrets as (algorithm, hash, expiry in Unix milliseconds).
-pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<(String, Vec<u8>, Option<i64>)>, StoreError> {
+/// A client's secret at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// `sha256`, or what an import brought.
+    pub algorithm: String,
+    /// The hash.
+    pub hash: Vec<u8>,
+    /// Until when it counts; `None`: for ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A client's secrets, expired ones included.
+pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<StoredSecret>, StoreError> {
     let rows = tx.query(&CLIENT_SECRETS, params![id.as_str()])?;
-    rows.iter().map(|r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).collect()
+    rows.iter()
+        .map(|r| {
+            let expires_at = r.get::<Option<i64>>(2)?.map(Timestamp::from_millis);
+            Ok(StoredSecret { algorithm: r.get(0)?, hash: r.get(1)?, expires_at })
+        })
+        .collect()
 }
 
 /// Notes that a client which need not use PKCE does.

@@ -186,6 +186,7 @@ fn unavailable(reason: &str) -> StoreError {
     StoreError::Unavailable { reason: reason.to_owned() }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 fn failed(error: rusqlite::Error) -> OpenError {
     OpenError::Failed(error.to_string())
 }

@@ -1,4 +1,5 @@
 //! The engine's promises, on SQLite always and on PostgreSQL when `TEST_POSTGRES_URL` names a server.
+#![allow(clippy::unwrap_used, reason = "a test may stop with a panic")]
 
 use std::path::PathBuf;
 

@@ -75,7 +75,7 @@ pub fn icon(name: &str) -> Html {
 pub fn mark(name: &str) -> Html {
     let role =
         if name.is_empty() { "aria-hidden='true'".to_owned() } else { format!("role='img' aria-label='{name}'") };
-    Html::trusted(format!("<svg class='mark' viewBox='0 0 48 48' width='40' height='40' {role}>{}</svg>", MARK))
+    Html::trusted(format!("<svg class='mark' viewBox='0 0 48 48' width='40' height='40' {role}>{MARK}</svg>"))
 }
 
 const MARK: &str = "<path class='mark-card' d='M15.2 5.6 31 4.2a4 4 0 0 1 4.350 3.630L36.8 24 12.9 26.1 11.570 9.950A4 4 0 0 1 15.2 5.6z'/>\
