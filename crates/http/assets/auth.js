@@ -26,7 +26,8 @@ async function attempt(form, work) {
     else busy(form, false);
   } catch (error) {
     busy(form, false);
-    problem(word("please-try-again", { error: passkeyProblem(error).replace(/\.$/, "") }));
+    const values = { error: passkeyProblem(error).replace(/\.$/, "") };
+    problem(form.dataset.signin === undefined ? word("please-try-again", values) : word("please-sign-in-again", values));
     const label = form.querySelector("[data-main] [data-label]");
     if (label) label.textContent = word("try-again");
     form.querySelector("[data-main]")?.focus();

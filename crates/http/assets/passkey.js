@@ -54,25 +54,25 @@ function json(credential) {
 // The words for what a browser or the server said.
 export function passkeyProblem(error) {
   const byCode = {
-    invalid_webauthn_session: "request-expired",
-    missing_session_id: "request-expired",
-    invalid_webauthn_response: "passkey-unreadable",
-    webauthn_authentication_failed: "passkey-unverified",
-    passkey_user_verification_required: "passkey-needs-pin",
-    synced_passkey_not_allowed: "passkey-synced",
-    passkey_already_registered: "passkey-registered",
+    invalid_webauthn_session: word("request-expired"),
+    missing_session_id: word("request-expired"),
+    invalid_webauthn_response: word("passkey-unreadable"),
+    webauthn_authentication_failed: word("passkey-unverified"),
+    passkey_user_verification_required: word("passkey-needs-pin"),
+    synced_passkey_not_allowed: word("passkey-synced"),
+    passkey_already_registered: word("passkey-registered"),
   };
-  if (error.code && byCode[error.code]) return word(byCode[error.code]);
+  if (byCode[error.code]) return byCode[error.code];
   if (error.status !== undefined) return error.message;
   const byName = {
-    NotAllowedError: "passkey-canceled",
-    AbortError: "passkey-aborted",
-    SecurityError: "passkey-domain",
-    InvalidStateError: "passkey-registered",
-    ConstraintError: "passkey-incapable",
-    NotSupportedError: "passkey-incapable",
+    NotAllowedError: word("passkey-canceled"),
+    AbortError: word("passkey-aborted"),
+    SecurityError: word("passkey-domain"),
+    InvalidStateError: word("passkey-registered"),
+    ConstraintError: word("passkey-incapable"),
+    NotSupportedError: word("passkey-incapable"),
   };
-  return word(byName[error.name] ?? "passkey-failed");
+  return byName[error.name] ?? word("passkey-failed");
 }
 
 let pending = null;

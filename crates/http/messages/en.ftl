@@ -14,14 +14,10 @@ logo = Logo
 settings = Settings
 menu = Menu
 skip = Skip to content
-my-apps = My Apps
-audit-log = Audit Log
 administration = Administration
 users = Users
 user-groups = User Groups
 oidc-clients = OIDC Clients
-apis = APIs
-api-keys = API Keys
 application-configuration = Application Configuration
 powered-by = Powered by Pocket ID in Rust { $version }
 cancel = Cancel
@@ -142,7 +138,6 @@ request-id = Request ID:
 
 ## For scripts
 js-cancel = Cancel
-js-close = Close
 js-copied = Copied
 js-copy-failed = Copying was not allowed; select the text and copy it by hand
 js-unknown = An unknown error occurred

@@ -1,14 +1,16 @@
 //! The table of contents: every route once.
 
-use axum::extract::Request;
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
-use http::{Method, StatusCode, Uri, header};
+use http::request::Parts;
+use http::{Method, StatusCode, header};
 use serde_json::json;
 
 use crate::middleware::{client_ip, csrf, headers, limit};
+use crate::pages::PageRequest;
 use crate::state::App;
 use crate::{api, assets, oidc, pages};
 
@@ -115,18 +117,24 @@ async fn no_content() -> StatusCode {
 /// Pages (ui.md §1.2) and their assets.
 fn pages() -> Router<App> {
     Router::new()
+        .route("/", get(pages::home::root))
         .route("/login", get(pages::login::login))
+        .route("/settings", get(pages::home::settings))
+        .route("/settings/account", get(pages::account::account))
         .route("/form-post.js", get(oidc::form_post::script))
         .merge(assets::routes())
 }
 
-/// Unknown paths and wrong methods: the contract's 404.
-async fn unknown(uri: Uri) -> Response {
-    let path = uri.path();
+/// Unknown paths and wrong methods: the contract's 404, as a page outside the API.
+async fn unknown(State(app): State<App>, mut parts: Parts) -> Response {
+    let path = parts.uri.path();
     if path.starts_with("/api/") || path == "/api" || path.starts_with("/.well-known/") {
         return (StatusCode::NOT_FOUND, Json(json!({ "error": "API endpoint not found" }))).into_response();
     }
-    StatusCode::NOT_FOUND.into_response()
+    match PageRequest::from_request_parts(&mut parts, &app).await {
+        Ok(request) => request.unknown().into_response(),
+        Err(fault) => fault,
+    }
 }
 
 /// A known route plus `/` is redirected to the route: 301 for GET and HEAD, 307 otherwise (api.md §1).

@@ -1,7 +1,13 @@
 //! A person's own account.
 
-use super::{Layout, PasskeyProblem, When};
+use super::{Layout, PageError, PageRequest, PasskeyProblem, When, page};
+use crate::state::App;
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use pid_flows::passkeys;
+use pid_store::passkeys::Passkey;
 
 /// A passkey in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,4 +48,42 @@ pub struct AccountPage {
     pub can_edit: bool,
     /// Newest first.
     pub passkeys: Vec<PasskeyView>,
+}
+
+impl From<Passkey> for PasskeyView {
+    fn from(passkey: Passkey) -> Self {
+        Self {
+            id: passkey.id.into_string(),
+            name: passkey.name,
+            added: passkey.created_at.into(),
+            last_used: passkey.last_used_at.map(When::from),
+            synced: passkey.backup_state,
+        }
+    }
+}
+
+/// `GET /settings/account`.
+pub async fn account(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    request.signed_in()?;
+    let settings = app.settings();
+    let read = |tx: &pid_store::ReadTx<'_>, credentials: &pid_flows::access::Credentials, ctx: &pid_core::Ctx| {
+        let who = credentials.signed_in(tx, ctx.now)?;
+        let own = passkeys::list_own(tx, &who)?;
+        Ok((who.user().clone(), own))
+    };
+    let (user, own) = request.read(&app, read).await?;
+    let from_directory = settings.ldap_enabled() && user.ldap_id.is_some();
+    let view = AccountPage {
+        layout: request.layout,
+        version: user.version.to_string(),
+        username: user.username,
+        email: user.email.unwrap_or_default(),
+        first_name: user.first_name,
+        last_name: user.last_name,
+        display_name: user.display_name,
+        require_email: settings.require_user_email(),
+        can_edit: settings.allow_own_account_edit() && !from_directory,
+        passkeys: own.into_iter().rev().map(PasskeyView::from).collect(),
+    };
+    Ok(page(StatusCode::OK, &view))
 }

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod error;
+pub mod home;
 mod icons;
 pub mod interaction;
 pub mod login;
@@ -17,6 +18,7 @@ pub mod setup;
 use askama::Template;
 use axum::response::{Html as HtmlBody, IntoResponse, Response};
 use http::StatusCode;
+use pid_core::Timestamp;
 
 pub use crate::assets::{Accent, asset};
 pub use crate::i18n::{Html, Words, words};
@@ -128,8 +130,15 @@ pub enum PasskeyProblem {
 pub struct When {
     /// RFC 3339, for `<time datetime>`; the script rewrites the text in the reader's own zone.
     pub iso: String,
-    /// The same for a reader without scripts, for example `3 June 2026`.
+    /// The day for a reader without scripts, for example `2026-06-03`.
     pub text: String,
+}
+
+impl From<Timestamp> for When {
+    fn from(moment: Timestamp) -> Self {
+        let iso = moment.to_string();
+        Self { text: iso.split('T').next().unwrap_or_default().to_owned(), iso }
+    }
 }
 
 /// What every page needs besides its own data.

@@ -145,6 +145,14 @@ impl PageRequest {
         self.problem(problem)
     }
 
+    /// The answer to a path that no page has. In the settings nobody is told so before they have signed in (ui.md §1.1).
+    pub fn unknown(&self) -> PageError {
+        match self.signed_in() {
+            Err(sign_in) if self.layout.at("/settings") => sign_in,
+            _ => self.problem(Problem::NotFound),
+        }
+    }
+
     /// An error page.
     pub fn problem(&self, problem: Problem) -> PageError {
         let request_id = if problem == Problem::Internal { self.request_id.clone() } else { String::new() };
