@@ -55,6 +55,12 @@ pub enum Event {
     ClientSecretDeleted,
     /// The application configuration was changed.
     ConfigurationUpdated,
+    /// An API key was made.
+    ApiKeyCreated,
+    /// An expired API key got a new value.
+    ApiKeyRenewed,
+    /// An API key was deleted.
+    ApiKeyDeleted,
 }
 
 impl Event {
@@ -86,6 +92,9 @@ impl Event {
             Self::ClientSecretCreated => "CLIENT_SECRET_CREATED",
             Self::ClientSecretDeleted => "CLIENT_SECRET_DELETED",
             Self::ConfigurationUpdated => "CONFIGURATION_UPDATED",
+            Self::ApiKeyCreated => "API_KEY_CREATED",
+            Self::ApiKeyRenewed => "API_KEY_RENEWED",
+            Self::ApiKeyDeleted => "API_KEY_DELETED",
         }
     }
 }

@@ -79,6 +79,10 @@ id!(
     SessionId
 );
 id!(
+    /// An API key. UUID.
+    ApiKeyId
+);
+id!(
     /// A registered passkey's row. UUID (not the WebAuthn credential id).
     PasskeyId
 );

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a random source, a file or the network: times and randomness
 //! come in as values ([`Timestamp`], [`Seed`]), so every rule can be tested in microseconds.
 
+pub mod api_keys;
 pub mod audit;
 pub mod claims;
 pub mod clients;
@@ -20,6 +21,6 @@ pub mod validate;
 
 pub use ctx::Ctx;
 pub use entropy::{Entropy, Seed};
-pub use ids::{ClientId, GrantId, GroupId, InteractionId, PasskeyId, SessionId, UserId};
+pub use ids::{ApiKeyId, ClientId, GrantId, GroupId, InteractionId, PasskeyId, SessionId, UserId};
 pub use time::Timestamp;
 pub use validate::{FieldCode, FieldError, Fields};

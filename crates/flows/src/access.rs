@@ -3,12 +3,13 @@
 //! Permission is a value: [`SignedIn`], [`SessionUser`], [`Admin`] and [`MayEnrol`] can only be made here,
 //! inside the transaction that uses them, so a rule that asks for one cannot be called without the check.
 
+use pid_core::api_keys::{Purpose, Scope};
 use pid_core::ids::STATIC_API_USER;
 use pid_core::secret::{Secret, equal, sha256};
 use pid_core::sessions::Session;
 use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
-use pid_store::{ReadTx, sessions, users};
+use pid_store::{ReadTx, api_keys, sessions, users};
 
 use crate::{Code, Error};
 
@@ -22,6 +23,8 @@ pub struct Credentials {
     pub api_key: Option<Secret>,
     /// SHA-256 of the configured static API key.
     pub static_api_key: Option<[u8; 32]>,
+    /// What the request wants to do: an API key's scopes must allow it.
+    pub purpose: Purpose,
 }
 
 /// A signed-in person, by session or API key (class USER).
@@ -95,8 +98,12 @@ impl Credentials {
         if let Some((session, user)) = self.live_session(tx, now)? {
             return Ok(SignedIn { user: enabled(user)?, session: Some(session) });
         }
-        let user = self.api_key_user(tx)?.ok_or_else(|| Error::new(Code::NotSignedIn))?;
-        Ok(SignedIn { user: enabled(user)?, session: None })
+        let (user, scopes) = self.api_key_user(tx, now)?.ok_or_else(|| Error::new(Code::NotSignedIn))?;
+        let user = enabled(user)?;
+        if !self.purpose.is_within(&scopes) {
+            return Err(Error::new(Code::ApiKeyScopeInsufficient));
+        }
+        Ok(SignedIn { user, session: None })
     }
 
     /// Checks for a person with a browser session; an API key is refused as such.
@@ -148,12 +155,16 @@ impl Credentials {
         Ok(users::by_id(tx, &session.user_id)?.map(|user| (session, user)))
     }
 
-    fn api_key_user(&self, tx: &ReadTx<'_>) -> Result<Option<User>, Error> {
-        let (Some(key), Some(configured)) = (&self.api_key, &self.static_api_key) else { return Ok(None) };
-        if !equal(&sha256(key.expose().as_bytes()), configured) {
-            return Ok(None);
+    /// The owner of the API key and its scopes. The static key has none: no limits.
+    fn api_key_user(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<(User, Vec<Scope>)>, Error> {
+        let Some(key) = &self.api_key else { return Ok(None) };
+        let hash = sha256(key.expose().as_bytes());
+        if self.static_api_key.as_ref().is_some_and(|configured| equal(&hash, configured)) {
+            return Ok(users::by_id(tx, &UserId::new(STATIC_API_USER))?.map(|user| (user, Vec::new())));
         }
-        Ok(users::by_id(tx, &UserId::new(STATIC_API_USER))?)
+        // Found by its hash: how long the look-up takes says nothing about a key (security case 104).
+        let Some(found) = api_keys::by_hash(tx, &hash)?.filter(|k| k.expires_at > now) else { return Ok(None) };
+        Ok(users::by_id(tx, &found.user_id)?.map(|user| (user, found.scopes)))
     }
 }
 

@@ -83,6 +83,14 @@ codes! {
     UserDisabled = "user_disabled", 403, "This account is disabled";
     /// API keys may not do this.
     ApiKeyAuthNotAllowed = "api_key_auth_not_allowed", 403, "API keys can't be used for this";
+    /// The API key's scopes don't reach here.
+    ApiKeyScopeInsufficient = "api_key_scope_insufficient", 403, "This API key is limited to other things";
+    /// No such API key of the caller.
+    ApiKeyNotFound = "api_key_not_found", 404, "API key not found";
+    /// Only expired keys are renewed.
+    ApiKeyNotExpired = "api_key_not_expired", 409, "This API key has not expired yet. Only expired keys can be renewed";
+    /// A key's end must be in the future.
+    InvalidApiKeyExpiration = "invalid_api_key_expiration", 400, "The expiration must be in the future";
     /// Cross-site request.
     CrossSiteRequest = "cross_site_request", 403, "This request came from another site and was refused";
     /// Managed by the directory.

@@ -5,6 +5,7 @@
 //! that must leave a trace is part of the rule's `Ok` type and commits.
 
 pub mod access;
+pub mod api_keys;
 pub mod audit;
 pub mod authorize;
 pub mod budget;

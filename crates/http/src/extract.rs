@@ -5,6 +5,7 @@ use axum_extra::extract::CookieJar;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
+use pid_core::api_keys::Purpose;
 use pid_core::list::ListRequest;
 use pid_core::secret::Secret;
 use pid_core::{Ctx, Timestamp};
@@ -43,7 +44,8 @@ impl FromRequestParts<App> for Creds {
         let cookie = jar.get(cookies::session_name(app.env())).map(|c| c.value().to_owned());
         let session = cookie.or_else(|| authorization_value(&parts.headers)).map(Secret::new);
         let api_key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).map(Secret::new);
-        Ok(Self(Credentials { session, api_key, static_api_key: app.env().static_api_key }))
+        let purpose = Purpose::of(parts.method.as_str(), parts.uri.path());
+        Ok(Self(Credentials { session, api_key, static_api_key: app.env().static_api_key, purpose }))
     }
 }
 

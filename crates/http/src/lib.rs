@@ -12,4 +12,5 @@ pub mod middleware;
 pub mod oidc;
 pub mod pages;
 pub mod router;
+pub mod seen;
 pub mod state;

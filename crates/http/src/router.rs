@@ -12,11 +12,13 @@ use serde_json::json;
 use crate::middleware::{client_ip, csrf, headers, limit};
 use crate::pages::PageRequest;
 use crate::state::App;
-use crate::{api, assets, oidc, pages};
+use crate::{api, assets, oidc, pages, seen};
 
 /// All routes with their layers.
 pub fn router(app: App) -> Router {
-    let management = management().route_layer(csrf::layer(&app.env().app_url));
+    let management = management()
+        .route_layer(from_fn_with_state(app.clone(), seen::layer))
+        .route_layer(csrf::layer(&app.env().app_url));
     Router::new()
         .merge(management)
         .merge(protocol())
@@ -70,6 +72,9 @@ fn management() -> Router<App> {
             get(configuration::public).put(configuration::replace).patch(configuration::patch),
         )
         .route("/api/application-configuration/all", get(configuration::get))
+        .route("/api/api-keys", get(api::api_keys::list).post(api::api_keys::create))
+        .route("/api/api-keys/{id}", delete(api::api_keys::delete))
+        .route("/api/api-keys/{id}/renew", post(api::api_keys::renew))
         .route("/api/version/current", get(api::version::current))
         .route("/api/version/latest", get(api::version::latest))
         .route("/api/signup/setup", get(api::signup::setup_state).post(api::signup::setup))

@@ -14,6 +14,7 @@ use pid_store::Db;
 use crate::middleware::client_ip::Proxies;
 use crate::middleware::limit::Limiter;
 use crate::oidc::metadata::DocumentCache;
+use crate::seen::Seen;
 
 /// The clock of the edge. Tests move it.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,7 @@ struct Inner {
     sealer: KeySealer,
     documents: DocumentCache,
     set_up: AtomicBool,
+    seen: Seen,
 }
 
 impl App {
@@ -74,6 +76,7 @@ impl App {
             sealer,
             documents: DocumentCache::default(),
             set_up: AtomicBool::new(false),
+            seen: Seen::default(),
         }))
     }
 
@@ -129,6 +132,11 @@ impl App {
         let open = self.0.db.read(pid_flows::setup::is_open).await?;
         self.0.set_up.store(!open, Ordering::Relaxed);
         Ok(open)
+    }
+
+    /// What was used when, not yet written.
+    pub fn seen(&self) -> &Seen {
+        &self.0.seen
     }
 
     /// The prebuilt metadata documents.

@@ -16,8 +16,25 @@ const FIRST_SECS: u64 = 60;
 /// Rows stay this long after they expired, so that a late reuse is still recognised, seconds.
 const KEEP_SECS: i64 = 3600;
 
+/// Between two writings of what was used, seconds.
+const SEEN_SECS: u64 = 60;
+
 /// Starts the jobs.
-pub fn spawn(app: App, audit_days: i64) -> JoinHandle<()> {
+pub fn spawn(app: App, audit_days: i64) -> Vec<JoinHandle<()>> {
+    vec![tokio::spawn(write_seen(app.clone())), spawn_clean_up(app, audit_days)]
+}
+
+/// Every replica writes what it saw itself, so this needs no lease.
+async fn write_seen(app: App) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(SEEN_SECS)).await;
+        if let Err(error) = app.seen().write(&app).await {
+            tracing::warn!(%error, "what was used could not be written");
+        }
+    }
+}
+
+fn spawn_clean_up(app: App, audit_days: i64) -> JoinHandle<()> {
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(FIRST_SECS)).await;
         loop {

@@ -125,7 +125,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let server = tokio::spawn(listen::serve(listener, router(app.clone()), async {
         let _ = stopped.await;
     }));
-    let mut tasks = vec![tokio::spawn(refresh_snapshot(app.clone())), pid_jobs::spawn(app.clone(), config.audit_days)];
+    let mut tasks = pid_jobs::spawn(app.clone(), config.audit_days);
+    tasks.push(tokio::spawn(refresh_snapshot(app.clone())));
     if !app.keys().is_ready() {
         tasks.push(tokio::spawn(make_first_key(app.clone())));
     }

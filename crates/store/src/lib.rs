@@ -32,6 +32,7 @@ macro_rules! families {
 }
 
 families! {
+    api_keys,
     audit,
     budgets,
     claims,
@@ -52,6 +53,6 @@ families! {
 }
 
 /// Every list, whose statements are assembled.
-pub fn all_lists() -> [&'static lists::ListSpec; 3] {
-    [&users::LIST, &groups::LIST, &clients::LIST]
+pub fn all_lists() -> [&'static lists::ListSpec; 4] {
+    [&users::LIST, &groups::LIST, &clients::LIST, &api_keys::LIST]
 }

@@ -1,5 +1,6 @@
 //! The management API: one file per resource (api.md).
 
+pub mod api_keys;
 pub mod application_configuration;
 pub mod custom_claims;
 pub mod dto;

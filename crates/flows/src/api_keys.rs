@@ -1,0 +1,123 @@
+//! API keys: always the caller's own (api.md §18). A key is made and renewed from a session only, so a key that leaked
+//! can't outlive its end; any key may delete, itself included.
+
+use pid_core::api_keys::{ApiKey, Scope};
+use pid_core::audit::Event;
+use pid_core::list::{ListRequest, Page};
+use pid_core::secret::{Secret, sha256};
+use pid_core::validate::nfc;
+use pid_core::{ApiKeyId, Ctx, Entropy, FieldCode, Fields, Timestamp};
+use pid_store::{ReadTx, WriteTx, api_keys};
+use serde::Deserialize;
+
+use crate::access::{SessionUser, SignedIn};
+use crate::{Code, Error, audit};
+
+/// What a new key shall be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiKeyInput {
+    /// 3–50 characters.
+    pub name: String,
+    /// At most 255 characters.
+    pub description: Option<String>,
+    /// In the future.
+    pub expires_at: Option<Timestamp>,
+    /// None: no limits.
+    pub scopes: Vec<Scope>,
+}
+
+/// A key with its value, which is shown once.
+#[derive(Debug)]
+pub struct NewKey {
+    /// The key.
+    pub key: ApiKey,
+    /// What goes into `X-API-Key`.
+    pub value: Secret,
+}
+
+/// A page of the caller's keys.
+pub fn list(tx: &ReadTx<'_>, who: &SignedIn, request: &ListRequest) -> Result<Page<ApiKey>, Error> {
+    Ok(api_keys::list(tx, &who.user().id, request)?)
+}
+
+fn value(entropy: &Entropy) -> Secret {
+    Secret::new(entropy.text(pid_core::entropy::ALPHANUMERIC, 32))
+}
+
+fn future(at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Error> {
+    let refuse = |code, message| {
+        let field = Error::field("expiresAt", code, message);
+        Error { code: Code::InvalidApiKeyExpiration, ..field }
+    };
+    match at {
+        None => Err(Error::field("expiresAt", FieldCode::Required, "must not be empty")),
+        Some(at) if at <= now => Err(refuse(FieldCode::InvalidValue, "must be in the future")),
+        Some(at) => Ok(at),
+    }
+}
+
+/// Makes a key.
+pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser, input: &ApiKeyInput) -> Result<NewKey, Error> {
+    let name = nfc(input.name.trim());
+    let description = input.description.as_deref().map(nfc);
+    let mut fields = Fields::new();
+    fields.length("name", &name, 3, 50);
+    fields.length("description", description.as_deref().unwrap_or_default(), 0, 255);
+    if input.expires_at.is_none() {
+        fields.refuse("expiresAt", FieldCode::Required, "must not be empty");
+    }
+    fields.finish()?;
+    let expires_at = future(input.expires_at, ctx.now)?;
+    let entropy = ctx.entropy();
+    let mut scopes = input.scopes.clone();
+    scopes.dedup();
+    let key = ApiKey {
+        id: ApiKeyId::generate(&entropy),
+        user_id: who.user().id.clone(),
+        name,
+        description,
+        scopes,
+        expires_at,
+        last_used_at: None,
+        created_at: ctx.now,
+        expiration_email_sent: false,
+    };
+    let value = value(&entropy);
+    api_keys::insert(tx, &key, &sha256(value.expose().as_bytes()))?;
+    record(tx, ctx, &entropy, Event::ApiKeyCreated, &key)?;
+    Ok(NewKey { key, value })
+}
+
+/// Gives an expired key a new value and end.
+pub fn renew(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    who: &SessionUser,
+    id: &ApiKeyId,
+    expires_at: Option<Timestamp>,
+) -> Result<NewKey, Error> {
+    let mut key = api_keys::by_id(tx, id, &who.user().id)?.ok_or_else(|| Error::new(Code::ApiKeyNotFound))?;
+    let expires_at = future(expires_at, ctx.now)?;
+    if key.expires_at > ctx.now {
+        return Err(Error::new(Code::ApiKeyNotExpired));
+    }
+    let entropy = ctx.entropy();
+    let value = value(&entropy);
+    api_keys::renew(tx, id, &sha256(value.expose().as_bytes()), expires_at)?;
+    key.expires_at = expires_at;
+    key.expiration_email_sent = false;
+    record(tx, ctx, &entropy, Event::ApiKeyRenewed, &key)?;
+    Ok(NewKey { key, value })
+}
+
+/// Deletes a key.
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, id: &ApiKeyId) -> Result<(), Error> {
+    let key = api_keys::by_id(tx, id, &who.user().id)?.ok_or_else(|| Error::new(Code::ApiKeyNotFound))?;
+    api_keys::delete(tx, id, &key.user_id)?;
+    record(tx, ctx, &ctx.entropy(), Event::ApiKeyDeleted, &key)
+}
+
+fn record(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy, event: Event, key: &ApiKey) -> Result<(), Error> {
+    audit::record(tx, ctx, entropy, event, Some(&key.user_id), None, &[("apiKeyName", key.name.as_str())])
+}

@@ -1,0 +1,106 @@
+//! API keys.
+
+use pid_core::api_keys::ApiKey;
+use pid_core::list::{ListRequest, Page};
+use pid_core::{ApiKeyId, Timestamp, UserId};
+
+use crate::lists::ListSpec;
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+
+macro_rules! columns {
+    () => {
+        "id, user_id, name, description, scopes, expires_at, last_used_at, created_at, expiration_email_sent"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO api_keys (id, user_id, name, description, scopes, expires_at, created_at, expiration_email_sent, key_hash) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    BY_ID = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1 AND user_id = $2");
+    BY_HASH = concat!("SELECT ", columns!(), " FROM api_keys WHERE key_hash = $1");
+    RENEW = "UPDATE api_keys SET key_hash = $2, expires_at = $3, expiration_email_sent = $4 WHERE id = $1";
+    USED = "UPDATE api_keys SET last_used_at = $2 WHERE key_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    DELETE = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2";
+}
+
+/// The list of a person's keys.
+pub static LIST: ListSpec = ListSpec {
+    columns: columns!(),
+    from: "api_keys",
+    base: Some("user_id = $1"),
+    search: &[],
+    sort: &[
+        ("createdAt", "created_at"),
+        ("name", "name"),
+        ("expiresAt", "expires_at"),
+        ("lastUsedAt", "last_used_at"),
+    ],
+    filters: &[],
+    order: "created_at, id",
+};
+
+fn from_row(row: &Row) -> Result<ApiKey, StoreError> {
+    Ok(ApiKey {
+        id: ApiKeyId::new(row.get::<String>(0)?),
+        user_id: UserId::new(row.get::<String>(1)?),
+        name: row.get(2)?,
+        description: row.get(3)?,
+        // A scope that this version doesn't know must not become a key without limits.
+        scopes: serde_json::from_str(&row.get::<String>(4)?).map_err(|e| StoreError::Other(e.to_string()))?,
+        expires_at: Timestamp::from_millis(row.get(5)?),
+        last_used_at: row.get::<Option<i64>>(6)?.map(Timestamp::from_millis),
+        created_at: Timestamp::from_millis(row.get(7)?),
+        expiration_email_sent: row.get(8)?,
+    })
+}
+
+/// A page of a person's keys.
+pub fn list(tx: &ReadTx<'_>, user: &UserId, request: &ListRequest) -> Result<Page<ApiKey>, StoreError> {
+    LIST.page(tx, request, Some(user.as_str()), from_row)
+}
+
+/// Stores a new key under the hash of its value.
+pub fn insert(tx: &WriteTx<'_>, k: &ApiKey, hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(
+        &INSERT,
+        params![
+            k.id.as_str(),
+            k.user_id.as_str(),
+            k.name.as_str(),
+            k.description.clone(),
+            serde_json::to_string(&k.scopes).map_err(|e| StoreError::Other(e.to_string()))?,
+            k.expires_at.millis(),
+            k.created_at.millis(),
+            k.expiration_email_sent,
+            hash.to_vec()
+        ],
+    )?;
+    Ok(())
+}
+
+/// A key of a person.
+pub fn by_id(tx: &ReadTx<'_>, id: &ApiKeyId, user: &UserId) -> Result<Option<ApiKey>, StoreError> {
+    tx.query_opt(&BY_ID, params![id.as_str(), user.as_str()])?.as_ref().map(from_row).transpose()
+}
+
+/// A key by the hash of its value, expired ones included.
+pub fn by_hash(tx: &ReadTx<'_>, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+    tx.query_opt(&BY_HASH, params![hash.to_vec()])?.as_ref().map(from_row).transpose()
+}
+
+/// Gives a key another value and end.
+pub fn renew(tx: &WriteTx<'_>, id: &ApiKeyId, hash: &[u8; 32], expires_at: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&RENEW, params![id.as_str(), hash.to_vec(), expires_at.millis(), false])?;
+    Ok(())
+}
+
+/// Notes when a key was used, if there is such a key.
+pub fn used(tx: &WriteTx<'_>, hash: &[u8; 32], at: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&USED, params![hash.to_vec(), at.millis()])?;
+    Ok(())
+}
+
+/// Deletes a key of a person. Tells whether it existed.
+pub fn delete(tx: &WriteTx<'_>, id: &ApiKeyId, user: &UserId) -> Result<bool, StoreError> {
+    Ok(tx.execute(&DELETE, params![id.as_str(), user.as_str()])? == 1)
+}
