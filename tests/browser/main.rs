@@ -1,4 +1,6 @@
 //! A real Chromium with a virtual authenticator, and a real Apache as the application.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
+mod looks;
+mod stage;
 mod ways;

@@ -18,7 +18,13 @@ async fn addresses_lead_where_they_should() {
     assert_eq!(nobody.get("/settings/account?a=b").await.location(), "/login?redirect=%2Fsettings%2Faccount%3Fa%3Db");
     assert_eq!(admin.get("/").await.location(), "/settings");
     assert_eq!(admin.get("/settings").await.location(), "/settings/account");
-    assert_eq!(admin.get("/login?redirect=%2Fx").await.location(), "/settings");
+    assert_eq!(admin.get("/login").await.location(), "/settings");
+    assert_eq!(
+        admin.get("/login?redirect=%2Finteraction%3Fa").await.location(),
+        "/interaction?a",
+        "the other tab signed in"
+    );
+    assert_eq!(admin.get("/login?redirect=%2F%2Fevil.example").await.location(), "/settings");
     assert!(admin.get("/settings/account").await.expect(200).text().contains("New Passkey"));
 
     let page = nobody.get("/nowhere").await.expect(404);

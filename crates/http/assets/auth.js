@@ -3,147 +3,176 @@ import { call, go } from "./api.js";
 import { startDialogs } from "./dialog.js";
 import { busy, startForms } from "./forms.js";
 import { startPage } from "./page.js";
-import { hasPasskeys, passkeyProblem, reauthenticate, register, signIn, signInByAutofill } from "./passkey.js";
+import { atPasskeyAddress, hasPasskeys, passkeyProblem, reauthenticate, register, signIn, signInByAutofill, suggestsPasskeys } from "./passkey.js";
 import { word } from "./words.js";
+
+const tile = document.querySelector("[data-tile]");
 
 function problem(text) {
   const place = document.querySelector("[data-problem]");
   if (place) place.textContent = text;
-  document.querySelector("[data-tile]")?.setAttribute("data-state", text ? "error" : "");
+  if (tile) tile.dataset.state = text ? "error" : "";
 }
 
-function succeeded() {
-  document.querySelector("[data-tile]")?.setAttribute("data-state", "success");
+function fail(form, error) {
+  const values = { error: passkeyProblem(error).replace(/\.$/, "") };
+  problem(form.dataset.signin === undefined ? word("please-try-again", values) : word("please-sign-in-again", values));
 }
 
+// Works under a busy button, then goes where the work says.
 async function attempt(form, work) {
   problem("");
   busy(form, true);
   try {
     const next = await work();
-    succeeded();
-    if (next) go(next);
-    else busy(form, false);
+    if (tile) tile.dataset.state = "success";
+    go(next);
   } catch (error) {
     busy(form, false);
-    const values = { error: passkeyProblem(error).replace(/\.$/, "") };
-    problem(form.dataset.signin === undefined ? word("please-try-again", values) : word("please-sign-in-again", values));
+    fail(form, error);
     const label = form.querySelector("[data-main] [data-label]");
     if (label) label.textContent = word("try-again");
-    form.querySelector("[data-main]")?.focus();
+    (form.elements.code ?? form.querySelector("[data-main]"))?.focus();
   }
 }
 
-function startSignIn(form) {
-  const next = form.dataset.next;
+function onSubmit(form, work) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(form, async () => {
-      await signIn();
-      return next;
-    });
+    if (form.getAttribute("aria-busy") !== "true") attempt(form, work);
   });
-  const field = form.querySelector("#username");
-  let asked = false;
-  field?.addEventListener("focus", async () => {
-    if (asked) return;
-    asked = true;
+}
+
+function startSignIn(form) {
+  const { next } = form.dataset;
+  onSubmit(form, async () => {
+    await signIn();
+    return next;
+  });
+  startAutofill(form, next);
+}
+
+async function startAutofill(form, next) {
+  const place = form.querySelector("[data-autofill]");
+  if (!(await suggestsPasskeys())) return place.remove();
+  const field = place.querySelector("input");
+  let waits = false;
+  const wait = async () => {
+    if (waits) return;
+    waits = true;
     try {
-      if (await signInByAutofill()) {
-        succeeded();
-        go(next);
-      }
+      await signInByAutofill();
+      problem("");
+      busy(form, true);
+      if (tile) tile.dataset.state = "success";
+      go(next);
     } catch (error) {
-      asked = false;
-      if (error.name !== "AbortError") problem(word("please-try-again", { error: passkeyProblem(error) }));
+      // Ended by the button, or nothing was picked: there is nothing to say.
+      if (error.name !== "AbortError" && error.name !== "NotAllowedError") fail(form, error);
     }
-  });
-  if (hasPasskeys && !PublicKeyCredential.isConditionalMediationAvailable) form.querySelector("[data-autofill]")?.remove();
+    waits = false;
+  };
+  field.addEventListener("focus", wait);
+  if (document.activeElement === field) wait();
 }
 
 function startAddPasskey(form) {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    attempt(form, async () => {
-      await register();
-      return form.dataset.addPasskey;
-    });
+  onSubmit(form, async () => {
+    await register();
+    return form.dataset.addPasskey;
   });
 }
 
 function startCode(form) {
   const input = form.elements.code;
   const button = form.querySelector("[data-main]");
-  const ready = () => { button.disabled = input.value.replace(/[\s-]/g, "").length < 6; };
+  const code = () => input.value.replace(/[\s-]/g, "");
+  const ready = () => { button.disabled = code().length < 6; };
   input.addEventListener("input", ready);
   ready();
   const interaction = new URL(form.dataset.next, location.origin).searchParams.get("interaction");
-  const send = () => attempt(form, async () => {
-    const code = encodeURIComponent(input.value.replace(/[\s-]/g, ""));
-    const suffix = interaction ? `?interaction=${encodeURIComponent(interaction)}` : "";
-    await call("POST", `/api/one-time-access-token/${code}${suffix}`);
+  const send = async () => {
+    const inside = interaction ? `?interaction=${encodeURIComponent(interaction)}` : "";
+    await call("POST", `/api/one-time-access-token/${encodeURIComponent(code())}${inside}`);
     return form.dataset.next;
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send();
-  });
-  if (form.dataset.auto !== undefined) send();
+  };
+  onSubmit(form, send);
+  if (form.dataset.auto === undefined) return;
+  // A code that came in a link is not left in the history.
+  const url = new URL(location.href);
+  url.searchParams.delete("code");
+  history.replaceState(null, "", url);
+  attempt(form, send);
 }
 
-// Completes the steps that need nothing more from the person, then goes on or shows what is left.
-async function complete(id, step) {
-  const { data } = await call("POST", `/api/oidc/interactions/${encodeURIComponent(id)}/complete`, { step });
-  return data.redirectUrl ?? location.href;
+// Completes a step and, when a fresh proof is the next one, that too: it needs no other click.
+async function complete(url, step) {
+  const { data } = await call("POST", url, { step });
+  return data.interaction?.currentStep === "reauthenticate" ? prove(url) : data;
+}
+
+async function prove(url) {
+  const step = "reauthenticate";
+  try {
+    // A sign-in inside this interaction is proof enough.
+    return (await call("POST", url, { step })).data;
+  } catch (error) {
+    if (error.status !== 400 && error.status !== 401) throw error;
+  }
+  await reauthenticate();
+  return (await call("POST", url, { step })).data;
 }
 
 function startInteraction(form) {
   const { interaction: id, step } = form.dataset;
   const signedOut = form.dataset.signedOut !== undefined;
-  const go1 = () => attempt(form, async () => {
+  const url = `/api/oidc/interactions/${encodeURIComponent(id)}/complete`;
+  onSubmit(form, async () => {
     if (signedOut) {
       await signIn(id);
-      return await complete(id, "authenticate");
+      // What is consented to has to be seen first.
+      if (step === "consent") return location.href;
     }
-    if (step === "reauthenticate") {
-      // A sign-in inside this interaction is proof enough; otherwise the passkey is asked.
-      try {
-        return await complete(id, step);
-      } catch (error) {
-        if (error.status !== 400 && error.status !== 401) throw error;
-      }
-      await reauthenticate();
-    }
-    return await complete(id, step);
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    go1();
+    const data = step === "reauthenticate" ? await prove(url) : await complete(url, step);
+    return data.redirectUrl ?? location.href;
   });
   form.querySelector("[data-other-account]")?.addEventListener("click", async () => {
-    await call("POST", "/api/webauthn/logout");
+    try {
+      await call("POST", "/api/webauthn/logout");
+    } catch (error) {
+      if (error.status !== 401) return fail(form, error);
+    }
     location.reload();
   });
-  if (!signedOut && step === "authenticate") go1();
+  // Who has just signed in by a code need not say so again.
+  if (!signedOut && step === "authenticate") form.requestSubmit();
 }
 
-function withoutPasskeys() {
-  const form = document.querySelector("[data-signin], [data-interaction][data-signed-out], [data-add-passkey]");
-  if (!form || hasPasskeys || document.querySelector("[data-passkey-problem]")) return;
-  problem(word("passkey-missing"));
+// Where passkeys can't work nobody is left to find that out by pressing the button: another way stands in its place.
+function startWithoutPasskeys() {
+  const rightAddress = atPasskeyAddress();
+  const form = document.querySelector("[data-needs-passkey]");
+  if (!form || (hasPasskeys && rightAddress)) return;
+  if (rightAddress) problem(word("passkey-missing"));
+  form.querySelector("[data-autofill]")?.remove();
   const button = form.querySelector("[data-main]");
   button.disabled = true;
-  form.querySelector("[data-autofill]")?.remove();
-  document.querySelector(".auth-foot a")?.focus();
+  const code = form.querySelector("[data-code-way]");
+  if (!code) return;
+  button.hidden = true;
+  code.hidden = false;
+  (document.querySelector("[data-passkeys-at]:not([hidden]) [data-go-there]") ?? code).focus();
 }
 
 startPage();
 startDialogs();
 startForms();
+startWithoutPasskeys();
+// Shown again by the back button it would still be busy.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 for (const form of document.forms) {
   if (form.dataset.signin !== undefined) startSignIn(form);
   if (form.dataset.addPasskey !== undefined) startAddPasskey(form);
   if (form.dataset.codeForm !== undefined) startCode(form);
   if (form.dataset.interaction !== undefined) startInteraction(form);
 }
-withoutPasskeys();

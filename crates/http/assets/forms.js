@@ -129,8 +129,9 @@ function showProblem(form, text) {
 
 export function busy(form, on) {
   form.setAttribute("aria-busy", String(on));
+  // Not `disabled`, which would lose the focus.
   form.querySelectorAll("button[type=submit], button[data-main]").forEach((b) => {
-    b.disabled = on;
+    b.setAttribute("aria-disabled", String(on));
     b.classList.toggle("is-busy", on);
   });
 }
@@ -283,12 +284,19 @@ function withoutQuestion(button) {
   return again;
 }
 
+// The words for fields are ours; a browser's own stand in only where there are no scripts.
+function takeOver() {
+  for (const form of document.querySelectorAll("form[data-method]")) form.noValidate = true;
+}
+
 export function startForms() {
+  takeOver();
+  document.addEventListener("refreshed", takeOver);
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!(form instanceof HTMLFormElement) || form.dataset.method === undefined) return;
     event.preventDefault();
-    submit(form);
+    if (form.getAttribute("aria-busy") !== "true") submit(form);
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");

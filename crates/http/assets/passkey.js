@@ -4,6 +4,19 @@ import { word } from "./words.js";
 
 export const hasPasskeys = typeof PublicKeyCredential === "function" && Boolean(navigator.credentials);
 
+// Whether this page's address is the one that passkeys are bound to; says so if it is not.
+export function atPasskeyAddress() {
+  const alert = document.querySelector("[data-passkeys-at]");
+  if (!alert) return true;
+  const right = alert.dataset.passkeysAt;
+  alert.hidden = right === location.origin;
+  const here = alert.querySelector("[data-here]");
+  if (here) here.textContent = location.origin;
+  const link = alert.querySelector("[data-go-there]");
+  if (link) link.href = right + location.pathname + location.search;
+  return alert.hidden;
+}
+
 function bytes(text) {
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return Uint8Array.from(binary, (c) => c.charCodeAt(0));
@@ -77,42 +90,60 @@ export function passkeyProblem(error) {
 
 let pending = null;
 
-// One ceremony at a time: a new one ends the one that waits in the autofill.
+// One ceremony at a time: the one that begins ends the one that waits, be it in the autofill.
 function begin() {
   pending?.abort();
   pending = new AbortController();
-  return pending.signal;
+  return pending;
 }
 
 export async function register() {
+  const { signal } = begin();
   const { data } = await call("GET", "/api/webauthn/register/start");
-  const credential = await navigator.credentials.create({ publicKey: creation(data), signal: begin() });
+  signal.throwIfAborted();
+  const credential = await navigator.credentials.create({ publicKey: creation(data), signal });
   return (await call("POST", "/api/webauthn/register/finish", json(credential))).data;
 }
 
-async function assertion(mediation) {
+async function assertion(more = {}, control = begin()) {
   const { data } = await call("GET", "/api/webauthn/login/start");
-  const options = { publicKey: request(data), signal: begin() };
-  if (mediation) options.mediation = mediation;
-  return json(await navigator.credentials.get(options));
+  control.signal.throwIfAborted();
+  return json(await navigator.credentials.get({ publicKey: request(data), signal: control.signal, ...more }));
 }
 
-function forInteraction(id) {
-  return id ? `?interaction=${encodeURIComponent(id)}` : "";
+async function finish(answer, interaction) {
+  const inside = interaction ? `?interaction=${encodeURIComponent(interaction)}` : "";
+  return (await call("POST", `/api/webauthn/login/finish${inside}`, answer)).data;
 }
 
 export async function signIn(interaction) {
-  const answer = await assertion();
-  return (await call("POST", `/api/webauthn/login/finish${forInteraction(interaction)}`, answer)).data;
-}
-
-// Signs in by the suggestion that the browser shows in a field (conditional UI).
-export async function signInByAutofill(interaction) {
-  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return null;
-  const answer = await assertion("conditional");
-  return (await call("POST", `/api/webauthn/login/finish${forInteraction(interaction)}`, answer)).data;
+  return finish(await assertion(), interaction);
 }
 
 export async function reauthenticate() {
   return (await call("POST", "/api/webauthn/reauthenticate", await assertion())).data;
+}
+
+export async function suggestsPasskeys() {
+  return hasPasskeys && Boolean(await PublicKeyCredential.isConditionalMediationAvailable?.());
+}
+
+// Signs in by the suggestion that the browser shows in a field (conditional UI). That waits until the person picks one,
+// which may be long after the challenge has ended; so it is begun anew in time.
+export async function signInByAutofill() {
+  for (;;) {
+    const control = begin();
+    let stale = false;
+    const renewal = setTimeout(() => {
+      stale = true;
+      control.abort();
+    }, 4 * 60 * 1000);
+    try {
+      return await finish(await assertion({ mediation: "conditional" }, control));
+    } catch (error) {
+      if (!stale) throw error;
+    } finally {
+      clearTimeout(renewal);
+    }
+  }
 }

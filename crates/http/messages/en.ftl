@@ -2,7 +2,7 @@
 # Keys ending in -html hold markup; keys beginning with js- are for scripts and stand on one line.
 
 ## Everywhere
-needs-scripts = Signing in with a passkey needs JavaScript. Please allow it for this page and load it again.
+needs-scripts = This page needs JavaScript. Please allow it for this page and load it again.
 toasts = Notifications alt+T
 toggle-theme = Toggle theme
 theme-light = Light
@@ -54,6 +54,7 @@ alternative-lead = Choose another way to sign in.
 login-code = Login Code
 login-code-text = Enter a code that your administrator gave you.
 use-passkey = Use your passkey instead?
+use-code = Use a login code
 code-lead = Enter the code you received to sign in.
 code = Code
 
@@ -74,13 +75,14 @@ skip-passkey-text = Without a passkey you cannot sign in again on your own: once
 passkeys-need-https = Passkeys don't work at this address
 passkeys-need-https-text-html = Browsers allow passkeys only over HTTPS or on localhost, and this page was opened at <strong>{ $address }</strong>. Put a reverse proxy with a certificate in front of the server and set <code>APP_URL</code> to its https address, or open the page on the server itself at http://localhost.
 passkeys-elsewhere = Passkeys belong to another address
-passkeys-elsewhere-text-html = This page was opened at <strong>{ $address }</strong>, but passkeys are bound to <strong>{ $url }</strong>. Continue there. If that address is wrong, set <code>APP_URL</code> and restart the server.
+passkeys-elsewhere-text-html = This page was opened at <strong data-here>{ $address }</strong>, but passkeys are bound to <strong>{ $url }</strong>. Continue there. If that address is wrong, set <code>APP_URL</code> and restart the server.
 passkeys-go-there = Continue at the right address
 
 ## Signing in to a client
 interaction-ask-html = Do you want to sign in to <strong>{ $client }</strong> with your { $app } account?
 interaction-account-html = Do you want to use the following account to continue to <strong>{ $client }</strong>?
 interaction-wants-html = <strong>{ $client }</strong> wants to access the following information:
+interaction-missing = This page belongs to signing in to an app, and its address is incomplete. Go back to the app and sign in again.
 interaction-error-unknown = An unknown error occurred.
 other-account = Use a different account
 scope-email = Email
@@ -95,6 +97,10 @@ error = Error
 ## Signing out
 sign-out = Sign out
 logout-ask-html = Do you want to sign out of { $app } with the account <strong>{ $username }</strong>?
+logout-then-html = Afterwards you return to <strong>{ $client }</strong>.
+signed-out = You are signed out
+signed-out-text = Nobody is signed in to { $app } in this browser.
+continue-to = Continue to { $client }
 
 ## Own account
 account-title = Account Settings

@@ -50,6 +50,8 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/assets/accent.css", get(accent))
         .route("/assets/{*name}", get(serve))
         .route("/img/static-logo-512.png", get(|request: Request| async move { answer("logo-512.png", &request) }))
+        .route("/favicon.ico", get(|request: Request| async move { answer("favicon.svg", &request) }))
+        .route("/robots.txt", get(|request: Request| async move { answer("robots.txt", &request) }))
 }
 
 fn answer(name: &str, request: &Request) -> Response {

@@ -7,6 +7,7 @@ use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
+use pid_flows::env::AppUrl;
 use serde_json::json;
 
 use crate::middleware::{client_ip, csrf, headers, limit};
@@ -23,7 +24,7 @@ pub fn router(app: App) -> Router {
         .merge(management)
         .merge(protocol())
         .route_layer(from_fn_with_state(app.clone(), limit::layer))
-        .merge(pages())
+        .merge(pages(&app.env().app_url))
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -120,10 +121,22 @@ async fn no_content() -> StatusCode {
 }
 
 /// Pages (ui.md §1.2) and their assets.
-fn pages() -> Router<App> {
+fn pages(app_url: &AppUrl) -> Router<App> {
+    use pages::{login, logout, setup};
     Router::new()
         .route("/", get(pages::home::root))
-        .route("/login", get(pages::login::login))
+        .route("/login", get(login::login))
+        .route("/login/alternative", get(login::alternative))
+        .route("/login/alternative/code", get(login::code))
+        .route("/login/setup", get(setup::alias))
+        .route("/lc", get(login::code_alias))
+        .route("/lc/{code}", get(login::code_link))
+        .route("/setup", get(setup::alias))
+        .route("/signup/setup", get(setup::first_run))
+        .route("/signup/add-passkey", get(setup::add_passkey))
+        .route("/interaction", get(pages::interaction::interact))
+        .route("/interaction/error", get(pages::interaction::error))
+        .route("/logout", post(logout::sign_out).layer(csrf::layer(app_url)).get(logout::logout))
         .route("/settings", get(pages::home::settings))
         .route("/settings/account", get(pages::account::account))
         .route("/form-post.js", get(oidc::form_post::script))

@@ -12,6 +12,7 @@ use pid_flows::Code;
 use tracing::Instrument as _;
 
 use crate::error::{ApiError, envelope};
+use crate::pages::error::{ForPerson, fault, is_page};
 use crate::state::App;
 
 /// The request's id: a fresh UUID v4, never taken from the client.
@@ -37,12 +38,19 @@ fn is_sensitive(path: &str) -> bool {
         .any(|p| path.starts_with(p))
 }
 
+/// A path for the log: without the login code that it may end in (security case 46).
+fn without_code(path: &str) -> &str {
+    let secret = ["/lc/", "/api/one-time-access-token/"].iter().find(|base| path.starts_with(**base));
+    secret.map_or(path, |base| &path[..base.len()])
+}
+
 /// Runs the inner service under a request id and dresses its response.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = pid_core::Entropy::new(crate::state::seed()).uuid();
-    let sensitive = is_sensitive(request.uri().path());
+    let path = request.uri().path().to_owned();
+    let sensitive = is_sensitive(&path);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.uri().path());
+    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %without_code(&path));
     let outcome = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
     let mut response = outcome.unwrap_or_else(|_| {
         span.in_scope(|| tracing::error!("a handler panicked"));
@@ -50,10 +58,14 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     });
     if let Some(ApiError(error)) = response.extensions_mut().remove::<ApiError>() {
         span.in_scope(|| tracing::debug!(code = error.code.as_str(), "refused"));
-        *response.body_mut() = Body::from(envelope(&error, &id));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        if is_page(&path) || response.extensions().get::<ForPerson>().is_some() {
+            response = fault(&app, &path, &error, &id);
+        } else {
+            *response.body_mut() = Body::from(envelope(&error, &id));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        }
     }
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);

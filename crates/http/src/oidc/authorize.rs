@@ -57,7 +57,7 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, body: Bytes) ->
             never_stored((StatusCode::FOUND, jar, [(header::LOCATION, location)]).into_response())
         }
         Ok(answer) => respond(answer),
-        Err(error) => crate::oidc::fault_page(&app, &error),
+        Err(error) => crate::oidc::fault_page(error),
     }
 }
 
@@ -128,6 +128,6 @@ pub async fn cancel(
     let (env, keys) = (app.env().clone(), app.keys());
     match app.db().write(move |tx| authorize::deny(tx, &ctx, &env, &keys, &arrival)).await {
         Ok(answer) => respond(answer),
-        Err(error) => crate::oidc::fault_page(&app, &error),
+        Err(error) => crate::oidc::fault_page(error),
     }
 }

@@ -6,12 +6,13 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use pid_flows::end_session::{self, Outcome};
-use pid_oidc::logout::{EndSessionRequest, Wish};
+use pid_oidc::logout::EndSessionRequest;
 use pid_oidc::{OAuthError, Params};
 
 use crate::cookies;
 use crate::extract::{Creds, RequestCtx};
 use crate::oidc::{form, never_stored};
+use crate::pages::logout::wish_query;
 use crate::state::App;
 
 fn to(location: &str) -> Response {
@@ -19,22 +20,6 @@ fn to(location: &str) -> Response {
         Ok(location) => never_stored((StatusCode::FOUND, [(header::LOCATION, location)]).into_response()),
         Err(_) => to("/logout"),
     }
-}
-
-/// The confirmation page with the wish in its address.
-fn confirmation(wish: &Wish) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [
-        ("client_id", &wish.client_id),
-        ("post_logout_redirect_uri", &wish.post_logout_redirect_uri),
-        ("state", &wish.state),
-    ] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    let query = query.finish();
-    if query.is_empty() { "/logout".to_owned() } else { format!("/logout?{query}") }
 }
 
 /// `GET` and `POST /api/oidc/end-session`.
@@ -65,11 +50,11 @@ pub async fn end_session(
     let outcome =
         app.db().write(move |tx| end_session::end_session(tx, &ctx, &env, &keys, &credentials, &request)).await;
     match outcome {
-        Ok(Outcome::Confirm(wish)) => to(&confirmation(&wish)),
+        Ok(Outcome::Confirm(wish)) => to(&format!("/logout{}", wish_query(&wish))),
         Ok(Outcome::SignedOut(target)) => {
             let jar = jar.add(cookies::no_session(app.env()));
             (jar, to(target.as_deref().unwrap_or("/logout"))).into_response()
         }
-        Err(error) => crate::oidc::fault_page(&app, &error),
+        Err(error) => crate::oidc::fault_page(error),
     }
 }

@@ -6,6 +6,7 @@ use axum_extra::extract::CookieJar;
 use pid_core::InteractionId;
 use pid_core::secret::Secret;
 use pid_flows::Error;
+use pid_flows::access::Credentials;
 use pid_flows::authorize::Arrival;
 use pid_flows::interaction::{self, Status};
 use pid_oidc::Params;
@@ -47,7 +48,8 @@ impl InteractionDto {
     }
 }
 
-fn arrival(app: &App, jar: &CookieJar, Creds(credentials): Creds, id: String) -> Arrival {
+/// What a page of an interaction brings to its rules.
+pub(crate) fn arrival(app: &App, jar: &CookieJar, credentials: Credentials, id: String) -> Arrival {
     Arrival {
         params: Params::default(),
         interaction: Some(InteractionId::new(id)),
@@ -60,11 +62,11 @@ fn arrival(app: &App, jar: &CookieJar, Creds(credentials): Creds, id: String) ->
 pub async fn get(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    Creds(credentials): Creds,
     jar: CookieJar,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let arrival = arrival(&app, &jar, creds, id);
+    let arrival = arrival(&app, &jar, credentials, id);
     let (env, keys) = (app.env().clone(), app.keys());
     let status = app.db().read(move |tx| interaction::get(tx, ctx.now, &env, &keys, &arrival)).await?;
     Ok(axum::Json(InteractionDto::new(status)).into_response())
@@ -80,12 +82,12 @@ pub struct Complete {
 pub async fn complete(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    Creds(credentials): Creds,
     jar: CookieJar,
     Path(id): Path<String>,
     Json(body): Json<Complete>,
 ) -> Result<Response, ApiError> {
-    let arrival = arrival(&app, &jar, creds, id);
+    let arrival = arrival(&app, &jar, credentials, id);
     let proof = jar.get(cookies::reauthentication_name(app.env())).map(|c| Secret::new(c.value()));
     let used = proof.is_some() && body.step == Step::Reauthenticate;
     let (env, keys) = (app.env().clone(), app.keys());

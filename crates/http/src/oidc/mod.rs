@@ -13,6 +13,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
+use crate::error::ApiError;
+use crate::pages::error::ForPerson;
+
 /// The largest form, bytes.
 pub(crate) const FORM_LIMIT: usize = 1024 * 1024;
 
@@ -87,7 +90,8 @@ pub async fn cors(request: axum::extract::Request, next: axum::middleware::Next)
 }
 
 /// A fault on the way through the browser, as a page.
-pub(crate) fn fault_page(_app: &crate::state::App, error: &pid_flows::Error) -> Response {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    never_stored((status, error.message.clone()).into_response())
+pub(crate) fn fault_page(error: pid_flows::Error) -> Response {
+    let mut response = never_stored(ApiError(error).into_response());
+    response.extensions_mut().insert(ForPerson);
+    response
 }

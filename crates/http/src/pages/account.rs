@@ -1,6 +1,6 @@
 //! A person's own account.
 
-use super::{Layout, PageError, PageRequest, PasskeyProblem, When, page};
+use super::{Layout, PageError, PageRequest, When, page};
 use crate::state::App;
 use askama::Template;
 use axum::extract::State;

@@ -1,8 +1,15 @@
 //! Pages for when something is not there or went wrong.
+//!
+//! A handler of a page answers with `PageError`. What refuses before any handler runs (limits, cross-site protection, the
+//! panic net) speaks `ApiError`; on the way out the outermost middleware turns it into a page by [`fault`] where a person
+//! waits for one.
 
-use super::Layout;
+use super::{Accent, Layout, page};
+use crate::state::App;
 use askama::Template;
-use http::StatusCode;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use pid_flows::{Code, Error};
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,42 @@ pub enum Problem {
     Other(StatusCode, String),
 }
 
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error.code {
+            Code::RateLimited => Self::TooMany(error.retry_after.unwrap_or(1)),
+            Code::Unavailable => Self::Unavailable,
+            Code::Internal => Self::Internal,
+            Code::Forbidden => Self::Forbidden,
+            code if code.status() == 404 => Self::NotFound,
+            code => {
+                let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Self::Other(status, format!("{}.", error.message.trim_end_matches('.')))
+            }
+        }
+    }
+}
+
+/// Marks a refusal at an address of the API that a person's browser was sent to: they get a page.
+#[derive(Clone, Copy, Debug)]
+pub struct ForPerson;
+
+/// Whether a refusal at this address is for a person, not for a script.
+#[must_use]
+pub fn is_page(path: &str) -> bool {
+    !["/api", "/.well-known", "/assets", "/healthz"]
+        .iter()
+        .any(|base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// The page of a refusal of which only the address is known.
+pub fn fault(app: &App, path: &str, error: &Error, request_id: &str) -> Response {
+    let settings = app.settings();
+    let mut layout = Layout::new(settings.app_name(), path);
+    layout.accent = Accent::parse(settings.accent_color());
+    ErrorPage { layout, problem: error.into(), request_id: request_id.to_owned() }.answer()
+}
+
 /// The page for a [`Problem`].
 #[derive(Debug, Template)]
 #[template(path = "error.html")]
@@ -29,11 +72,24 @@ pub struct ErrorPage {
     pub layout: Layout,
     /// What went wrong.
     pub problem: Problem,
-    /// The request's id, shown for 500 so that an administrator finds it in the log; may be empty.
+    /// The request's id, shown for 500 so that an administrator finds it in the log.
     pub request_id: String,
 }
 
 impl ErrorPage {
+    /// The answer with its status.
+    pub fn answer(&self) -> Response {
+        let mut response = page(self.status(), self);
+        if let Problem::TooMany(secs) = self.problem {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+
+    fn shows_id(&self) -> bool {
+        self.problem == Problem::Internal && !self.request_id.is_empty()
+    }
+
     /// The status to answer with.
     #[must_use]
     pub fn status(&self) -> StatusCode {

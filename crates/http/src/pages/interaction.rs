@@ -1,33 +1,18 @@
-//! Signing in to a client: the steps between `/authorize` and its answer.
+//! Signing in to a client: the steps between `/authorize` and its answer (oidc.md §11).
 
-use super::{Layout, PasskeyProblem};
+use super::error::Problem;
+use super::{Layout, PageError, PageRequest, page, redirect};
+use crate::oidc::interactions::arrival;
+use crate::state::App;
 use askama::Template;
-
-/// The step of an interaction that the page shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nobody is bound yet.
-    Authenticate,
-    /// The client wants the account chosen.
-    SelectAccount,
-    /// The client wants a fresh passkey proof.
-    Reauthenticate,
-    /// The person has not agreed to what the client wants to see.
-    Consent,
-}
-
-impl Step {
-    /// The step's name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Authenticate => "authenticate",
-            Self::SelectAccount => "select_account",
-            Self::Reauthenticate => "reauthenticate",
-            Self::Consent => "consent",
-        }
-    }
-}
+use axum::extract::State;
+use axum::response::Response;
+use axum_extra::extract::CookieJar;
+use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_flows::{Code, interaction};
+use pid_oidc::authorize::Step;
+use pid_store::protocol::ProtocolClient;
 
 /// A client as people see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +25,16 @@ pub struct ClientView {
     pub has_logo: bool,
     /// Whether it has another logo for dark pages.
     pub has_dark_logo: bool,
+}
+
+impl From<ProtocolClient> for ClientView {
+    fn from(client: ProtocolClient) -> Self {
+        let id = client.id.into_string();
+        // What such a client calls itself proves nothing; where its document lies does.
+        let host =
+            (client.client_type == "cimd").then(|| url::Url::parse(&id).ok()?.host_str().map(str::to_owned)).flatten();
+        Self { name: host.unwrap_or(client.name), has_logo: client.has_logo, has_dark_logo: client.has_dark_logo, id }
+    }
 }
 
 /// Something that the client wants to see or do.
@@ -117,13 +112,15 @@ pub struct InteractionPage {
     pub step: Step,
     /// What it asks for; shown with [`Step::Consent`].
     pub scopes: Vec<ScopeView>,
-    /// Where `Cancel` leads: a link, so it works without scripts.
-    pub cancel_url: String,
     /// `?redirect=…` with this page, encoded, for the other methods.
     pub query: String,
 }
 
 impl InteractionPage {
+    fn needs_passkey(&self) -> bool {
+        self.layout.user.is_none() || self.step == Step::Reauthenticate
+    }
+
     fn shows_account(&self) -> bool {
         self.step == Step::SelectAccount && self.layout.user.is_some()
     }
@@ -141,6 +138,42 @@ pub struct InteractionErrorPage {
     pub layout: Layout,
     /// What happened; empty shows a general sentence.
     pub message: String,
-    /// Where `Go back` leads.
-    pub back_url: String,
+}
+
+/// `GET /interaction?interaction={id}`.
+pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageRequest) -> Result<Response, PageError> {
+    let Some(id) = request.param("interaction").filter(|id| !id.is_empty()) else {
+        let text = request.layout.t("interaction-missing").to_owned();
+        return Err(request.problem(Problem::Other(StatusCode::BAD_REQUEST, text)));
+    };
+    let (env, keys) = (app.env().clone(), app.keys());
+    let arrival = arrival(&app, &jar, request.credentials.clone(), id);
+    let read = move |tx: &pid_store::ReadTx<'_>, _: &_, ctx: &pid_core::Ctx| match interaction::get(
+        tx, ctx.now, &env, &keys, &arrival,
+    ) {
+        Err(error) if error.code == Code::NotFound => Ok(Err(error.message)),
+        other => other.map(Ok),
+    };
+    let status = match request.read(&app, read).await? {
+        Ok(status) => status,
+        Err(text) => return Err(request.problem(Problem::Other(StatusCode::NOT_FOUND, text))),
+    };
+    let Some(step) = status.steps.first().copied() else {
+        return Ok(redirect(&format!("/authorize?interaction={}", status.id)));
+    };
+    let view = InteractionPage {
+        query: format!("?redirect={}", utf8_percent_encode(&request.here(), NON_ALPHANUMERIC)),
+        id: status.id.into_string(),
+        client: status.client.into(),
+        step,
+        scopes: status.scopes.iter().filter_map(|scope| ScopeView::from_standard(scope)).collect(),
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+/// `GET /interaction/error?error={text}`.
+pub async fn error(request: PageRequest) -> Response {
+    let message = request.param("error").unwrap_or_default().chars().take(500).collect();
+    page(StatusCode::OK, &InteractionErrorPage { layout: request.layout, message })
 }

@@ -1,11 +1,12 @@
 //! Signing in: by passkey, and the other methods.
 
-use super::{Layout, PageError, PageRequest, PasskeyProblem, page, redirect};
+use super::{Layout, PageError, PageRequest, page, redirect};
 use crate::state::App;
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_oidc::return_path;
 
 /// `/login`.
@@ -16,10 +17,8 @@ pub struct LoginPage {
     pub layout: Layout,
     /// Where to go afterwards: a checked path on this origin.
     pub next: String,
-    /// The query of this page with its `?`, or nothing; the link to other methods keeps it.
+    /// The query of this page with its `?`, or nothing; the links to other methods keep it.
     pub query: String,
-    /// Whether anyone may sign up, which shows the link.
-    pub signups_open: bool,
 }
 
 /// `/login/alternative`.
@@ -52,15 +51,52 @@ fn next(request: &PageRequest) -> String {
     return_path::check(&wanted).unwrap_or("/settings").to_owned()
 }
 
+/// The answer of a page for people who are not signed in: those who are go on to where they wanted, and while nobody
+/// exists the first run comes first.
+async fn elsewhere(app: &App, request: &PageRequest) -> Result<Option<Response>, PageError> {
+    if request.session.is_some() {
+        return Ok(Some(redirect(&next(request))));
+    }
+    let open = app.setup_is_open().await.map_err(|e| request.refuse(&e))?;
+    Ok(open.then(|| redirect("/setup")))
+}
+
 /// `GET /login`.
 pub async fn login(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
-    if request.session.is_some() {
-        return Ok(redirect("/settings"));
+    if let Some(answer) = elsewhere(&app, &request).await? {
+        return Ok(answer);
     }
-    if app.setup_is_open().await.map_err(|e| request.refuse(&e))? {
-        return Ok(redirect("/setup"));
-    }
-    let signups_open = app.settings().get("allowUserSignups") == "open";
-    let view = LoginPage { next: next(&request), query: request.query_suffix(), signups_open, layout: request.layout };
+    let view = LoginPage { next: next(&request), query: request.query_suffix(), layout: request.layout };
     Ok(page(StatusCode::OK, &view))
+}
+
+/// `GET /login/alternative`.
+pub async fn alternative(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if let Some(answer) = elsewhere(&app, &request).await? {
+        return Ok(answer);
+    }
+    Ok(page(StatusCode::OK, &AlternativePage { query: request.query_suffix(), layout: request.layout }))
+}
+
+/// `GET /login/alternative/code`: for everybody, since a code also changes who is signed in.
+pub async fn code(request: PageRequest) -> Response {
+    let view = CodePage {
+        code: request.param("code").unwrap_or_default().chars().take(24).collect(),
+        next: next(&request),
+        query: request.query_without("code"),
+        layout: request.layout,
+    };
+    page(StatusCode::OK, &view)
+}
+
+/// `GET /lc`.
+pub async fn code_alias(request: PageRequest) -> Response {
+    redirect(&format!("/login/alternative/code{}", request.query_suffix()))
+}
+
+/// `GET /lc/{code}`.
+pub async fn code_link(Path(code): Path<String>, request: PageRequest) -> Response {
+    let code = utf8_percent_encode(&code, NON_ALPHANUMERIC);
+    let rest = request.query_without("code").replacen('?', "&", 1);
+    redirect(&format!("/login/alternative/code?code={code}{rest}"))
 }

@@ -120,8 +120,6 @@ pub enum PasskeyProblem {
     OtherAddress {
         /// The address of this page.
         address: String,
-        /// The configured one, offered as a link to the same page.
-        app_url: String,
     },
 }
 
@@ -158,8 +156,12 @@ pub struct Layout {
     pub path: String,
     /// The version shown at the foot of the settings.
     pub version: &'static str,
-    /// Why passkeys can't work here, if so; shown by the pages that need one.
+    /// The origin that passkeys are bound to, `APP_URL`; empty if they can't work there either.
+    pub passkeys_at: String,
+    /// Why passkeys can't work here, as far as the server sees it; shown by the pages that need one.
     pub passkey_problem: Option<PasskeyProblem>,
+    /// Whether the configuration switches motion off.
+    pub still: bool,
 }
 
 impl Layout {
@@ -174,7 +176,9 @@ impl Layout {
             user: None,
             path: path.into(),
             version: env!("CARGO_PKG_VERSION"),
+            passkeys_at: String::new(),
             passkey_problem: None,
+            still: false,
         }
     }
 
@@ -202,6 +206,24 @@ impl Layout {
         self.words.html(key, arguments)
     }
 
+    /// The address of this page, if passkeys can't work here at all.
+    #[must_use]
+    pub fn insecure_address(&self) -> Option<&str> {
+        match &self.passkey_problem {
+            Some(PasskeyProblem::InsecureAddress { address }) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The address of this page, if passkeys belong to another one; else empty.
+    #[must_use]
+    pub fn other_address(&self) -> &str {
+        match &self.passkey_problem {
+            Some(PasskeyProblem::OtherAddress { address }) => address,
+            _ => "",
+        }
+    }
+
     /// The URL of a script bundle in this language: `auth` or `settings`.
     #[must_use]
     pub fn script(&self, entry: &str) -> &'static str {
@@ -212,11 +234,5 @@ impl Layout {
     #[must_use]
     pub fn at(&self, href: &str) -> bool {
         self.path == href || self.path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/'))
-    }
-
-    /// Whether the page belongs to the administration.
-    #[must_use]
-    pub fn in_admin(&self) -> bool {
-        self.at("/settings/admin")
     }
 }

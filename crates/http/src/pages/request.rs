@@ -13,7 +13,7 @@ use pid_flows::{Code, Error};
 use pid_store::ReadTx;
 
 use super::error::{ErrorPage, Problem};
-use super::{Accent, Layout, PasskeyProblem, ShellUser, Theme, page};
+use super::{Accent, Layout, PasskeyProblem, ShellUser, Theme};
 use crate::extract::{Creds, RequestCtx};
 use crate::middleware::headers::RequestId;
 use crate::state::App;
@@ -43,10 +43,15 @@ impl FromRequestParts<App> for PageRequest {
         let mut layout = Layout::new(settings.app_name(), parts.uri.path());
         let jar = CookieJar::from_headers(&parts.headers);
         layout.theme = jar.get("theme").map_or(Theme::System, |c| Theme::from_cookie(c.value()));
-        layout.accent = Accent::parse(settings.get("accentColor"));
+        layout.accent = Accent::parse(settings.accent_color());
+        layout.still = settings.disable_animations();
+        let app_url = &app.env().app_url;
+        if app_url.passkeys_work() {
+            layout.passkeys_at.clone_from(&app_url.origin);
+        }
         let host =
             parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(parts.uri.authority().map(|a| a.as_str()));
-        layout.passkey_problem = passkey_problem(&app.env().app_url, host.unwrap_or_default());
+        layout.passkey_problem = passkey_problem(app_url, host.unwrap_or_default());
         let mut request = Self {
             ctx,
             credentials,
@@ -120,6 +125,13 @@ impl PageRequest {
         if self.query.is_empty() { String::new() } else { format!("?{}", self.query) }
     }
 
+    /// The query with its `?` and without a parameter, or nothing.
+    pub fn query_without(&self, name: &str) -> String {
+        let named = |pair: &&str| url::form_urlencoded::parse(pair.as_bytes()).any(|(k, _)| k == name);
+        let kept: Vec<&str> = self.query.split('&').filter(|pair| !pair.is_empty() && !named(pair)).collect();
+        if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
+    }
+
     /// The value of a query parameter.
     pub fn param(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes()).find(|(k, _)| k == name).map(|(_, v)| v.into_owned())
@@ -127,22 +139,14 @@ impl PageRequest {
 
     /// A refusal as people see it: to the sign-in page and back, to the settings, or an error page.
     pub fn refuse(&self, error: &Error) -> PageError {
-        let problem = match error.code {
+        match error.code {
             Code::NotSignedIn => {
                 let back = utf8_percent_encode(&self.here(), NON_ALPHANUMERIC).to_string();
-                return PageError(Box::new(redirect(&format!("/login?redirect={back}"))));
+                PageError(Box::new(redirect(&format!("/login?redirect={back}"))))
             }
-            Code::Forbidden => return PageError(Box::new(redirect("/settings"))),
-            Code::RateLimited => Problem::TooMany(error.retry_after.unwrap_or(1)),
-            Code::Unavailable => Problem::Unavailable,
-            Code::Internal => Problem::Internal,
-            _ if error.code.status() == 404 => Problem::NotFound,
-            code => {
-                let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Problem::Other(status, format!("{}.", error.message.trim_end_matches('.')))
-            }
-        };
-        self.problem(problem)
+            Code::Forbidden => PageError(Box::new(redirect("/settings"))),
+            _ => self.problem(error.into()),
+        }
     }
 
     /// The answer to a path that no page has. In the settings nobody is told so before they have signed in (ui.md §1.1).
@@ -155,13 +159,8 @@ impl PageRequest {
 
     /// An error page.
     pub fn problem(&self, problem: Problem) -> PageError {
-        let request_id = if problem == Problem::Internal { self.request_id.clone() } else { String::new() };
-        let view = ErrorPage { layout: self.layout.clone(), problem, request_id };
-        let mut response = page(view.status(), &view);
-        if let Problem::TooMany(secs) = view.problem {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
-        }
-        PageError(Box::new(response))
+        let view = ErrorPage { layout: self.layout.clone(), problem, request_id: self.request_id.clone() };
+        PageError(Box::new(view.answer()))
     }
 }
 
@@ -173,20 +172,40 @@ pub fn redirect(location: &str) -> Response {
     }
 }
 
-/// Whether passkeys can't work at the address in the browser, as far as the server sees it: behind a proxy that rewrites
-/// `Host` the script, which knows the true address, takes the warning away.
+/// Whether passkeys can't work at the address in the browser, as far as the server sees it by `Host`.
 fn passkey_problem(app_url: &AppUrl, host: &str) -> Option<PasskeyProblem> {
     let own = app_url.origin.split("://").nth(1).unwrap_or_default();
-    let scheme = if app_url.https { "https" } else { "http" };
-    let same = host.eq_ignore_ascii_case(own) || host.is_empty();
-    if same {
+    if host.is_empty() || host.eq_ignore_ascii_case(own) {
         let address = app_url.origin.clone();
         return (!app_url.passkeys_work()).then_some(PasskeyProblem::InsecureAddress { address });
     }
+    let scheme = if app_url.https { "https" } else { "http" };
     let address = format!("{scheme}://{}", host.to_ascii_lowercase());
-    if app_url.passkeys_work() {
-        Some(PasskeyProblem::OtherAddress { address, app_url: app_url.origin.clone() })
+    // Nobody on another machine can go on to this one's localhost: there the advice is to serve it over https.
+    let here = AppUrl::parse(&address);
+    let reachable = app_url.https || here.is_some_and(|here| here.passkeys_work());
+    if app_url.passkeys_work() && reachable {
+        Some(PasskeyProblem::OtherAddress { address })
     } else {
         Some(PasskeyProblem::InsecureAddress { address })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_work_at_app_url_alone() {
+        let problem = |app_url: &str, host: &str| passkey_problem(&AppUrl::parse(app_url).unwrap(), host);
+        let insecure = |address: &str| Some(PasskeyProblem::InsecureAddress { address: address.to_owned() });
+        let other = |address: &str| Some(PasskeyProblem::OtherAddress { address: address.to_owned() });
+        assert_eq!(problem("https://id.example", "ID.example"), None);
+        assert_eq!(problem("http://localhost:1411", "localhost:1411"), None);
+        assert_eq!(problem("https://id.example", "nas:1411"), other("https://nas:1411"));
+        assert_eq!(problem("http://localhost:1411", "localhost:8080"), other("http://localhost:8080"));
+        assert_eq!(problem("http://localhost:1411", "192.168.1.5:1411"), insecure("http://192.168.1.5:1411"));
+        assert_eq!(problem("http://nas:1411", "nas:1411"), insecure("http://nas:1411"));
+        assert_eq!(problem("http://nas:1411", "localhost:1411"), insecure("http://localhost:1411"));
     }
 }

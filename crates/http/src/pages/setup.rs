@@ -1,7 +1,13 @@
 //! The first run, and the first passkey.
 
-use super::{Layout, PasskeyProblem};
+use super::error::Problem;
+use super::{Layout, PageError, PageRequest, page, redirect};
+use crate::state::App;
 use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use pid_flows::setup;
 
 /// `/signup/setup`: the first administrator.
 #[derive(Debug, Template)]
@@ -22,4 +28,34 @@ pub struct SetupPage {
 pub struct AddPasskeyPage {
     /// What every page needs.
     pub layout: Layout,
+}
+
+/// `GET /signup/setup`, until there is somebody.
+pub async fn first_run(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if request.session.is_some() {
+        return Ok(redirect("/settings"));
+    }
+    if !app.setup_is_open().await.map_err(|e| request.refuse(&e))? {
+        return Err(request.problem(Problem::NotFound));
+    }
+    let view = SetupPage {
+        needs_code: setup::needs_code(&request.ctx.ip_address),
+        require_email: app.settings().require_user_email(),
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+/// `GET /setup`, and `/login/setup` of old.
+pub async fn alias(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if app.setup_is_open().await.map_err(|e| request.refuse(&e))? {
+        return Ok(redirect("/signup/setup"));
+    }
+    if request.session.is_some() { Ok(redirect("/settings")) } else { Err(request.problem(Problem::NotFound)) }
+}
+
+/// `GET /signup/add-passkey`.
+pub async fn add_passkey(request: PageRequest) -> Result<Response, PageError> {
+    request.signed_in()?;
+    Ok(page(StatusCode::OK, &AddPasskeyPage { layout: request.layout }))
 }

@@ -1,0 +1,175 @@
+//! Every page and state at every width: nothing runs over the edge, one heading, named controls. With `SCREENSHOTS=folder`
+//! pictures of all of them are left there.
+
+use std::path::Path;
+
+use pid_testkit::chromium::{Page, role};
+use serde_json::json;
+
+use crate::stage::Stage;
+
+/// What must hold on every page; answers complaints.
+const CHECK: &str = r#"(() => {
+    const wrong = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > innerWidth) {
+        const over = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+        wrong.push(`wider than the window: ${over.slice(-1).map(e => e.outerHTML.slice(0, 120))}`);
+    }
+    const shown = e => e.checkVisibility();
+    const count = selector => [...document.querySelectorAll(selector)].filter(shown).length;
+    if (count('h1') !== 1) wrong.push(`${count('h1')} first headings`);
+    if (count('main') !== 1) wrong.push(`${count('main')} main landmarks`);
+    if (!document.title) wrong.push('no title');
+    const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+    const twice = ids.filter((id, at) => ids.indexOf(id) !== at);
+    if (twice.length) wrong.push(`ids twice: ${twice}`);
+    for (const e of document.querySelectorAll('[aria-describedby], [aria-labelledby], [aria-controls], label[for], [popovertarget]')) {
+        const names = ['aria-describedby', 'aria-labelledby', 'aria-controls', 'for', 'popovertarget'];
+        const to = names.flatMap(n => (e.getAttribute(n) ?? '').split(' ')).filter(Boolean);
+        for (const id of to) if (!document.getElementById(id)) wrong.push(`nothing is called #${id}`);
+    }
+    for (const e of document.querySelectorAll('a, button, input:not([type=hidden]), select')) {
+        if (!shown(e)) continue;
+        const box = e.getBoundingClientRect();
+        const inLine = e.tagName === 'A' && getComputedStyle(e).display === 'inline';
+        if (!inLine && (box.height < 24 || box.width < 24)) wrong.push(`too small to hit: ${e.outerHTML.slice(0, 120)}`);
+    }
+    return wrong;
+})()"#;
+
+struct Gallery {
+    wrong: Vec<String>,
+}
+
+impl Gallery {
+    /// Looks at what the tab shows now at every width, in light and dark.
+    async fn look(&mut self, tab: &Page, name: &str) {
+        let folder = std::env::var_os("SCREENSHOTS");
+        for (width, height) in [(1440, 900), (390, 844), (320, 640)] {
+            tab.set_viewport(width, height, width < 600).await.unwrap();
+            let found: Vec<String> = tab.eval(CHECK).await.unwrap();
+            self.wrong.extend(found.into_iter().map(|what| format!("{name} at {width}: {what}")));
+            let Some(folder) = folder.as_ref().filter(|_| width >= 390) else { continue };
+            for scheme in ["light", "dark"] {
+                tab.set_color_scheme(scheme).await.unwrap();
+                tab.screenshot(Path::new(folder).join(format!("{name}-{width}-{scheme}.png"))).await.unwrap();
+            }
+        }
+        for (_, label) in tab.accessibility().await.unwrap().iter().filter(|(role, name)| {
+            name.is_empty() && ["button", "link", "textbox", "checkbox", "switch", "dialog"].contains(&role.as_str())
+        }) {
+            self.wrong.push(format!("{name}: a control without a name {label}"));
+        }
+        tab.set_viewport(1440, 900, false).await.unwrap();
+    }
+
+    fn finish(self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sign_in_pages_look_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let tab = stage.tab().await;
+    let _passkeys = tab.authenticator().await.unwrap();
+    stage.open(&tab, "/").await;
+    gallery.look(&tab, "setup").await;
+    tab.fill(role("textbox", "Username"), "_ada").await.unwrap();
+    tab.click(role("button", "Sign Up")).await.unwrap();
+    tab.wait_for_text("This field is required").await.unwrap();
+    gallery.look(&tab, "setup-errors").await;
+    tab.goto(&format!("{}/setup", stage.app.listens_at())).await.unwrap();
+    gallery.look(&tab, "setup-elsewhere").await;
+
+    let admin = stage.app.admin().await;
+    stage.open(&tab, "/login").await;
+    gallery.look(&tab, "login").await;
+    tab.click(role("button", "Authenticate")).await.unwrap();
+    tab.wait_for_text("Please try to sign in again").await.unwrap();
+    gallery.look(&tab, "login-error").await;
+    tab.click("[popovertarget=theme-menu]").await.unwrap();
+    gallery.look(&tab, "theme-menu").await;
+    stage.open(&tab, "/login/alternative").await;
+    gallery.look(&tab, "alternative").await;
+    stage.open(&tab, "/lc").await;
+    gallery.look(&tab, "code").await;
+    stage.open(&tab, "/lc/WRONG1").await;
+    tab.wait_for_text("Please try again").await.unwrap();
+    gallery.look(&tab, "code-error").await;
+    stage.open(&tab, "/nowhere").await;
+    gallery.look(&tab, "not-found").await;
+    stage.open(&tab, "/interaction").await;
+    gallery.look(&tab, "interaction-missing").await;
+    stage.open(&tab, "/interaction/error?error=You%20are%20not%20allowed%20to%20access%20this%20service.").await;
+    gallery.look(&tab, "interaction-error").await;
+
+    let client = stage.client(json!({ "logoutCallbackURLs": [stage.url("/robots.txt")] })).await;
+    tab.goto(&stage.authorize(&client, &[])).await.unwrap();
+    gallery.look(&tab, "interaction-signed-out").await;
+    tab.click(role("button", "Sign in")).await.unwrap();
+    tab.wait_for_text("Please try again").await.unwrap();
+    gallery.look(&tab, "interaction-failed").await;
+    let logout = format!(
+        "/logout?client_id={}&post_logout_redirect_uri={}",
+        client["id"].as_str().unwrap(),
+        stage.url("/robots.txt")
+    );
+    stage.open(&tab, &logout).await;
+    gallery.look(&tab, "signed-out").await;
+
+    stage.sign_in_as(&admin.agent).await;
+    tab.goto(&stage.authorize(&client, &[])).await.unwrap();
+    gallery.look(&tab, "consent").await;
+    tab.goto(&stage.authorize(&client, &[("prompt", "select_account")])).await.unwrap();
+    gallery.look(&tab, "select-account").await;
+    tab.goto(&stage.authorize(&client, &[("prompt", "login")])).await.unwrap();
+    gallery.look(&tab, "reauthenticate").await;
+    stage.open(&tab, &logout).await;
+    gallery.look(&tab, "logout").await;
+    stage.open(&tab, "/signup/add-passkey").await;
+    gallery.look(&tab, "add-passkey").await;
+    tab.click(role("button", "Skip for now")).await.unwrap();
+    tab.wait_for(role("alertdialog", "Skip Passkey Setup")).await.unwrap();
+    gallery.look(&tab, "add-passkey-skip").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_account_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    let _passkeys = tab.authenticator().await.unwrap();
+    stage.open(&tab, "/settings").await;
+    gallery.look(&tab, "account-one-passkey").await;
+    tab.click(role("button", "My Account")).await.unwrap();
+    gallery.look(&tab, "account-menu").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Rename")).await.unwrap();
+    gallery.look(&tab, "account-rename").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Delete")).await.unwrap();
+    gallery.look(&tab, "account-delete").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Add Passkey")).await.unwrap();
+    tab.wait_for(role("dialog", "Name Passkey")).await.unwrap();
+    gallery.look(&tab, "account-named").await;
+    tab.press("Escape").await.unwrap();
+    tab.fill(role("textbox", "Username"), "_").await.unwrap();
+    tab.click(role("button", "Save")).await.unwrap();
+    tab.wait_for_text("must start").await.unwrap();
+    gallery.look(&tab, "account-errors").await;
+    let person = stage.app.person("tim").await;
+    let keys = person.agent.get("/api/webauthn/credentials").await.expect(200).json();
+    person.agent.delete(&format!("/api/webauthn/credentials/{}", keys[0]["id"].as_str().unwrap())).await.expect(204);
+    stage.configure(json!({ "allowOwnAccountEdit": "false" })).await;
+    stage.sign_in_as(&person.agent).await;
+    stage.open(&tab, "/settings/account").await;
+    gallery.look(&tab, "account-locked-no-passkey").await;
+    gallery.finish();
+}

@@ -1,0 +1,106 @@
+//! What browser tests begin with: a server and tabs of the shared Chromium.
+
+use http::Method;
+use pid_testkit::chromium::{Browser, Context, Page, role};
+use pid_tests::{Agent, TestApp};
+use serde_json::{Value, json};
+
+/// A server and a window with cookies of its own.
+pub struct Stage {
+    /// The server.
+    pub app: TestApp,
+    /// The window.
+    pub window: Context,
+}
+
+impl Stage {
+    /// A server with nobody in it.
+    pub async fn empty() -> Self {
+        Self::with(TestApp::start().await).await
+    }
+
+    /// A window for a server.
+    pub async fn with(app: TestApp) -> Self {
+        let browser = Browser::shared().await.unwrap();
+        let window = browser.context().await.unwrap();
+        Self { app, window }
+    }
+
+    /// A tab.
+    pub async fn tab(&self) -> Page {
+        self.window.page().await.unwrap()
+    }
+
+    /// The address of a page.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.app.url())
+    }
+
+    /// Opens a page.
+    pub async fn open(&self, tab: &Page, path: &str) {
+        tab.goto(&self.url(path)).await.unwrap();
+    }
+
+    /// Signs the window in as an agent is.
+    pub async fn sign_in_as(&self, agent: &Agent) {
+        let cookie = agent.cookie("access_token").expect("somebody is signed in");
+        self.window.set_cookie(self.app.url(), "access_token", &cookie).await.unwrap();
+    }
+
+    /// Signs the window out, behind the page's back.
+    pub async fn forget(&self) {
+        self.window.clear_cookies().await.unwrap();
+    }
+
+    /// The address at which a client sends people here: `more` over a good request of this client.
+    pub fn authorize(&self, client: &Value, more: &[(&str, &str)]) -> String {
+        let mut url = url::Url::parse(&self.url("/authorize")).unwrap();
+        url.query_pairs_mut()
+            .append_pair("client_id", client["id"].as_str().unwrap())
+            .append_pair("response_type", "code")
+            .append_pair("redirect_uri", client["callbackURLs"][0].as_str().unwrap())
+            .append_pair("scope", "openid profile email groups")
+            .append_pair("state", "state-1")
+            .append_pair("nonce", "nonce-1")
+            .extend_pairs(more);
+        url.into()
+    }
+
+    /// A client whose callback is a page that answers: the server's own, so nothing else need run.
+    pub async fn client(&self, body: Value) -> Value {
+        let mut wanted = json!({ "callbackURLs": [self.url("/robots.txt")], "name": "Nextcloud" });
+        wanted.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        self.app.client(wanted).await
+    }
+
+    /// A login code for somebody, made by an administrator.
+    pub async fn login_code(&self, user: &str) -> String {
+        let path = format!("/api/users/{user}/one-time-access-token");
+        let made = self.app.script().post(&path, &json!({})).await.expect(201).json();
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Changes the configuration.
+    pub async fn configure(&self, values: Value) {
+        let script = self.app.script();
+        let request = script.request(Method::PATCH, "/api/application-configuration");
+        let request = request.header("content-type", "application/merge-patch+json").body(values.to_string());
+        script.send(request).await.expect(200);
+    }
+}
+
+/// Fills in the first run's form and sends it.
+pub async fn set_up(tab: &Page) {
+    for (label, value) in
+        [("Username", "ada"), ("Email", "ada@example.com"), ("First name", "Ada"), ("Last name", "Lovelace")]
+    {
+        tab.fill(role("textbox", label), value).await.unwrap();
+    }
+    tab.click(role("button", "Sign Up")).await.unwrap();
+    tab.wait_for(role("heading", "Set up your passkey")).await.unwrap();
+}
+
+/// Demands a quiet console: no error, no script refused by the policy.
+pub fn quiet(tab: &Page) {
+    assert_eq!(tab.console_errors(), Vec::<String>::new());
+}
