@@ -1,5 +1,9 @@
 //! What the audit log knows.
 
+use std::collections::BTreeMap;
+
+use crate::{Timestamp, UserId};
+
 /// An event of the audit log (api.md §10.1). Names on the wire are those of the contract; those
 /// below the blank line are ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,33 @@ pub enum Event {
     ApiKeyRenewed,
     /// An API key was deleted.
     ApiKeyDeleted,
+}
+
+/// An entry as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// UUID.
+    pub id: String,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// The event's name; older versions may have written others.
+    pub event: String,
+    /// To whom; they may be gone.
+    pub user_id: Option<UserId>,
+    /// Their username then, empty if nobody is meant.
+    pub username: String,
+    /// By whom, empty if by themselves.
+    pub actor_username: String,
+    /// From where.
+    pub ip_address: String,
+    /// With what.
+    pub user_agent: String,
+    /// See the place of an address.
+    pub country: String,
+    /// See the place of an address.
+    pub city: String,
+    /// More.
+    pub data: BTreeMap<String, String>,
 }
 
 impl Event {

@@ -1,15 +1,67 @@
-//! The audit log.
+//! The audit log. Entries are only ever added, read and, when they are old, removed.
 
-use pid_core::audit::Event;
+use std::collections::BTreeMap;
+
+use pid_core::audit::{Entry, Event};
+use pid_core::list::{ListRequest, Page};
 use pid_core::{Ctx, Timestamp, UserId};
 
-use crate::{StoreError, WriteTx, params, statements};
+use crate::lists::{Filter, ListSpec};
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+
+macro_rules! columns {
+    () => {
+        "id, created_at, event, user_id, username, actor_username, ip_address, user_agent, country, city, data"
+    };
+}
 
 statements! {
-    INSERT = "INSERT INTO audit_logs (id, created_at, event, user_id, actor_id, ip_address, user_agent, country, city, data) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    INSERT = "INSERT INTO audit_logs (id, created_at, event, user_id, username, actor_id, actor_username, client_name, ip_address, user_agent, country, city, data) \
+        VALUES ($1, $2, $3, $4, (SELECT username FROM users WHERE users.id = $4), $5, (SELECT username FROM users WHERE users.id = $5), $6, $7, $8, $9, $10, $11)";
     PURGE = "DELETE FROM audit_logs WHERE created_at < $1";
+    CLIENT_NAMES = "SELECT DISTINCT client_name FROM audit_logs WHERE client_name IS NOT NULL ORDER BY client_name";
+    USERS = "SELECT DISTINCT user_id, username FROM audit_logs WHERE user_id IS NOT NULL AND username IS NOT NULL ORDER BY username";
+    AFTER = concat!("SELECT ", columns!(), " FROM audit_logs WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3");
 }
+
+const SORT: &[(&str, &str)] = &[
+    ("createdAt", "created_at"),
+    ("event", "event"),
+    ("ipAddress", "ip_address"),
+    ("country", "country"),
+    ("city", "city"),
+    ("userAgent", "user_agent"),
+];
+
+/// The list of one person's entries.
+pub static LIST_OF_USER: ListSpec = ListSpec {
+    columns: columns!(),
+    from: "audit_logs",
+    base: Some("user_id = $1"),
+    search: &[],
+    sort: SORT,
+    filters: &[("event", Filter::Text("event")), ("userID", Filter::Text("user_id"))],
+    order: "created_at DESC, id",
+};
+
+/// The list of everybody's entries.
+pub static LIST: ListSpec = ListSpec {
+    columns: columns!(),
+    from: "audit_logs",
+    base: None,
+    search: &["username", "actor_username", "client_name", "ip_address", "event"],
+    sort: SORT,
+    filters: &[
+        ("event", Filter::Text("event")),
+        ("userID", Filter::Text("user_id")),
+        ("clientName", Filter::Text("client_name")),
+        (
+            "location",
+            Filter::Words(&[("internal", "country = 'Internal Network'"), ("external", "country <> 'Internal Network' AND ip_address <> ''")]),
+        ),
+    ],
+    order: "created_at DESC, id",
+};
 
 /// Where a request came from, in words. Empty when unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,33 +72,85 @@ pub struct Place {
     pub city: String,
 }
 
-/// Writes an entry under a fresh id. `data` must not hold secrets.
-pub fn insert(
-    tx: &WriteTx<'_>,
-    id: &str,
-    ctx: &Ctx,
-    place: &Place,
-    event: Event,
-    user: Option<&UserId>,
-    actor: Option<&UserId>,
-    data: &str,
-) -> Result<(), StoreError> {
+/// What an entry says.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEntry<'a> {
+    /// UUID.
+    pub id: &'a str,
+    /// Where the request came from.
+    pub place: &'a Place,
+    /// What happened.
+    pub event: Event,
+    /// To whom.
+    pub user: Option<&'a UserId>,
+    /// By whom, if somebody else.
+    pub actor: Option<&'a UserId>,
+    /// At which client.
+    pub client_name: Option<&'a str>,
+    /// More, as a JSON object of strings; no secrets.
+    pub data: &'a str,
+}
+
+/// Adds an entry. The names of user and actor are kept as they are now.
+pub fn insert(tx: &WriteTx<'_>, ctx: &Ctx, entry: NewEntry<'_>) -> Result<(), StoreError> {
     tx.execute(
         &INSERT,
         params![
-            id,
+            entry.id,
             ctx.now.millis(),
-            event.as_str(),
-            user.map(UserId::as_str),
-            actor.map(UserId::as_str),
+            entry.event.as_str(),
+            entry.user.map(UserId::as_str),
+            entry.actor.map(UserId::as_str),
+            entry.client_name,
             ctx.ip_address.as_str(),
             ctx.user_agent.as_str(),
-            place.country.as_str(),
-            place.city.as_str(),
-            data
+            entry.place.country.as_str(),
+            entry.place.city.as_str(),
+            entry.data
         ],
     )?;
     Ok(())
+}
+
+fn from_row(row: &Row) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        id: row.get(0)?,
+        created_at: Timestamp::from_millis(row.get(1)?),
+        event: row.get(2)?,
+        user_id: row.get::<Option<String>>(3)?.map(UserId::new),
+        username: row.get::<Option<String>>(4)?.unwrap_or_default(),
+        actor_username: row.get::<Option<String>>(5)?.unwrap_or_default(),
+        ip_address: row.get(6)?,
+        user_agent: row.get(7)?,
+        country: row.get(8)?,
+        city: row.get(9)?,
+        data: serde_json::from_str(&row.get::<String>(10)?).unwrap_or_default(),
+    })
+}
+
+/// A page of one person's entries, newest first unless sorted.
+pub fn list_of_user(tx: &ReadTx<'_>, user: &UserId, request: &ListRequest) -> Result<Page<Entry>, StoreError> {
+    LIST_OF_USER.page(tx, request, Some(user.as_str()), from_row)
+}
+
+/// A page of everybody's entries, newest first unless sorted.
+pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<Entry>, StoreError> {
+    LIST.page(tx, request, None, from_row)
+}
+
+/// The next entries after one, oldest first: an export goes on by key, so that no transaction outlives its page.
+pub fn after(tx: &ReadTx<'_>, at: Timestamp, id: &str, limit: i64) -> Result<Vec<Entry>, StoreError> {
+    tx.query(&AFTER, params![at.millis(), id, limit])?.iter().map(from_row).collect()
+}
+
+/// Names of clients that entries speak of.
+pub fn client_names(tx: &ReadTx<'_>) -> Result<Vec<String>, StoreError> {
+    tx.query(&CLIENT_NAMES, params![])?.iter().map(|r| r.get(0)).collect()
+}
+
+/// People that entries speak of: ids and names.
+pub fn users(tx: &ReadTx<'_>) -> Result<BTreeMap<String, String>, StoreError> {
+    tx.query(&USERS, params![])?.iter().map(|r| Ok((r.get(0)?, r.get(1)?))).collect()
 }
 
 /// Removes entries older than a moment.

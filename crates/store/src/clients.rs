@@ -4,7 +4,7 @@ use pid_core::clients::{Client, ClientSecret, ClientType};
 use pid_core::list::{ListRequest, Page};
 use pid_core::{ClientId, Timestamp, UserId};
 
-use crate::lists::ListSpec;
+use crate::lists::{Filter, ListSpec};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 macro_rules! client_columns {
@@ -56,12 +56,13 @@ pub static LIST: ListSpec = ListSpec {
         ("allowedUserGroupsCount", "group_count"),
     ],
     filters: &[
-        ("pkceEnabled", "clients.pkce_enabled"),
-        ("requiresReauthentication", "clients.requires_reauthentication"),
-        ("requiresPushedAuthorizationRequests", "clients.requires_pushed_authorization_requests"),
-        ("skipConsent", "clients.skip_consent"),
-        ("isGroupRestricted", "clients.is_group_restricted"),
-        ("pkceSupported", "clients.pkce_supported"),
+        ("pkceEnabled", Filter::Bool("clients.pkce_enabled")),
+        ("requiresReauthentication", Filter::Bool("clients.requires_reauthentication")),
+        ("requiresPushedAuthorizationRequests", Filter::Bool("clients.requires_pushed_authorization_requests")),
+        ("skipConsent", Filter::Bool("clients.skip_consent")),
+        ("isGroupRestricted", Filter::Bool("clients.is_group_restricted")),
+        ("pkceSupported", Filter::Bool("clients.pkce_supported")),
+        ("clientType", Filter::Text("clients.client_type")),
     ],
     order: "clients.created_at, clients.id",
 };

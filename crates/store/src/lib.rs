@@ -53,6 +53,6 @@ families! {
 }
 
 /// Every list, whose statements are assembled.
-pub fn all_lists() -> [&'static lists::ListSpec; 4] {
-    [&users::LIST, &groups::LIST, &clients::LIST, &api_keys::LIST]
+pub fn all_lists() -> [&'static lists::ListSpec; 6] {
+    [&users::LIST, &groups::LIST, &clients::LIST, &api_keys::LIST, &audit::LIST, &audit::LIST_OF_USER]
 }

@@ -18,10 +18,53 @@ pub struct ListSpec {
     pub search: &'static [&'static str],
     /// Sortable names and their columns.
     pub sort: &'static [(&'static str, &'static str)],
-    /// Names of boolean filters and their columns.
-    pub filters: &'static [(&'static str, &'static str)],
+    /// Names of filters.
+    pub filters: &'static [(&'static str, Filter)],
     /// The order without a sort; its last column must be unique.
     pub order: &'static str,
+}
+
+/// How a filter narrows a list. Values of one filter are OR-ed.
+#[derive(Clone, Copy, Debug)]
+pub enum Filter {
+    /// A boolean column.
+    Bool(&'static str),
+    /// A text column.
+    Text(&'static str),
+    /// Words, each with a condition of its own.
+    Words(&'static [(&'static str, &'static str)]),
+}
+
+impl Filter {
+    /// The condition for what was asked, if it narrows anything.
+    fn condition(self, request: &ListRequest, name: &str, params: &mut Vec<Value>) -> Option<String> {
+        let (_, values) = request.filters.iter().find(|(field, _)| field == name)?;
+        match self {
+            Self::Bool(column) => {
+                params.push(Value::from(request.bool_filter(name)?));
+                Some(format!("{column} = ${}", params.len()))
+            }
+            Self::Text(column) => {
+                let first = params.len() + 1;
+                params.extend(values.iter().map(|v| Value::from(v.as_str())));
+                let places: Vec<String> = (first..=params.len()).map(|n| format!("${n}")).collect();
+                Some(format!("{column} IN ({})", places.join(", ")))
+            }
+            Self::Words(words) => {
+                let wanted: Vec<&str> =
+                    words.iter().filter(|(word, _)| values.iter().any(|v| v == word)).map(|(_, c)| *c).collect();
+                (!wanted.is_empty()).then(|| format!("({})", wanted.join(" OR ")))
+            }
+        }
+    }
+
+    /// A value that narrows, for the test that prepares every statement.
+    fn sample(self) -> &'static str {
+        match self {
+            Self::Bool(_) | Self::Text(_) => "true",
+            Self::Words(words) => words.first().map_or("", |(word, _)| word),
+        }
+    }
 }
 
 struct Query {
@@ -41,11 +84,8 @@ impl ListSpec {
             let any: Vec<String> = self.search.iter().map(|c| format!("lower({c}) LIKE ${n} ESCAPE '\\'")).collect();
             conditions.push(format!("({})", any.join(" OR ")));
         }
-        for (name, column) in self.filters {
-            if let Some(wanted) = request.bool_filter(name) {
-                params.push(Value::from(wanted));
-                conditions.push(format!("{column} = ${}", params.len()));
-            }
+        for (name, filter) in self.filters {
+            conditions.extend(filter.condition(request, name, &mut params));
         }
         let conditions =
             if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
@@ -100,7 +140,10 @@ impl ListSpec {
                         let request = ListRequest {
                             sort: sort.clone().map(|s| (s, descending)),
                             search: search.clone(),
-                            filters: filters.iter().map(|(n, _)| ((*n).to_owned(), vec!["true".to_owned()])).collect(),
+                            filters: filters
+                                .iter()
+                                .map(|(n, f)| ((*n).to_owned(), vec![f.sample().to_owned()]))
+                                .collect(),
                             ..ListRequest::default()
                         };
                         let query = self.query(&request, base);

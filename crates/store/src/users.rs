@@ -4,7 +4,7 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
 
-use crate::lists::ListSpec;
+use crate::lists::{Filter, ListSpec};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 /// The columns of a user in the order of [`from_row`]; every query of users begins with them.
@@ -50,9 +50,9 @@ pub static LIST: ListSpec = ListSpec {
         ("disabled", "users.disabled"),
     ],
     filters: &[
-        ("emailVerified", "users.email_verified"),
-        ("isAdmin", "users.is_admin"),
-        ("disabled", "users.disabled"),
+        ("emailVerified", Filter::Bool("users.email_verified")),
+        ("isAdmin", Filter::Bool("users.is_admin")),
+        ("disabled", Filter::Bool("users.disabled")),
     ],
     order: "users.created_at, users.id",
 };

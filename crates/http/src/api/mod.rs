@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod application_configuration;
+pub mod audit_logs;
 pub mod custom_claims;
 pub mod dto;
 pub mod oidc_clients;

@@ -1,0 +1,61 @@
+//! A `User-Agent` in words (api.md §11.10).
+
+use woothee::parser::Parser;
+
+/// "Firefox on Linux", "Safari on iOS 17.4", "curl": the browser and the system, as far as they are said. Empty for an
+/// empty text.
+#[must_use]
+pub fn in_words(user_agent: &str) -> String {
+    let known = |text: &str| !text.is_empty() && text != "UNKNOWN";
+    let Some(found) = Parser::new().parse(user_agent).filter(|found| known(found.name)) else {
+        return product(user_agent);
+    };
+    let name = if found.name == "Internet Explorer" && user_agent.contains("Edg/") { "Edge" } else { found.name };
+    let system = match found.os {
+        "iPhone" | "iPad" | "iPod" => "iOS",
+        "Mac OSX" => "macOS",
+        other => other,
+    };
+    // Windows' name holds its version; browsers on macOS have told a fixed one for years.
+    let version = if matches!(system, "iOS" | "Android") && known(&found.os_version) {
+        format!(" {}", found.os_version)
+    } else {
+        String::new()
+    };
+    if known(system) { format!("{name} on {system}{version}") } else { name.to_owned() }
+}
+
+/// The name of the first product: `curl/8.5.0` is "curl".
+fn product(user_agent: &str) -> String {
+    let first = user_agent.split([' ', '/', '(']).next().unwrap_or_default();
+    first.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_known_browsers() {
+        for (text, words) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1",
+                "Safari on iOS 17.4",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+                "Chrome on Windows 10",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("", ""),
+            ("☃\u{0}/", "☃\u{0}"),
+        ] {
+            assert_eq!(in_words(text), words, "{text}");
+        }
+    }
+}

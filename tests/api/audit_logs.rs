@@ -1,0 +1,65 @@
+//! `/api/audit-logs` (api.md §19).
+
+use pid_tests::TestApp;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_sees_their_own_entries_and_an_admin_sees_all() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut tim = app.person("tim").await;
+    tim.sign_in().await.expect(200);
+    let own = tim.agent.get("/api/audit-logs?sort[column]=createdAt&sort[direction]=desc").await.expect(200).json();
+    let entry = &own["data"][0];
+    assert_eq!(entry["event"], "SIGN_IN");
+    assert_eq!(
+        entry,
+        &json!({
+            "id": entry["id"], "createdAt": entry["createdAt"], "event": "SIGN_IN", "ipAddress": "127.0.0.1",
+            "country": "Internal Network", "city": "LAN", "device": "", "userID": tim.id(), "username": "",
+            "actorUsername": "", "data": {}
+        })
+    );
+    let ids: Vec<_> = own["data"].as_array().unwrap().iter().map(|e| e["userID"].as_str().unwrap()).collect();
+    assert!(ids.iter().all(|id| *id == tim.id()), "{ids:?}");
+
+    tim.agent.get("/api/audit-logs/all").await.refused(403, "forbidden");
+    let passkeys = "/api/audit-logs/all?filters[event]=PASSKEY_ADDED&filters[location]=internal";
+    let all = admin.agent.get(passkeys).await.expect(200).json();
+    let names: Vec<_> = all["data"].as_array().unwrap().iter().map(|e| e["username"].as_str().unwrap()).collect();
+    assert_eq!(names, ["tim", "admin"]);
+    let none = admin.agent.get("/api/audit-logs/all?filters[location]=external").await.expect(200).json();
+    assert_eq!(none["data"], json!([]));
+    let found = admin.agent.get(&format!("{passkeys}&filters[userID]={}", tim.id())).await.expect(200).json();
+    assert_eq!(found["pagination"]["totalItems"], 1);
+    let people = admin.agent.get("/api/audit-logs/filters/users").await.expect(200).json();
+    assert_eq!(people[tim.id()], "tim");
+    assert_eq!(admin.agent.get("/api/audit-logs/filters/client-names").await.expect(200).json(), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_outlive_the_person() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let tim = app.person("tim").await;
+    app.script().delete(&format!("/api/users/{}", tim.id())).await.expect(204);
+    let all = admin.agent.get("/api/audit-logs/all?filters[event]=PASSKEY_ADDED&search=tim").await.expect(200).json();
+    assert_eq!(all["data"][0]["username"], "tim");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_hold_every_entry_once() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    app.person("tim").await;
+    let total = admin.agent.get("/api/audit-logs/all").await.expect(200).json()["pagination"]["totalItems"].clone();
+    let csv = admin.agent.get("/api/audit-logs/export").await.expect(200);
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    let lines: Vec<String> = csv.text().lines().map(str::to_owned).collect();
+    assert_eq!(lines[0], "id,createdAt,event,userID,username,actorUsername,ipAddress,country,city,device,data");
+    assert_eq!(json!(lines.len() - 1), total);
+    let ndjson = admin.agent.get("/api/audit-logs/export?format=ndjson").await.expect(200).text();
+    let first: serde_json::Value = serde_json::from_str(ndjson.lines().next().unwrap()).unwrap();
+    assert!(first["event"].is_string());
+    app.agent().get("/api/audit-logs/export").await.refused(401, "not_signed_in");
+}
