@@ -6,7 +6,8 @@ use woothee::parser::Parser;
 /// empty text.
 #[must_use]
 pub fn in_words(user_agent: &str) -> String {
-    let known = |text: &str| !text.is_empty() && text != "UNKNOWN";
+    // "HTTP Library" says less than the name of its product.
+    let known = |text: &str| !["", "UNKNOWN", "HTTP Library"].contains(&text);
     let Some(found) = Parser::new().parse(user_agent).filter(|found| known(found.name)) else {
         return product(user_agent);
     };
