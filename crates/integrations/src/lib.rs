@@ -1,6 +1,7 @@
-//! The outside world: pictures that come in, what a browser says of itself. Mail, directories and fetched documents
+//! The outside world: pictures that come in, requests that go out, what a browser says of itself. Mail and directories
 //! will live here too.
 
 pub mod device;
+pub mod fetch;
 pub mod images;
 mod svg;
