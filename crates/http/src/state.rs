@@ -8,6 +8,7 @@ use pid_core::settings::Settings;
 use pid_core::{Seed, Timestamp};
 use pid_flows::env::{Env, Snapshot};
 use pid_flows::keys::{KeySealer, load_snapshot};
+use pid_integrations::fetch::Fetcher;
 use pid_jose::KeySet;
 use pid_store::Db;
 
@@ -50,6 +51,7 @@ struct Inner {
     limiter: Limiter,
     proxies: Proxies,
     sealer: KeySealer,
+    fetcher: Fetcher,
     documents: DocumentCache,
     set_up: AtomicBool,
     seen: Seen,
@@ -65,6 +67,7 @@ impl App {
         limiter: Limiter,
         proxies: Proxies,
         sealer: KeySealer,
+        fetcher: Fetcher,
     ) -> Self {
         Self(Arc::new(Inner {
             db,
@@ -74,6 +77,7 @@ impl App {
             limiter,
             proxies,
             sealer,
+            fetcher,
             documents: DocumentCache::default(),
             set_up: AtomicBool::new(false),
             seen: Seen::default(),
@@ -147,6 +151,11 @@ impl App {
     /// What seals private keys.
     pub fn sealer(&self) -> &KeySealer {
         &self.0.sealer
+    }
+
+    /// The outbound HTTP client.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.0.fetcher
     }
 
     /// The general limiter.

@@ -16,6 +16,7 @@ use pid_http::middleware::client_ip::Proxies;
 use pid_http::middleware::limit::Limiter;
 use pid_http::router::router;
 use pid_http::state::{App, Clock, seed};
+use pid_integrations::fetch::{Fetcher, Guard};
 use pid_jose::Alg;
 use pid_store::{Db, OpenError, Options, Target, instance, passkeys, users};
 use tokio::net::TcpListener;
@@ -116,7 +117,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let snapshot = db.read(move |tx| keys::load_snapshot(tx, &load_sealer, now)).await?;
     let limiter = if config.rate_limiting { Limiter::new() } else { Limiter::off() };
     let proxies = Proxies { trusted: config.trusted_proxies.clone(), platform_header: config.platform_header.clone() };
-    let app = App::new(db, env, clock, snapshot, limiter, proxies, sealer);
+    let guard = Guard { allowed: config.allowed_targets.clone(), denied: config.denied_targets.clone() };
+    let app = App::new(db, env, clock, snapshot, limiter, proxies, sealer, Fetcher::new(guard));
 
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })?;

@@ -53,6 +53,8 @@ pub const VARIABLES: &[Variable] = &[
     v("TRUSTED_PLATFORM", "header name", "", "A header that names the client's address and wins, like CF-Connecting-IP."),
     v("ALLOW_INSECURE_CALLBACK_URLS", "boolean", "true", "Whether http callback URLs are accepted beyond the own machine."),
     v("DISABLE_RATE_LIMITING", "boolean", "false", "Turns off all limits, those against guessing included."),
+    v("ALLOWED_PRIVATE_TARGETS", "list of addresses and CIDRs", "", "Addresses that the server may call although they are private and somebody other than an administrator named them (or though they are link-local)."),
+    v("DENIED_TARGETS", "list of addresses and CIDRs", "", "Addresses that the server never calls, whoever named them. Stronger than ALLOWED_PRIVATE_TARGETS."),
     v("AUDIT_LOG_RETENTION_DAYS", "number", "90", "How long audit entries are kept."),
 ];
 
@@ -85,6 +87,10 @@ pub struct Config {
     pub allow_insecure_callbacks: bool,
     /// `DISABLE_RATE_LIMITING`.
     pub rate_limiting: bool,
+    /// `ALLOWED_PRIVATE_TARGETS`.
+    pub allowed_targets: Vec<IpNet>,
+    /// `DENIED_TARGETS`.
+    pub denied_targets: Vec<IpNet>,
     /// `AUDIT_LOG_RETENTION_DAYS`.
     pub audit_days: i64,
 }
@@ -250,6 +256,8 @@ impl Config {
             platform_header,
             allow_insecure_callbacks: r.flag("ALLOW_INSECURE_CALLBACK_URLS"),
             rate_limiting: !r.flag("DISABLE_RATE_LIMITING"),
+            allowed_targets: targets(&mut r, "ALLOWED_PRIVATE_TARGETS"),
+            denied_targets: targets(&mut r, "DENIED_TARGETS"),
             audit_days: r.number("AUDIT_LOG_RETENTION_DAYS", "from 1", |n: &i64| *n > 0),
         };
         if r.errors.is_empty() { Ok(config) } else { Err(r.errors) }
@@ -270,16 +278,23 @@ fn proxies(r: &mut Reader<'_>) -> Vec<IpNet> {
         let everybody = [IpNet::default(), IpNet::V6(ipnet::Ipv6Net::default())];
         return if all { everybody.to_vec() } else { Vec::new() };
     }
+    networks(r, "TRUST_PROXY", &text, "true, false, or a list of IP addresses and CIDRs")
+}
+
+fn networks(r: &mut Reader<'_>, name: &str, text: &str, wanted: &str) -> Vec<IpNet> {
     let mut out = Vec::new();
     for entry in text.split(',').map(str::trim).filter(|e| !e.is_empty()) {
         match entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from)) {
             Ok(net) => out.push(net),
-            Err(_) => r.errors.push(format!(
-                "TRUST_PROXY must be true, false, or a list of IP addresses and CIDRs; \"{entry}\" is neither."
-            )),
+            Err(_) => r.errors.push(format!("{name} must be {wanted}; \"{entry}\" is none.")),
         }
     }
     out
+}
+
+fn targets(r: &mut Reader<'_>, name: &str) -> Vec<IpNet> {
+    let text = r.text(name).unwrap_or_default();
+    networks(r, name, &text, "a list of IP addresses and CIDRs")
 }
 
 /// `docs/configuration.md`.
@@ -349,9 +364,10 @@ mod tests {
             ("LOG_LEVEL", "loud"),
             ("TRUSTED_PLATFORM", "not a header"),
             ("HOST", "example.com"),
+            ("DENIED_TARGETS", "10.0.0.0/8, nas.local"),
         ])
         .unwrap_err();
-        assert_eq!(errors.len(), 9, "{errors:#?}");
+        assert_eq!(errors.len(), 10, "{errors:#?}");
         assert!(errors.iter().all(|e| e.ends_with('.') && !e.contains("short\"")));
     }
 
