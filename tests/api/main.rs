@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
 mod api_keys;
+mod apis;
 mod audit_logs;
 mod setup;

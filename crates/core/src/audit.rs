@@ -59,6 +59,14 @@ pub enum Event {
     ClientSecretDeleted,
     /// The application configuration was changed.
     ConfigurationUpdated,
+    /// An API was made.
+    ApiCreated,
+    /// An API or its permissions were changed.
+    ApiUpdated,
+    /// An API was deleted.
+    ApiDeleted,
+    /// What a client may ask of an API was changed.
+    ApiAccessChanged,
     /// An API key was made.
     ApiKeyCreated,
     /// An expired API key got a new value.
@@ -123,6 +131,10 @@ impl Event {
             Self::ClientSecretCreated => "CLIENT_SECRET_CREATED",
             Self::ClientSecretDeleted => "CLIENT_SECRET_DELETED",
             Self::ConfigurationUpdated => "CONFIGURATION_UPDATED",
+            Self::ApiCreated => "API_CREATED",
+            Self::ApiUpdated => "API_UPDATED",
+            Self::ApiDeleted => "API_DELETED",
+            Self::ApiAccessChanged => "API_ACCESS_CHANGED",
             Self::ApiKeyCreated => "API_KEY_CREATED",
             Self::ApiKeyRenewed => "API_KEY_RENEWED",
             Self::ApiKeyDeleted => "API_KEY_DELETED",

@@ -79,6 +79,14 @@ id!(
     SessionId
 );
 id!(
+    /// A protected API. UUID.
+    ApiId
+);
+id!(
+    /// A permission of an API. UUID.
+    PermissionId
+);
+id!(
     /// An API key. UUID.
     ApiKeyId
 );

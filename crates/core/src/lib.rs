@@ -4,6 +4,7 @@
 //! come in as values ([`Timestamp`], [`Seed`]), so every rule can be tested in microseconds.
 
 pub mod api_keys;
+pub mod apis;
 pub mod audit;
 pub mod claims;
 pub mod clients;
@@ -21,6 +22,6 @@ pub mod validate;
 
 pub use ctx::Ctx;
 pub use entropy::{Entropy, Seed};
-pub use ids::{ApiKeyId, ClientId, GrantId, GroupId, InteractionId, PasskeyId, SessionId, UserId};
+pub use ids::{ApiId, ApiKeyId, ClientId, GrantId, GroupId, InteractionId, PasskeyId, PermissionId, SessionId, UserId};
 pub use time::Timestamp;
 pub use validate::{FieldCode, FieldError, Fields};

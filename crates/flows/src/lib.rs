@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod apis;
 pub mod audit;
 pub mod authorize;
 pub mod budget;

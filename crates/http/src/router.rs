@@ -76,6 +76,18 @@ fn management() -> Router<App> {
         .route("/api/api-keys", get(api::api_keys::list).post(api::api_keys::create))
         .route("/api/api-keys/{id}", delete(api::api_keys::delete))
         .route("/api/api-keys/{id}/renew", post(api::api_keys::renew))
+        .route("/api/apis", get(api::apis::list).post(api::apis::create))
+        .route(
+            "/api/apis/{id}",
+            get(api::apis::get).put(api::apis::replace).patch(api::apis::patch).delete(api::apis::delete),
+        )
+        .route("/api/apis/{id}/permissions", put(api::apis::set_permissions))
+        .route("/api/apis/{id}/cimd-access", put(api::apis::set_cimd_access))
+        .route("/api/apis/{id}/clients", get(api::apis::clients))
+        .route("/api/apis/{id}/assignable-clients", get(api::apis::assignable_clients))
+        .route("/api/apis/{id}/clients/{client}", put(api::apis::set_access).delete(api::apis::remove_access))
+        .route("/api/api-access/{client}/apis", get(api::apis::of_client))
+        .route("/api/api-access/{client}/assignable-apis", get(api::apis::assignable))
         .route("/api/audit-logs", get(api::audit_logs::list_own))
         .route("/api/audit-logs/all", get(api::audit_logs::list_all))
         .route("/api/audit-logs/export", get(api::audit_logs::export))

@@ -33,6 +33,7 @@ macro_rules! families {
 
 families! {
     api_keys,
+    apis,
     audit,
     budgets,
     claims,
@@ -53,6 +54,17 @@ families! {
 }
 
 /// Every list, whose statements are assembled.
-pub fn all_lists() -> [&'static lists::ListSpec; 6] {
-    [&users::LIST, &groups::LIST, &clients::LIST, &api_keys::LIST, &audit::LIST, &audit::LIST_OF_USER]
+pub fn all_lists() -> Vec<&'static lists::ListSpec> {
+    vec![
+        &users::LIST,
+        &groups::LIST,
+        &clients::LIST,
+        &api_keys::LIST,
+        &audit::LIST,
+        &audit::LIST_OF_USER,
+        &apis::LIST,
+        &apis::ASSIGNABLE,
+        &apis::CLIENTS,
+        &apis::ASSIGNABLE_CLIENTS,
+    ]
 }

@@ -1,6 +1,7 @@
 //! The management API: one file per resource (api.md).
 
 pub mod api_keys;
+pub mod apis;
 pub mod application_configuration;
 pub mod audit_logs;
 pub mod custom_claims;
