@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
 mod looks;
+mod relying_party;
 mod stage;
+mod walk;
 mod ways;

@@ -236,6 +236,18 @@ impl Context {
         self.storage("Storage.clearCookies", json!({})).await.map(drop)
     }
 
+    /// Forgets the cookies of one host.
+    ///
+    /// # Errors
+    /// When Chromium does not answer.
+    pub async fn clear_cookies_of(&self, url: &str) -> Result<(), Error> {
+        let host = url::Url::parse(url).ok().and_then(|u| u.host_str().map(str::to_owned));
+        let all = self.cookies().await?;
+        self.clear_cookies().await?;
+        let kept: Vec<_> = all.into_iter().filter(|c| c["domain"].as_str() != host.as_deref()).collect();
+        self.storage("Storage.setCookies", json!({ "cookies": kept })).await.map(drop)
+    }
+
     /// Grants permissions by CDP's names, for example `clipboardReadWrite` and `clipboardSanitizedWrite` to pages that
     /// have a copy button.
     ///
