@@ -4,4 +4,5 @@
 mod api_keys;
 mod apis;
 mod audit_logs;
+mod authorized_clients;
 mod setup;

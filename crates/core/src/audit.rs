@@ -59,6 +59,8 @@ pub enum Event {
     ClientSecretDeleted,
     /// The application configuration was changed.
     ConfigurationUpdated,
+    /// A person withdrew their consent from a client.
+    ConsentWithdrawn,
     /// An API was made.
     ApiCreated,
     /// An API or its permissions were changed.
@@ -131,6 +133,7 @@ impl Event {
             Self::ClientSecretCreated => "CLIENT_SECRET_CREATED",
             Self::ClientSecretDeleted => "CLIENT_SECRET_DELETED",
             Self::ConfigurationUpdated => "CONFIGURATION_UPDATED",
+            Self::ConsentWithdrawn => "CONSENT_WITHDRAWN",
             Self::ApiCreated => "API_CREATED",
             Self::ApiUpdated => "API_UPDATED",
             Self::ApiDeleted => "API_DELETED",

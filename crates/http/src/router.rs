@@ -76,6 +76,11 @@ fn management() -> Router<App> {
         .route("/api/api-keys", get(api::api_keys::list).post(api::api_keys::create))
         .route("/api/api-keys/{id}", delete(api::api_keys::delete))
         .route("/api/api-keys/{id}/renew", post(api::api_keys::renew))
+        .route("/api/oidc/clients/{id}/preview/{user}", get(api::authorized_clients::preview_claims))
+        .route("/api/oidc/users/me/clients", get(api::authorized_clients::usable))
+        .route("/api/oidc/users/me/authorized-clients", get(api::authorized_clients::own))
+        .route("/api/oidc/users/me/authorized-clients/{client}", delete(api::authorized_clients::withdraw))
+        .route("/api/oidc/users/{id}/authorized-clients", get(api::authorized_clients::of))
         .route("/api/apis", get(api::apis::list).post(api::apis::create))
         .route(
             "/api/apis/{id}",

@@ -35,6 +35,7 @@ families! {
     api_keys,
     apis,
     audit,
+    authorized_clients,
     budgets,
     claims,
     clients,
@@ -66,5 +67,7 @@ pub fn all_lists() -> Vec<&'static lists::ListSpec> {
         &apis::ASSIGNABLE,
         &apis::CLIENTS,
         &apis::ASSIGNABLE_CLIENTS,
+        &authorized_clients::USABLE,
+        &authorized_clients::AUTHORIZED,
     ]
 }

@@ -7,6 +7,7 @@ use pid_core::groups::Group;
 use pid_core::list::Page;
 use pid_core::users::User;
 use pid_flows::groups::GroupDetails;
+use pid_store::authorized_clients::PersonalClient;
 use pid_store::protocol::ProtocolClient;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -156,6 +157,21 @@ impl ClientMetaDto {
 
 impl From<ProtocolClient> for ClientMetaDto {
     fn from(c: ProtocolClient) -> Self {
+        Self {
+            id: c.id.into_string(),
+            name: c.name,
+            description: c.description,
+            has_logo: c.has_logo,
+            has_dark_logo: c.has_dark_logo,
+            launch_url: c.launch_url,
+            requires_reauthentication: c.requires_reauthentication,
+            client_type: c.client_type,
+        }
+    }
+}
+
+impl From<PersonalClient> for ClientMetaDto {
+    fn from(c: PersonalClient) -> Self {
         Self {
             id: c.id.into_string(),
             name: c.name,

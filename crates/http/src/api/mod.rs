@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod apis;
 pub mod application_configuration;
 pub mod audit_logs;
+pub mod authorized_clients;
 pub mod custom_claims;
 pub mod dto;
 pub mod oidc_clients;
