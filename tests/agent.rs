@@ -135,6 +135,17 @@ impl Reply {
         reply
     }
 
+    /// Demands `validation_failed` for exactly these fields, each as `name code` (api.md §5.2).
+    pub fn invalid(self, fields: &[&str]) -> Self {
+        let reply = self.refused(400, "validation_failed");
+        let body = reply.json();
+        let found = body["details"]["fields"].as_array().unwrap_or_else(|| panic!("{}: {body}", reply.asked));
+        let found: Vec<String> =
+            found.iter().map(|f| format!("{} {}", f["field"].as_str().unwrap(), f["code"].as_str().unwrap())).collect();
+        assert_eq!(found, fields, "{}: {body}", reply.asked);
+        reply
+    }
+
     /// Demands an error of RFC 6749 §5.2.
     pub fn oauth_error(self, status: u16, error: &str) -> Self {
         let reply = self.expect(status);
@@ -153,6 +164,21 @@ impl Reply {
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{}: {e}: {}", self.asked, self.text()))
+    }
+
+    /// The `id` of the JSON body.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let body = self.json();
+        body["id"].as_str().unwrap_or_else(|| panic!("{}: {body}", self.asked)).to_owned()
+    }
+
+    /// The strong ETag.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        let tag = self.header("etag").unwrap_or_else(|| panic!("{}: no ETag", self.asked));
+        assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{}: {tag}", self.asked);
+        tag.to_owned()
     }
 
     /// A header's value.

@@ -6,3 +6,5 @@ mod apis;
 mod audit_logs;
 mod authorized_clients;
 mod setup;
+mod users;
+mod users_me;

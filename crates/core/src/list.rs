@@ -41,12 +41,12 @@ impl ListRequest {
                 },
                 "sort[column]" => column = Some(value.to_owned()),
                 "sort[direction]" => descending = value.trim().eq_ignore_ascii_case("desc"),
-                "search" if !value.is_empty() => out.search = Some(value.chars().take(200).collect()),
+                "search" if !value.is_empty() => out.search = Some(plain(value).take(200).collect()),
                 _ => {
                     if let Some(rest) = name.strip_prefix("filters[")
                         && let Some((field, _)) = rest.split_once(']')
                     {
-                        let value = value.trim().to_owned();
+                        let value: String = plain(value.trim()).collect();
                         let known = out.filters.iter().position(|(f, _)| f == field);
                         match known {
                             Some(i) if out.filters[i].1.len() < 100 => out.filters[i].1.push(value),
@@ -80,6 +80,11 @@ impl ListRequest {
         let page = self.page.min(Page::<()>::pages(total, self.limit));
         (page, (page - 1) * self.limit)
     }
+}
+
+/// Text without NULs, which no stored text has.
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| *c != '\0')
 }
 
 /// One page of a list.

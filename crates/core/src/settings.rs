@@ -16,8 +16,8 @@ pub enum Rule {
     Number,
     /// 1–30 characters.
     Name,
-    /// Not empty.
-    NotEmpty,
+    /// A path of this site (security case 12); the protocol crate knows which are.
+    LocalPath,
     /// An e-mail address, or empty.
     Email,
     /// One of these.
@@ -79,7 +79,7 @@ impl Setting {
 pub const SETTINGS: &[Setting] = &[
     s("appName", "Pocket ID", Rule::Name).public().required(),
     s("sessionDuration", "60", Rule::Number).required(),
-    s("homePageUrl", "/settings/account", Rule::NotEmpty).public().required(),
+    s("homePageUrl", "/settings/account", Rule::LocalPath).public().required(),
     s("emailsVerified", "false", Rule::Bool).required(),
     s("accentColor", "default", Rule::Any).public(),
     s("disableAnimations", "false", Rule::Bool).public().required(),
@@ -229,7 +229,7 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
         return;
     }
     match setting.rule {
-        Rule::Any | Rule::NotEmpty => {
+        Rule::Any | Rule::LocalPath => {
             if value.len() > 8192 {
                 fields.refuse(key, FieldCode::TooLong, "must have at most 8192 bytes");
             }

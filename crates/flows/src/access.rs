@@ -98,6 +98,7 @@ impl Credentials {
         if let Some((session, user)) = self.live_session(tx, now)? {
             return Ok(SignedIn { user: enabled(user)?, session: Some(session) });
         }
+        self.not_disabled(tx, now)?;
         let (user, scopes) = self.api_key_user(tx, now)?.ok_or_else(|| Error::new(Code::NotSignedIn))?;
         let user = enabled(user)?;
         if !self.purpose.is_within(&scopes) {
@@ -108,11 +109,11 @@ impl Credentials {
 
     /// Checks for a person with a browser session; an API key is refused as such.
     pub fn session_user(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SessionUser, Error> {
-        match self.live_session(tx, now)? {
-            Some((session, user)) => Ok(SessionUser { user: enabled(user)?, session }),
-            None if self.api_key.is_some() => Err(Error::new(Code::ApiKeyAuthNotAllowed)),
-            None => Err(Error::new(Code::NotSignedIn)),
+        if let Some((session, user)) = self.live_session(tx, now)? {
+            return Ok(SessionUser { user: enabled(user)?, session });
         }
+        self.not_disabled(tx, now)?;
+        Err(Error::new(if self.api_key.is_some() { Code::ApiKeyAuthNotAllowed } else { Code::NotSignedIn }))
     }
 
     /// Checks for an administrator.
@@ -145,6 +146,13 @@ impl Credentials {
         } else {
             Err(Error { code: Code::ReauthenticationRequired, ..forbid_enrol(s.began_by.may_enrol()) })
         }
+    }
+
+    /// Disabling ends all sessions; whoever still holds the cookie of one is told why (api.md §10.4).
+    fn not_disabled(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<(), Error> {
+        let Some(cookie) = &self.session else { return Ok(()) };
+        let disabled = sessions::is_of_disabled(tx, &sha256(cookie.expose().as_bytes()), now)?;
+        if disabled { Err(Error::new(Code::UserDisabled)) } else { Ok(()) }
     }
 
     fn live_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<(Session, User)>, Error> {

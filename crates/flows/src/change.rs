@@ -22,36 +22,32 @@ impl<T: Serialize + DeserializeOwned + Clone> Change<T> {
             Self::Replace(new) => return Ok(new.clone()),
             Self::Merge(patch) => patch,
         };
-        let Value::Object(mut state) = serde_json::to_value(current).map_err(Error::internal)? else {
-            return Err(Error::internal("a resource is no object"));
-        };
-        for (name, value) in patch {
-            match value {
-                Value::Null => {
-                    state.remove(name);
-                }
-                // Only nested objects merge; there is one, `credentials`, and it has one member.
-                Value::Object(inner) => {
-                    let nested = state.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
-                    if let Value::Object(nested) = nested {
-                        for (k, v) in inner {
-                            if v.is_null() {
-                                nested.remove(k)
-                            } else {
-                                nested.insert(k.clone(), v.clone())
-                            };
-                        }
-                    } else {
-                        *nested = value.clone();
-                    }
-                }
-                value => {
-                    state.insert(name.clone(), value.clone());
-                }
-            }
-        }
-        serde_json::from_value(Value::Object(state))
+        let mut state = serde_json::to_value(current).map_err(Error::internal)?;
+        merge_object(&mut state, patch);
+        serde_json::from_value(state)
             .map_err(|e| Error::with(Code::InvalidRequestBody, format!("The patch can't be used: {e}")))
+    }
+}
+
+/// RFC 7396 §2.
+fn merge(target: &mut Value, patch: &Value) {
+    match patch {
+        Value::Object(patch) => merge_object(target, patch),
+        other => *target = other.clone(),
+    }
+}
+
+fn merge_object(target: &mut Value, patch: &Map<String, Value>) {
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use pid_store::{ReadTx, WriteTx, claims, groups, users};
 use crate::access::Admin;
 use crate::{Code, Error, audit};
 
-/// Checks a list: repeated keys first, then reserved ones, then the values' lengths.
+/// Checks a list: the shape of each claim, then repeated keys, then reserved ones (api.md §15.2).
 pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
     let refuse = |code: Code, field: FieldCode, key: &str| {
         let message = if code == Code::ReservedClaim { "is reserved" } else { "is given twice" };
@@ -18,15 +18,10 @@ pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
             ..Error::with(code, format!("The claim \"{key}\" {message}")).detail("key", key)
         }
     };
-    for (i, claim) in list.iter().enumerate() {
-        if list[..i].iter().any(|c| c.key == claim.key) {
-            return Err(refuse(Code::DuplicateClaim, FieldCode::Duplicate, &claim.key));
-        }
+    if list.len() > 200 {
+        return Err(Error::field("key", FieldCode::TooLong, "may be given at most 200 times"));
     }
     for claim in list {
-        if is_reserved(&claim.key) {
-            return Err(refuse(Code::ReservedClaim, FieldCode::Reserved, &claim.key));
-        }
         let mut fields = Fields::new();
         fields.length("key", &claim.key, 1, 255);
         if claim.value.is_empty() {
@@ -36,8 +31,13 @@ pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
         }
         fields.finish()?;
     }
-    if list.len() > 200 {
-        return Err(Error::field("key", FieldCode::TooLong, "may be given at most 200 times"));
+    for (i, claim) in list.iter().enumerate() {
+        if list[..i].iter().any(|c| c.key == claim.key) {
+            return Err(refuse(Code::DuplicateClaim, FieldCode::Duplicate, &claim.key));
+        }
+    }
+    if let Some(claim) = list.iter().find(|claim| is_reserved(&claim.key)) {
+        return Err(refuse(Code::ReservedClaim, FieldCode::Reserved, &claim.key));
     }
     Ok(())
 }

@@ -144,6 +144,13 @@ fn check(input: &ClientInput) -> Result<(), Error> {
     if input.credentials.federated_identities.len() > 50 {
         fields.refuse("credentials", FieldCode::TooLong, "must have at most 50 federated identities");
     }
+    for (name, url) in [("logoUrl", &input.logo_url), ("darkLogoUrl", &input.dark_logo_url)] {
+        let good =
+            |url: &str| url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        if url.as_deref().is_some_and(|url| !good(url)) {
+            fields.refuse(name, FieldCode::InvalidValue, "must be an address like https://app.example.com/logo.png");
+        }
+    }
     fields.finish()?;
     if input.logo_url.is_some() || input.dark_logo_url.is_some() {
         return Err(Error::with(
@@ -258,7 +265,7 @@ pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &ClientInput) -
     details(tx, client)
 }
 
-/// Changes a client. Lifting the group restriction clears the allowed groups; becoming public drops the secrets.
+/// Changes a client. Lifting the group restriction clears the allowed groups. Secrets and logos stay.
 pub fn update(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
@@ -276,9 +283,6 @@ pub fn update(
     clients::update(tx, &next, ctx.now)?;
     if !next.is_group_restricted {
         groups::disallow_all(tx, id)?;
-    }
-    if next.is_public {
-        clients::delete_secrets(tx, id)?;
     }
     record(tx, ctx, admin, Event::ClientUpdated, &next)?;
     details(tx, find(tx, id)?)

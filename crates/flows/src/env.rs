@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pid_core::settings::Settings;
 use pid_jose::KeySet;
+use pid_store::instance::Cached;
 
 /// `APP_URL` in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,13 @@ pub struct Snapshot {
     pub keys: Arc<KeySet>,
     /// The version rows this snapshot was read at.
     pub versions: Vec<(String, i64)>,
+}
+
+impl Snapshot {
+    /// The version of a cached family; 0 if it was never changed.
+    pub fn version(&self, what: Cached) -> i64 {
+        self.versions.iter().find(|(name, _)| name == what.name()).map_or(0, |(_, version)| *version)
+    }
 }
 
 #[cfg(test)]

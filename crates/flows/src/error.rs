@@ -185,7 +185,11 @@ impl Error {
     /// Refused fields as one `validation_failed`.
     pub fn fields(fields: Vec<FieldError>) -> Self {
         let text: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect();
-        Self { fields, ..Self::with(Code::ValidationFailed, text.join(", ")) }
+        let text = text.join(", ");
+        // The envelope's text begins with a capital (api.md §5.1).
+        let mut letters = text.chars();
+        let text = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text);
+        Self { fields, ..Self::with(Code::ValidationFailed, text) }
     }
 
     /// One refused field.
@@ -213,6 +217,7 @@ impl From<StoreError> for Error {
                 tracing::warn!(%error, "the store is not available");
                 Self::new(Code::Unavailable)
             }
+            StoreError::NulCharacter => Self::with(Code::InvalidRequestBody, "Text must not contain NUL characters"),
             other => Self::internal(other),
         }
     }

@@ -10,7 +10,7 @@ use pid_core::sessions::{BeganBy, Session};
 use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::nfc;
-use pid_core::{Ctx, Fields, PasskeyId, Timestamp, UserId};
+use pid_core::{Ctx, Entropy, Fields, PasskeyId, Timestamp, UserId};
 use pid_store::passkeys::{self, Ceremony, Challenge, Passkey};
 use pid_store::{ReadTx, StoreError, WriteTx, sessions, users};
 use pid_webauthn::{
@@ -21,7 +21,7 @@ use crate::access::{Admin, MayEnrol, SessionUser, SignedIn};
 use crate::budget::{PASSKEY_LOGIN, REAUTHENTICATE, address_subject};
 use crate::env::Env;
 use crate::login_codes::SignInAt;
-use crate::sessions::{NewSession, begin};
+use crate::sessions::{NewSession, begin, renew};
 use crate::{Code, Error, audit};
 
 /// How long a ceremony may take, seconds.
@@ -262,7 +262,8 @@ pub fn login_finish(
     Ok(Ok((user, session)))
 }
 
-/// Proves again who is signed in, with one of their own passkeys. Gives the value of the proof's cookie.
+/// Proves again who is signed in, with one of their own passkeys. Gives the value of the proof's cookie, and the session
+/// under a new cookie.
 pub fn reauthenticate(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
@@ -271,7 +272,7 @@ pub fn reauthenticate(
     browser: &Secret,
     body: &[u8],
     limited: bool,
-) -> Result<Attempt<Secret>, Error> {
+) -> Result<Attempt<(Secret, NewSession)>, Error> {
     let subject = address_subject(&ctx.ip_address);
     if limited {
         REAUTHENTICATE.check(tx, &subject, ctx.now)?;
@@ -285,7 +286,9 @@ pub fn reauthenticate(
         }
         return Ok(Err(error));
     }
-    Ok(Ok(give_proof(tx, ctx, who.session(), ctx.now)?))
+    let entropy = ctx.entropy();
+    let proof = give_proof(tx, &entropy, who.session(), ctx.now, ctx.now)?;
+    Ok(Ok((proof, renew(tx, ctx, &entropy, who.session())?)))
 }
 
 /// Without an assertion, a passkey sign-in of at most a minute ago is the proof (oidc.md §5.1).
@@ -293,14 +296,20 @@ pub fn reauthenticate_by_session(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser)
     let session = who.session();
     if session.began_by == BeganBy::Passkey && ctx.now.secs_since(session.auth_time) <= 60 {
         // The proof is as old as the sign-in: it can't stand for a ceremony inside a later interaction.
-        return give_proof(tx, ctx, session, session.auth_time);
+        return give_proof(tx, &ctx.entropy(), session, session.auth_time, ctx.now);
     }
     Err(Error::new(Code::ReauthenticationRequired))
 }
 
-fn give_proof(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session, at: Timestamp) -> Result<Secret, Error> {
-    let token = ctx.entropy().token();
-    let expires_at = ctx.now.plus_secs(REAUTHENTICATION_SECS);
+fn give_proof(
+    tx: &WriteTx<'_>,
+    entropy: &Entropy,
+    session: &Session,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Secret, Error> {
+    let token = entropy.token();
+    let expires_at = now.plus_secs(REAUTHENTICATION_SECS);
     sessions::insert_reauthentication(tx, &sha256(token.as_bytes()), session, at, expires_at)?;
     Ok(Secret::new(token))
 }
@@ -331,20 +340,33 @@ pub fn rename(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId, name:
     Ok(passkey)
 }
 
-/// Deletes one's own passkey, also the last one: the page warns, the API allows it (security case 59).
+/// Deletes one's own passkey, also the last one: the page warns, the API allows it (security case 59), save for the last
+/// administrator.
 pub fn delete_own(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId) -> Result<(), Error> {
     let user = &who.who().user().id;
     let passkey = find(tx, user, id)?;
+    keep_an_admin(tx, who.who().user())?;
     passkeys::delete(tx, id, user)?;
     record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, None)
 }
 
 /// Deletes another person's passkey.
 pub fn delete_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId, id: &PasskeyId) -> Result<(), Error> {
-    users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    let owner = users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
     let passkey = find(tx, user, id)?;
+    keep_an_admin(tx, &owner)?;
     passkeys::delete(tx, id, user)?;
     record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, Some(admin.user()))
+}
+
+/// Without their last passkey the last administrator could not sign in any more (security case 74).
+fn keep_an_admin(tx: &ReadTx<'_>, owner: &User) -> Result<(), Error> {
+    let is_last = owner.is_admin && !owner.disabled && !users::other_admin(tx, &owner.id)?;
+    if is_last && passkeys::by_user(tx, &owner.id)?.len() == 1 {
+        let message = "This is the last passkey of the last administrator. Add another passkey first";
+        return Err(Error::with(Code::LastAdmin, message));
+    }
+    Ok(())
 }
 
 fn find(tx: &ReadTx<'_>, user: &UserId, id: &PasskeyId) -> Result<Passkey, Error> {
@@ -355,7 +377,7 @@ fn find(tx: &ReadTx<'_>, user: &UserId, id: &PasskeyId) -> Result<Passkey, Error
 fn record(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    entropy: &pid_core::Entropy,
+    entropy: &Entropy,
     event: Event,
     passkey: &Passkey,
     actor: Option<&User>,

@@ -33,9 +33,8 @@ pub fn begin(
 ) -> Result<NewSession, Error> {
     if let Some(previous) = previous
         && let Some(old) = sessions::live_by_token(tx, &sha256(previous.expose().as_bytes()), ctx.now)?
-        && old.user_id == user.id
     {
-        // Same person: the new session takes over. Grants of the old one stay, they know it by id.
+        // The new session takes over the browser. Grants of the old one stay, they know it by id.
         sessions::end(tx, &old.id, ctx.now)?;
     }
     let cookie = entropy.token();
@@ -50,4 +49,12 @@ pub fn begin(
     };
     sessions::insert(tx, &session, &sha256(cookie.as_bytes()), &ctx.ip_address, &ctx.user_agent)?;
     Ok(NewSession { session, cookie: Secret::new(cookie), max_age_secs: session_minutes * 60 })
+}
+
+/// Gives a session a new cookie: after a step-up, what was known of the old one is worth nothing (security case 61).
+pub fn renew(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy, session: &Session) -> Result<NewSession, Error> {
+    let cookie = entropy.token();
+    sessions::rotate(tx, &session.id, &sha256(cookie.as_bytes()))?;
+    let max_age_secs = session.expires_at.secs_since(ctx.now).max(1);
+    Ok(NewSession { session: session.clone(), cookie: Secret::new(cookie), max_age_secs })
 }

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use pid_core::audit::Event;
-use pid_core::settings::{SETTINGS, Setting, Settings, check};
-use pid_core::{Ctx, Fields};
+use pid_core::settings::{Rule, SETTINGS, Setting, Settings, check};
+use pid_core::validate::nfc;
+use pid_core::{Ctx, FieldCode, Fields};
 use pid_oidc::redirect_uri::Pattern;
+use pid_oidc::return_path;
+use pid_store::instance::{self, Cached};
 use pid_store::{WriteTx, settings};
 
 use crate::access::Admin;
+use crate::change::check_version;
 use crate::{Code, Error, audit};
 
 /// What a secret shows once it is set. Sent back, it leaves the secret as it is; the original program shows the secret
@@ -37,7 +41,9 @@ pub fn update(
     admin: &Admin,
     values: &BTreeMap<String, Option<String>>,
     scope: Scope,
+    if_match: Option<i64>,
 ) -> Result<(), Error> {
+    check_version(if_match, instance::version(tx, Cached::Settings)?)?;
     let current = settings::load(tx)?;
     let mut fields = Fields::new();
     let mut changes = Vec::new();
@@ -52,17 +58,26 @@ pub fn update(
                 changes.push((setting.key, None));
                 continue;
             }
-            Some(Some(value)) => value.as_str(),
-            _ => "",
+            Some(Some(value)) if setting.rule == Rule::Name => nfc(value),
+            Some(Some(value)) => value.clone(),
+            _ => String::new(),
         };
         if setting.secret && value == MASK && !current.get(setting.key).is_empty() {
             continue;
         }
-        check(setting, value, |text| Pattern::parse(text).is_ok(), &mut fields);
+        check(setting, &value, |text| Pattern::parse(text).is_ok(), &mut fields);
+        if setting.rule == Rule::LocalPath && !value.is_empty() && return_path::check(&value).is_none() {
+            fields.refuse(
+                setting.key,
+                FieldCode::InvalidFormat,
+                "must be a path of this site, such as /settings/account",
+            );
+        }
         let is_default = value.is_empty() || value == setting.default;
         changes.push((setting.key, if is_default { None } else { Some(value) }));
     }
     fields.finish()?;
+    let changes: Vec<(&str, Option<&str>)> = changes.iter().map(|(key, value)| (*key, value.as_deref())).collect();
     settings::save(tx, &changes)?;
     let after = settings::load(tx)?;
     let changed: Vec<&str> =

@@ -109,6 +109,7 @@ pub fn complete(
     };
     user.display_name = user.full_name();
     users::insert(tx, &user).map_err(crate::error::unique_user)?;
+    crate::users::give_defaults(tx, ctx, settings, &user.id, &[])?;
     let session = begin(tx, ctx, &entropy, &user, BeganBy::Setup, None, None, settings.session_minutes())?;
     audit::record(tx, ctx, &entropy, Event::SetupCompleted, Some(&user.id), None, &[])?;
     Ok(Setup::Done(Box::new((user, session))))

@@ -3,6 +3,7 @@
 use pid_core::audit::Event;
 use pid_core::claims::CustomClaim;
 use pid_core::groups::Group;
+use pid_core::ids::STATIC_API_USER;
 use pid_core::list::{ListRequest, Page};
 use pid_core::settings::Settings;
 use pid_core::users::User;
@@ -80,6 +81,9 @@ fn check(input: &UserInput, settings: &Settings) -> Result<(), Error> {
     let mut fields = Fields::new();
     if !input.id.is_empty() && !pid_core::ids::is_uuid(&input.id) {
         fields.refuse("id", FieldCode::Uuid, "must be a UUID");
+    }
+    if input.id == STATIC_API_USER {
+        fields.refuse("id", FieldCode::Reserved, "belongs to the static API key");
     }
     fields.username("username", &input.username);
     match &input.email {
@@ -168,17 +172,28 @@ pub fn create(
         input,
     );
     users::insert(tx, &user).map_err(unique_user)?;
-    let default_groups = settings.default_group_ids();
-    let wanted = if input.user_group_ids.is_empty() { &default_groups } else { &input.user_group_ids };
-    for group in wanted {
-        groups::set_member(tx, &user.id, &GroupId::new(group.as_str()), true, ctx.now)?;
-    }
-    let default_claims = settings.default_claims();
-    crate::claims::check(&default_claims)?;
-    claims::set_of_user(tx, &user.id, &default_claims)?;
+    give_defaults(tx, ctx, settings, &user.id, &input.user_group_ids)?;
     let data = [("username", user.username.as_str())];
     audit::record(tx, ctx, &entropy, Event::UserCreated, Some(&user.id), Some(&admin.user().id), &data)?;
     details(tx, user)
+}
+
+/// Puts a new person into the wanted groups, or else the default ones, and gives them the default claims
+/// (api.md §13.3).
+pub(crate) fn give_defaults(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    id: &UserId,
+    wanted: &[String],
+) -> Result<(), Error> {
+    let default_groups = settings.default_group_ids();
+    for group in if wanted.is_empty() { &default_groups } else { wanted } {
+        groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
+    }
+    let default_claims = settings.default_claims();
+    crate::claims::check(&default_claims)?;
+    Ok(claims::set_of_user(tx, id, &default_claims)?)
 }
 
 fn merged(mut user: User, input: &UserInput) -> User {
@@ -227,7 +242,7 @@ pub fn update(
 
 /// Refuses what would leave no enabled administrator who can sign in (security case 74).
 fn keep_an_admin(tx: &ReadTx<'_>, current: &User, stays: bool) -> Result<(), Error> {
-    let counts = current.is_admin && !current.disabled && current.id.as_str() != pid_core::ids::STATIC_API_USER;
+    let counts = current.is_admin && !current.disabled && current.id.as_str() != STATIC_API_USER;
     if counts && !stays && !users::other_admin(tx, &current.id)? {
         return Err(Error::new(Code::LastAdmin));
     }

@@ -1,6 +1,7 @@
 //! What handlers take from a request: its context, credentials, JSON body, list options.
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::body::HttpBody as _;
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum_extra::extract::CookieJar;
 use http::request::Parts;
 use http::{HeaderMap, header};
@@ -8,9 +9,10 @@ use http_body_util::BodyExt as _;
 use pid_core::api_keys::Purpose;
 use pid_core::list::ListRequest;
 use pid_core::secret::Secret;
-use pid_core::{Ctx, Timestamp};
+use pid_core::{Ctx, FieldCode, Timestamp};
 use pid_flows::access::Credentials;
 use pid_flows::{Code, Error};
+use pid_store::ReadTx;
 use serde::de::DeserializeOwned;
 
 use crate::cookies;
@@ -55,6 +57,91 @@ fn authorization_value(headers: &HeaderMap) -> Option<String> {
     value.split_once(' ').map(|(_, rest)| rest.trim().to_owned())
 }
 
+/// An administrator's credentials, looked at before the body is: who may not write gets 401 or 403 whatever they sent
+/// (api.md §6.3), and a stranger's upload is not read. The rule checks again, inside its own transaction.
+pub struct AdminCreds(pub Credentials);
+
+/// As [`AdminCreds`], of anybody who is signed in.
+pub struct UserCreds(pub Credentials);
+
+/// As [`AdminCreds`], of anybody with a browser session.
+pub struct SessionCreds(pub Credentials);
+
+impl FromRequestParts<App> for AdminCreds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        checked(parts, app, |creds, tx, now| creds.admin(tx, now).map(drop)).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for UserCreds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        checked(parts, app, |creds, tx, now| creds.signed_in(tx, now).map(drop)).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for SessionCreds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        checked(parts, app, |creds, tx, now| creds.session_user(tx, now).map(drop)).await.map(Self)
+    }
+}
+
+async fn checked(
+    parts: &mut Parts,
+    app: &App,
+    check: fn(&Credentials, &ReadTx<'_>, Timestamp) -> Result<(), Error>,
+) -> Result<Credentials, ApiError> {
+    let Ok(Creds(creds)) = Creds::from_request_parts(parts, app).await;
+    let (seen, now) = (creds.clone(), app.clock().now());
+    app.db().read(move |tx| check(&seen, tx, now)).await?;
+    Ok(creds)
+}
+
+/// Parameters of the path. What is no text, or has a NUL in it, names nothing.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if parts.uri.path().contains("%00") {
+            return Err(Code::NotFound.into());
+        }
+        let path = extract::Path::<T>::from_request_parts(parts, app).await;
+        path.map(|found| Self(found.0)).map_err(|_| Code::NotFound.into())
+    }
+}
+
+/// Parameters of the query, each given once.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let query = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default());
+        query.map(Self).map_err(|e| {
+            Error::with(Code::ValidationFailed, format!("The parameters of the address can't be used: {e}")).into()
+        })
+    }
+}
+
+/// A body as it came, of at most [`JSON_LIMIT`] bytes.
+pub struct Raw(pub bytes::Bytes);
+
+impl FromRequest<App> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        limited_body(request, JSON_LIMIT).await.map(Self)
+    }
+}
+
 /// The largest JSON body, bytes.
 pub const JSON_LIMIT: usize = 1024 * 1024;
 
@@ -67,12 +154,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
-        let value = json_value(request).await?;
-        let value = match without_nulls(value) {
-            serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
-            value => value,
-        };
-        serde_json::from_value(value).map(Json).map_err(|e| invalid_body(&e))
+        from_value(json_value(request).await?).map(Self)
     }
 }
 
@@ -90,15 +172,34 @@ impl FromRequest<App> for MergePatch {
     }
 }
 
+fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+    let value = match without_nulls(value) {
+        serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
+        value => value,
+    };
+    serde_json::from_value(value).map_err(|e| invalid_body(&e))
+}
+
 fn invalid_body(cause: &dyn std::fmt::Display) -> ApiError {
     // serde's texts name fields and types, never values of other people.
     Error::with(Code::InvalidRequestBody, format!("The request body can't be used: {cause}")).into()
 }
 
-/// Reads a JSON body that was taken as bytes, by the rules of [`Json`].
-pub fn json_bytes<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
-    must_be_json(headers)?;
-    serde_json::from_value(without_nulls(first_value(bytes)?)).map_err(|e| invalid_body(&e))
+/// A JSON body by the rules of [`Json`], or none at all, whatever its content type.
+pub struct JsonOrNothing<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for JsonOrNothing<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        let is_json = must_be_json(request.headers());
+        let bytes = limited_body(request, JSON_LIMIT).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        is_json?;
+        from_value(first_value(&bytes)?).map(Self)
+    }
 }
 
 async fn json_value(request: Request) -> Result<serde_json::Value, ApiError> {
@@ -129,6 +230,10 @@ fn first_value(bytes: &[u8]) -> Result<serde_json::Value, ApiError> {
 
 /// Reads a body of at most `limit` bytes.
 pub async fn limited_body(request: Request, limit: usize) -> Result<bytes::Bytes, ApiError> {
+    // A body that says beforehand that it is too large is not read at all.
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(Code::PayloadTooLarge.into());
+    }
     match http_body_util::Limited::new(request.into_body(), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
@@ -147,6 +252,11 @@ fn without_nulls(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
+/// A list that must be given, and may be empty (api.md §3.6).
+pub fn required<T>(field: &str, list: Option<Vec<T>>) -> Result<Vec<T>, Error> {
+    list.ok_or_else(|| Error::field(field, FieldCode::Required, "must be a list, which may be empty"))
+}
+
 /// The options of a list (api.md §9.1).
 pub struct ListQuery(pub ListRequest);
 
@@ -159,6 +269,9 @@ impl FromRequestParts<App> for ListQuery {
         Ok(Self(ListRequest::from_query(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())))))
     }
 }
+
+/// What no version equals.
+const NO_VERSION: i64 = -1;
 
 /// The version that `If-Match` asks for (RFC 9110 §13.1.1): our strong ETags are `"<version>"`. `*` and
 /// an absent header ask for nothing; what is no ETag of ours can't match.
@@ -174,8 +287,16 @@ impl FromRequestParts<App> for IfMatch {
             return Ok(Self(None));
         }
         let version = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-        Ok(Self(Some(version.unwrap_or(-1))))
+        Ok(Self(Some(version.unwrap_or(NO_VERSION))))
     }
+}
+
+/// `Cache-Control` of what may be cached, unless the address has the parameter `skipCache` (api.md §2.2) or, as older
+/// pages write it, `skip-cache`.
+pub fn cache_control(uri: &http::Uri, cached: &'static str) -> http::HeaderValue {
+    let mut names = uri.query().unwrap_or_default().split('&').map(|p| p.split('=').next().unwrap_or_default());
+    let skip = names.any(|name| matches!(name, "skipCache" | "skip-cache"));
+    http::HeaderValue::from_static(if skip { "private, no-store" } else { cached })
 }
 
 /// The strong ETag of a version.

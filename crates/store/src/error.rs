@@ -22,6 +22,9 @@ pub enum StoreError {
         /// What it said.
         reason: String,
     },
+    /// A text has a NUL in it, which PostgreSQL can't hold; nothing was done.
+    #[error("a text contains NUL")]
+    NulCharacter,
     /// The transaction lost against another; the engine runs it again before anybody sees this.
     #[error("serialization failure")]
     Conflict,

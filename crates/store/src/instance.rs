@@ -7,6 +7,7 @@ statements! {
     PUT_NEW = "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     PUT = "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2";
     VERSIONS = "SELECT name, version FROM versions ORDER BY name";
+    VERSION = "SELECT version FROM versions WHERE name = $1";
     RAISE = "INSERT INTO versions (name, version) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET version = versions.version + 1";
 }
 
@@ -37,7 +38,8 @@ pub enum Cached {
 }
 
 impl Cached {
-    fn name(self) -> &'static str {
+    /// The name of the version row.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Settings => "settings",
             Self::Keys => "keys",
@@ -49,6 +51,11 @@ impl Cached {
 pub fn raise(tx: &WriteTx<'_>, what: Cached) -> Result<(), StoreError> {
     tx.execute(&RAISE, params![what.name()])?;
     Ok(())
+}
+
+/// The version of one cached family; 0 if it was never changed.
+pub fn version(tx: &ReadTx<'_>, what: Cached) -> Result<i64, StoreError> {
+    tx.query_opt(&VERSION, params![what.name()])?.map_or(Ok(0), |row| row.get(0))
 }
 
 /// The versions of the cached families as one comparable value.

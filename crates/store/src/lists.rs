@@ -78,10 +78,11 @@ impl ListSpec {
         let mut params: Vec<Value> = base.into_iter().map(Value::from).collect();
         let mut conditions: Vec<String> = self.base.into_iter().map(str::to_owned).collect();
         if let Some(search) = request.search.as_deref().filter(|_| !self.search.is_empty()) {
-            let escaped = search.to_ascii_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
             params.push(Value::from(format!("%{escaped}%")));
             let n = params.len();
-            let any: Vec<String> = self.search.iter().map(|c| format!("lower({c}) LIKE ${n} ESCAPE '\\'")).collect();
+            let any: Vec<String> =
+                self.search.iter().map(|c| format!("lower({c}) LIKE lower(${n}) ESCAPE '\\'")).collect();
             conditions.push(format!("({})", any.join(" OR ")));
         }
         for (name, filter) in self.filters {

@@ -10,6 +10,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)";
     LIVE_BY_TOKEN = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
         WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $2";
+    OF_DISABLED = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
+        WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND users.disabled";
+    ROTATE = "UPDATE sessions SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";
     END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     END_OF_USER = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
     BY_ID = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions WHERE id = $1";
@@ -67,6 +70,17 @@ pub fn insert(
 /// The session of a cookie if it has neither ended nor expired.
 pub fn live_by_token(tx: &ReadTx<'_>, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
     tx.query_opt(&LIVE_BY_TOKEN, params![token_hash.to_vec(), now.millis()])?.as_ref().map(session).transpose()
+}
+
+/// Whether a cookie is of an unexpired session, ended or not, of somebody who is disabled.
+pub fn is_of_disabled(tx: &ReadTx<'_>, token_hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&OF_DISABLED, params![token_hash.to_vec(), now.millis()])?.is_some())
+}
+
+/// Puts a live session under the hash of a new cookie; the old cookie is worth nothing from now on.
+pub fn rotate(tx: &WriteTx<'_>, id: &SessionId, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(&ROTATE, params![id.as_str(), token_hash.to_vec()])?;
+    Ok(())
 }
 
 /// A session by `sid`, ended or expired ones included.

@@ -23,6 +23,12 @@ impl<'a> Deref for WriteTx<'a> {
     }
 }
 
+/// SQLite would take a NUL, PostgreSQL does not: neither gets one.
+fn without_nul(params: &[Value]) -> Result<(), StoreError> {
+    let has_nul = params.iter().any(|p| matches!(p, Value::Text(text) if text.contains('\0')));
+    if has_nul { Err(StoreError::NulCharacter) } else { Ok(()) }
+}
+
 impl<'a> ReadTx<'a> {
     pub(crate) fn sqlite(conn: &'a rusqlite::Connection) -> Self {
         Self(Inner::Sqlite(conn))
@@ -34,6 +40,7 @@ impl<'a> ReadTx<'a> {
 
     /// All rows of an answer.
     pub fn query(&self, statement: &'static Statement, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        without_nul(params)?;
         match &self.0 {
             Inner::Sqlite(conn) => sqlite::query(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.query(statement.sql(), params),
@@ -52,6 +59,7 @@ impl<'a> ReadTx<'a> {
 
     /// A list query assembled from fixed fragments; values only ever come in as `params`.
     pub fn query_dynamic(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        without_nul(params)?;
         match &self.0 {
             Inner::Sqlite(conn) => sqlite::query(conn, &numbered(sql), params),
             Inner::Postgres(session) => session.query(sql, params),
@@ -70,6 +78,7 @@ impl<'a> WriteTx<'a> {
 
     /// Runs a statement; gives the number of rows it changed.
     pub fn execute(&self, statement: &'static Statement, params: &[Value]) -> Result<u64, StoreError> {
+        without_nul(params)?;
         match &self.0.0 {
             Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.execute(statement.sql(), params),

@@ -1,6 +1,6 @@
 //! API keys (api.md §18).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use pid_core::api_keys::{ApiKey, Scope};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::api::dto::PageDto;
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, ListQuery, RequestCtx};
+use crate::extract::{Creds, Json, ListQuery, Path, RequestCtx, SessionCreds};
 use crate::state::App;
 
 /// A key as it may be seen (api.md §11.9); `scopes` is ours.
@@ -62,7 +62,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    SessionCreds(creds): SessionCreds,
     Json(input): Json<ApiKeyInput>,
 ) -> Result<Response, ApiError> {
     let made = app
@@ -86,7 +86,7 @@ pub struct RenewBody {
 pub async fn renew(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    SessionCreds(creds): SessionCreds,
     Path(id): Path<String>,
     Json(body): Json<RenewBody>,
 ) -> Result<Response, ApiError> {

@@ -2,20 +2,26 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use pid_core::settings::{SETTINGS, Settings};
+use http::header;
+use pid_core::settings::SETTINGS;
+use pid_flows::access::Credentials;
 use pid_flows::settings::{self, Scope};
+use pid_store::instance::Cached;
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
-use crate::extract::{Creds, MergePatch, RequestCtx};
+use crate::extract::{AdminCreds, Creds, IfMatch, Json, MergePatch, RequestCtx, etag};
 use crate::state::App;
 
-fn all(current: &Settings) -> Response {
+fn all(app: &App) -> Response {
+    let snapshot = app.snapshot();
+    let current = &snapshot.settings;
     let list: Vec<Value> = SETTINGS
         .iter()
         .map(|s| json!({ "key": s.key, "type": s.type_name(), "value": settings::shown(s, current), "isPublic": s.public }))
         .collect();
-    axum::Json(list).into_response()
+    let tag = etag(snapshot.version(Cached::Settings));
+    ([(header::ETAG, tag)], axum::Json(list)).into_response()
 }
 
 /// `GET /api/application-configuration`: what everybody may know.
@@ -39,44 +45,47 @@ pub async fn get(
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
     app.db().read(move |tx| creds.admin(tx, ctx.now).map(|_| ())).await?;
-    Ok(all(&app.settings()))
+    Ok(all(&app))
 }
 
 async fn change(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     body: Map<String, Value>,
     scope: Scope,
+    if_match: Option<i64>,
 ) -> Result<Response, ApiError> {
     let values = settings::values(body)?;
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            settings::update(tx, &ctx, &admin, &values, scope)
+            settings::update(tx, &ctx, &admin, &values, scope, if_match)
         })
         .await?;
     // At once here; other replicas see the version row within a second.
     app.reload_snapshot().await?;
-    Ok(all(&app.settings()))
+    Ok(all(&app))
 }
 
 /// `PUT /api/application-configuration`: replaces everything.
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
-    MergePatch(body): MergePatch,
+    AdminCreds(creds): AdminCreds,
+    IfMatch(version): IfMatch,
+    Json(body): Json<Map<String, Value>>,
 ) -> Result<Response, ApiError> {
-    change(app, ctx, creds, body, Scope::Whole).await
+    change(app, ctx, creds, body, Scope::Whole, version).await
 }
 
 /// `PATCH /api/application-configuration`: changes the named keys.
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
+    IfMatch(version): IfMatch,
     MergePatch(body): MergePatch,
 ) -> Result<Response, ApiError> {
-    change(app, ctx, creds, body, Scope::Named).await
+    change(app, ctx, creds, body, Scope::Named, version).await
 }

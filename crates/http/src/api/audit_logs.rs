@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::dto::PageDto;
 use crate::error::ApiError;
-use crate::extract::{Creds, ListQuery, RequestCtx};
+use crate::extract::{Creds, ListQuery, Query, RequestCtx};
 use crate::state::App;
 
 /// An entry (api.md §11.10).

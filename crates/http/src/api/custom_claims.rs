@@ -1,6 +1,6 @@
 //! Custom claims (api.md §15).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use pid_core::claims::CustomClaim;
 use pid_core::{GroupId, UserId};
@@ -8,7 +8,7 @@ use pid_flows::claims;
 use serde::Deserialize;
 
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, RequestCtx};
+use crate::extract::{AdminCreds, Creds, Json, Path, RequestCtx};
 use crate::state::App;
 
 /// A claim as it is sent; what is missing is empty, and refused with its field.
@@ -37,7 +37,7 @@ pub async fn suggestions(
 pub async fn set_of_user(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<Vec<ClaimBody>>,
 ) -> Result<Response, ApiError> {
@@ -56,7 +56,7 @@ pub async fn set_of_user(
 pub async fn set_of_group(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<Vec<ClaimBody>>,
 ) -> Result<Response, ApiError> {

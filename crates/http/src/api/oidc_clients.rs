@@ -1,12 +1,13 @@
 //! OIDC clients (api.md §16).
 
 use axum::body::Bytes;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Multipart, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use pid_core::clients::{Client, ClientSecret, FederatedIdentity};
 use pid_core::ids::client_id_from_path;
 use pid_core::{FieldCode, Timestamp};
+use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientDetails, ClientInput};
 use pid_flows::{Code, Error};
@@ -17,7 +18,10 @@ use serde_json::json;
 use crate::api::dto::{ClientMetaDto, GroupMinimalDto, PageDto};
 use crate::api::users::GroupIds;
 use crate::error::ApiError;
-use crate::extract::{Creds, IfMatch, Json, ListQuery, MergePatch, RequestCtx, etag, json_bytes};
+use crate::extract::{
+    AdminCreds, Creds, IfMatch, Json, JsonOrNothing, ListQuery, MergePatch, Path, Query, RequestCtx, cache_control,
+    etag, required,
+};
 use crate::state::App;
 
 /// A secret as it may be seen (api.md §11.6).
@@ -128,7 +132,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Json(input): Json<ClientInput>,
 ) -> Result<Response, ApiError> {
     let now = ctx.now;
@@ -164,7 +168,7 @@ pub async fn meta(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
 async fn change(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     id: String,
     change: Change<ClientInput>,
     if_match: Option<i64>,
@@ -184,7 +188,7 @@ async fn change(
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(input): Json<ClientInput>,
@@ -196,7 +200,7 @@ pub async fn replace(
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
@@ -225,16 +229,17 @@ pub async fn delete(
 pub async fn set_groups(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<GroupIds>,
 ) -> Result<Response, ApiError> {
+    let groups = required("userGroupIds", body.user_group_ids)?;
     let (id, now) = (client_id_from_path(&id), ctx.now);
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::set_groups(tx, &ctx, &admin, &id, &body.user_group_ids)
+            clients::set_groups(tx, &ctx, &admin, &id, &groups)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed, now))
@@ -252,7 +257,7 @@ pub async fn secrets(
     Ok(axum::Json(found.into_iter().map(|s| SecretDto::new(s, now)).collect::<Vec<_>>()).into_response())
 }
 
-/// The body of a request for a secret.
+/// The body of a request for a secret; an empty one asks for a random secret without end.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretBody {
@@ -263,14 +268,11 @@ pub struct SecretBody {
 async fn make_secret(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     id: String,
-    headers: HeaderMap,
-    body: Bytes,
+    body: SecretBody,
     replace: bool,
 ) -> Result<SecretDto, ApiError> {
-    // An empty body asks for a random secret.
-    let body: SecretBody = if body.is_empty() { SecretBody::default() } else { json_bytes(&headers, &body)? };
     let (id, now) = (client_id_from_path(&id), ctx.now);
     let made = app
         .db()
@@ -286,12 +288,11 @@ async fn make_secret(
 pub async fn add_secret(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    JsonOrNothing(body): JsonOrNothing<SecretBody>,
 ) -> Result<Response, ApiError> {
-    let made = make_secret(app, ctx, creds, id, headers, body, false).await?;
+    let made = make_secret(app, ctx, creds, id, body, false).await?;
     Ok((StatusCode::CREATED, axum::Json(made)).into_response())
 }
 
@@ -299,12 +300,11 @@ pub async fn add_secret(
 pub async fn replace_secret(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    JsonOrNothing(body): JsonOrNothing<SecretBody>,
 ) -> Result<Response, ApiError> {
-    let made = make_secret(app, ctx, creds, id, headers, body, true).await?;
+    let made = make_secret(app, ctx, creds, id, body, true).await?;
     Ok(axum::Json(json!({ "secret": made.secret })).into_response())
 }
 
@@ -349,14 +349,12 @@ pub async fn logo(
     let id = client_id_from_path(&id);
     let file = app.db().read(move |tx| clients::logo(tx, &id, variant.is_dark())).await?;
     let tag = etag(file.updated_at.millis());
-    let uncached = uri.query().is_some_and(|q| q.contains("skipCache") || q.contains("skip-cache"));
-    let cache = if uncached { "private, no-store" } else { "public, max-age=900, stale-while-revalidate=43200" };
     let headers = [
         (
             header::CONTENT_TYPE,
             HeaderValue::from_str(&file.content_type).unwrap_or(HeaderValue::from_static("image/png")),
         ),
-        (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
+        (header::CACHE_CONTROL, cache_control(&uri, "public, max-age=900, stale-while-revalidate=43200")),
         // Opened as a page, it can do nothing.
         (
             header::CONTENT_SECURITY_POLICY,
@@ -399,14 +397,11 @@ pub(crate) async fn uploaded(
 pub async fn set_logo(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Query(variant): Query<Variant>,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    // Nobody's picture is decoded before they may store one.
-    let (check, now) = (creds.clone(), ctx.now);
-    app.db().read(move |tx| check.admin(tx, now).map(|_| ())).await?;
     let (name, content) = uploaded(form).await?;
     let decoded = tokio::task::spawn_blocking(move || images::logo(&name, &content)).await;
     let picture = decoded.map_err(Error::internal)?.map_err(|e| match e {

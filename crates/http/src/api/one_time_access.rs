@@ -1,6 +1,6 @@
 //! Login codes (api.md §23.1).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::api::dto::{Ttl, UserDto};
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, RequestCtx};
+use crate::extract::{AdminCreds, Creds, Json, Path, Query, RequestCtx};
 use crate::state::App;
 
 /// The body of a request for a code.
@@ -27,7 +27,7 @@ pub struct CreateBody {
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<CreateBody>,
 ) -> Result<Response, ApiError> {
@@ -56,7 +56,7 @@ pub async fn exchange(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     jar: CookieJar,
-    axum::extract::Query(at): axum::extract::Query<ForInteraction>,
+    Query(at): Query<ForInteraction>,
     Path(code): Path<String>,
 ) -> Result<Response, ApiError> {
     let at = SignInAt {

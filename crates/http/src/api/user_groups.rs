@@ -1,16 +1,17 @@
 //! User groups (api.md §14).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use pid_core::GroupId;
+use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::groups::{self, GroupDetails, GroupInput};
 use serde::Deserialize;
 
 use crate::api::dto::{GroupDto, GroupMinimalDto, PageDto};
 use crate::error::ApiError;
-use crate::extract::{Creds, IfMatch, Json, ListQuery, MergePatch, RequestCtx, etag};
+use crate::extract::{AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, etag, required};
 use crate::state::App;
 
 fn answer(status: StatusCode, details: GroupDetails) -> Response {
@@ -46,7 +47,7 @@ pub async fn get(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Json(input): Json<GroupInput>,
 ) -> Result<Response, ApiError> {
     let made = app
@@ -62,7 +63,7 @@ pub async fn create(
 async fn change(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     id: String,
     change: Change<GroupInput>,
     if_match: Option<i64>,
@@ -82,7 +83,7 @@ async fn change(
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(input): Json<GroupInput>,
@@ -94,7 +95,7 @@ pub async fn replace(
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
@@ -123,23 +124,24 @@ pub async fn delete(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserIds {
-    user_ids: Vec<String>,
+    user_ids: Option<Vec<String>>,
 }
 
 /// `PUT /api/user-groups/{id}/users`.
 pub async fn set_members(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<UserIds>,
 ) -> Result<Response, ApiError> {
+    let users = required("userIds", body.user_ids)?;
     let id = GroupId::new(id);
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            groups::set_members(tx, &ctx, &admin, &id, &body.user_ids)
+            groups::set_members(tx, &ctx, &admin, &id, &users)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))
@@ -149,23 +151,24 @@ pub async fn set_members(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientIds {
-    oidc_client_ids: Vec<String>,
+    oidc_client_ids: Option<Vec<String>>,
 }
 
 /// `PUT /api/user-groups/{id}/allowed-oidc-clients`.
 pub async fn set_clients(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<ClientIds>,
 ) -> Result<Response, ApiError> {
+    let clients = required("oidcClientIds", body.oidc_client_ids)?;
     let id = GroupId::new(id);
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            groups::set_clients(tx, &ctx, &admin, &id, &body.oidc_client_ids)
+            groups::set_clients(tx, &ctx, &admin, &id, &clients)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))

@@ -1,16 +1,19 @@
 //! Users (api.md §13).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use pid_core::UserId;
+use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::users::{self, UserDetails, UserInput};
 use serde::Deserialize;
 
 use crate::api::dto::{GroupDto, GroupMinimalDto, PageDto, UserDto};
 use crate::error::ApiError;
-use crate::extract::{Creds, IfMatch, Json, ListQuery, MergePatch, RequestCtx, etag};
+use crate::extract::{
+    AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, UserCreds, etag, required,
+};
 use crate::state::App;
 
 pub(crate) fn dto(details: UserDetails) -> UserDto {
@@ -38,7 +41,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Json(input): Json<UserInput>,
 ) -> Result<Response, ApiError> {
     let settings = app.settings();
@@ -77,7 +80,7 @@ pub async fn me(
 async fn change(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     id: String,
     change: Change<UserInput>,
     if_match: Option<i64>,
@@ -97,7 +100,7 @@ async fn change(
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(input): Json<UserInput>,
@@ -109,7 +112,7 @@ pub async fn replace(
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
@@ -120,7 +123,7 @@ pub async fn patch(
 async fn change_me(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     change: Change<UserInput>,
     if_match: Option<i64>,
 ) -> Result<Response, ApiError> {
@@ -139,7 +142,7 @@ async fn change_me(
 pub async fn replace_me(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    UserCreds(creds): UserCreds,
     IfMatch(version): IfMatch,
     Json(input): Json<UserInput>,
 ) -> Result<Response, ApiError> {
@@ -150,7 +153,7 @@ pub async fn replace_me(
 pub async fn patch_me(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    UserCreds(creds): UserCreds,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
 ) -> Result<Response, ApiError> {
@@ -190,23 +193,24 @@ pub async fn groups(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupIds {
-    pub(crate) user_group_ids: Vec<String>,
+    pub(crate) user_group_ids: Option<Vec<String>>,
 }
 
 /// `PUT /api/users/{id}/user-groups`.
 pub async fn set_groups(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<GroupIds>,
 ) -> Result<Response, ApiError> {
+    let groups = required("userGroupIds", body.user_group_ids)?;
     let id = UserId::new(id);
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            users::set_groups(tx, &ctx, &admin, &id, &body.user_group_ids)
+            users::set_groups(tx, &ctx, &admin, &id, &groups)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))

@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::{Uri, header};
 use serde_json::json;
 
 use crate::error::ApiError;
-use crate::extract::{Creds, RequestCtx};
+use crate::extract::{Creds, RequestCtx, cache_control};
 use crate::state::App;
 
 /// The release whose API this server speaks.
@@ -24,6 +25,7 @@ pub async fn current(
 }
 
 /// `GET /api/version/latest`: nothing is asked of anybody, so the level is always the latest that is known.
-pub async fn latest() -> Response {
-    axum::Json(json!({ "latestVersion": CONTRACT, "serverVersion": OWN })).into_response()
+pub async fn latest(uri: Uri) -> Response {
+    let cached = [(header::CACHE_CONTROL, cache_control(&uri, "public, max-age=300, stale-while-revalidate=900"))];
+    (cached, axum::Json(json!({ "latestVersion": CONTRACT, "serverVersion": OWN }))).into_response()
 }

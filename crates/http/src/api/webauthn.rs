@@ -1,7 +1,6 @@
 //! Passkeys and sessions (api.md §22).
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
@@ -18,7 +17,7 @@ use crate::api::dto::UserDto;
 use crate::api::one_time_access::ForInteraction;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, RequestCtx};
+use crate::extract::{Creds, Json, Path, Query, Raw, RequestCtx, SessionCreds};
 use crate::oidc::authorize::browser;
 use crate::state::App;
 
@@ -89,9 +88,9 @@ pub async fn register_start(
 pub async fn register_finish(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    SessionCreds(creds): SessionCreds,
     jar: CookieJar,
-    body: Bytes,
+    Raw(body): Raw,
 ) -> Result<Response, ApiError> {
     let (env, settings) = (app.env().clone(), app.settings());
     let browser = ceremony(&app, &jar);
@@ -126,7 +125,7 @@ pub async fn login_finish(
     Creds(creds): Creds,
     jar: CookieJar,
     Query(at): Query<ForInteraction>,
-    body: Bytes,
+    Raw(body): Raw,
 ) -> Result<Response, ApiError> {
     let browser = ceremony(&app, &jar)?;
     let at = SignInAt {
@@ -146,9 +145,9 @@ pub async fn login_finish(
 pub async fn reauthenticate(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    SessionCreds(creds): SessionCreds,
     jar: CookieJar,
-    body: Bytes,
+    Raw(body): Raw,
 ) -> Result<Response, ApiError> {
     let (env, limited) = (app.env().clone(), app.limiter().is_on());
     let browser = ceremony(&app, &jar);
@@ -159,13 +158,18 @@ pub async fn reauthenticate(
             let who = creds.session_user(tx, ctx.now)?;
             let browser = browser.clone()?;
             if is_assertion {
-                passkeys::reauthenticate(tx, &ctx, &env, &who, &browser, &body, limited)
+                let proven = passkeys::reauthenticate(tx, &ctx, &env, &who, &browser, &body, limited)?;
+                Ok(proven.map(|(proof, session)| (proof, Some(session))))
             } else {
-                passkeys::reauthenticate_by_session(tx, &ctx, &who).map(Ok)
+                passkeys::reauthenticate_by_session(tx, &ctx, &who).map(|proof| Ok((proof, None)))
             }
         })
         .await?;
-    let jar = jar.add(cookies::reauthentication(app.env(), &outcome?));
+    let (proof, session) = outcome?;
+    let mut jar = jar.add(cookies::reauthentication(app.env(), &proof));
+    if let Some(new) = session {
+        jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
+    }
     Ok((StatusCode::NO_CONTENT, jar).into_response())
 }
 
@@ -223,7 +227,7 @@ pub struct Rename {
 pub async fn rename(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    SessionCreds(creds): SessionCreds,
     Path(id): Path<String>,
     Json(body): Json<Rename>,
 ) -> Result<Response, ApiError> {

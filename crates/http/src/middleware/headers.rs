@@ -25,6 +25,8 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; img-src * data: blob:",
 );
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON_UTF_8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
@@ -62,12 +64,13 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
             response = fault(&app, &path, &error, &id);
         } else {
             *response.body_mut() = Body::from(envelope(&error, &id));
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+            response.headers_mut().insert(header::CONTENT_TYPE, JSON_UTF_8);
         }
     }
     let headers = response.headers_mut();
+    if headers.get(header::CONTENT_TYPE) == Some(&JSON) {
+        headers.insert(header::CONTENT_TYPE, JSON_UTF_8);
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NOSNIFF);

@@ -1,6 +1,6 @@
 //! The interaction API (oidc.md §11), bound to the browser by the cookie that `/authorize` set.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use pid_core::InteractionId;
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::api::dto::ClientMetaDto;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, RequestCtx};
+use crate::extract::{Creds, Json, Path, RequestCtx};
 use crate::oidc::authorize::browser;
 use crate::state::App;
 
