@@ -52,7 +52,8 @@ impl Gallery {
             self.wrong.extend(found.into_iter().map(|what| format!("{name} at {width}: {what}")));
             let Some(folder) = folder.as_ref().filter(|_| width >= 390) else { continue };
             for scheme in ["light", "dark"] {
-                tab.set_color_scheme(scheme).await.unwrap();
+                let still = ("prefers-reduced-motion", "reduce");
+                tab.set_media(&[("prefers-color-scheme", scheme), still]).await.unwrap();
                 tab.screenshot(Path::new(folder).join(format!("{name}-{width}-{scheme}.png"))).await.unwrap();
             }
         }

@@ -14,6 +14,12 @@ function problem(text) {
   if (tile) tile.dataset.state = text ? "error" : "";
 }
 
+// For who does not see the button turn.
+function say(text) {
+  const place = document.querySelector("[data-status]");
+  if (place) place.textContent = text;
+}
+
 function fail(form, error) {
   const values = { error: passkeyProblem(error).replace(/\.$/, "") };
   problem(form.dataset.signin === undefined ? word("please-try-again", values) : word("please-sign-in-again", values));
@@ -23,12 +29,14 @@ function fail(form, error) {
 async function attempt(form, work) {
   problem("");
   busy(form, true);
+  if (form.dataset.needsPasskey !== undefined) say(word("waiting"));
   try {
     const next = await work();
     if (tile) tile.dataset.state = "success";
     go(next);
   } catch (error) {
     busy(form, false);
+    say("");
     fail(form, error);
     const label = form.querySelector("[data-main] [data-label]");
     if (label) label.textContent = word("try-again");

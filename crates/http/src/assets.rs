@@ -170,7 +170,8 @@ async fn accent(request: Request) -> Response {
             (header::CONTENT_TYPE, "text/css; charset=utf-8"),
             (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         ],
-        format!(":root{{--accent:{colour}}}"),
+        // Black or white on it, whichever can be read.
+        format!(":root{{--accent:{colour};--on-accent:oklch(from {colour} clamp(0,(.68 - l)*1000,1) 0 0)}}"),
     )
         .into_response()
 }

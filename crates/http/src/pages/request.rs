@@ -182,13 +182,18 @@ fn passkey_problem(app_url: &AppUrl, host: &str) -> Option<PasskeyProblem> {
     let scheme = if app_url.https { "https" } else { "http" };
     let address = format!("{scheme}://{}", host.to_ascii_lowercase());
     // Nobody on another machine can go on to this one's localhost: there the advice is to serve it over https.
-    let here = AppUrl::parse(&address);
-    let reachable = app_url.https || here.is_some_and(|here| here.passkeys_work());
+    let reachable = app_url.https || AppUrl::parse(&address).is_some_and(|here| is_loopback(&here.host));
     if app_url.passkeys_work() && reachable {
         Some(PasskeyProblem::OtherAddress { address })
     } else {
         Some(PasskeyProblem::InsecureAddress { address })
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    let ip = bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    ip || bare == "localhost" || bare.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -204,6 +209,8 @@ mod tests {
         assert_eq!(problem("http://localhost:1411", "localhost:1411"), None);
         assert_eq!(problem("https://id.example", "nas:1411"), other("https://nas:1411"));
         assert_eq!(problem("http://localhost:1411", "localhost:8080"), other("http://localhost:8080"));
+        assert_eq!(problem("http://localhost:1411", "127.0.0.1:1411"), other("http://127.0.0.1:1411"));
+        assert_eq!(problem("http://localhost:1411", "[::1]:1411"), other("http://[::1]:1411"));
         assert_eq!(problem("http://localhost:1411", "192.168.1.5:1411"), insecure("http://192.168.1.5:1411"));
         assert_eq!(problem("http://nas:1411", "nas:1411"), insecure("http://nas:1411"));
         assert_eq!(problem("http://nas:1411", "localhost:1411"), insecure("http://localhost:1411"));
