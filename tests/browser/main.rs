@@ -1,8 +1,12 @@
 //! A real Chromium with a virtual authenticator, and a real Apache as the application.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
+mod account;
+mod interaction;
 mod looks;
 mod relying_party;
+mod sign_in;
 mod stage;
 mod walk;
 mod ways;
+mod weight;

@@ -26,6 +26,11 @@ impl Stage {
         Self { app, window }
     }
 
+    /// Another window, with cookies and a cache of its own.
+    pub async fn new_window(&self) -> Context {
+        Browser::shared().await.unwrap().context().await.unwrap()
+    }
+
     /// A tab.
     pub async fn tab(&self) -> Page {
         self.window.page().await.unwrap()
@@ -98,6 +103,46 @@ pub async fn set_up(tab: &Page) {
     }
     tab.click(role("button", "Sign Up")).await.unwrap();
     tab.wait_for(role("heading", "Set up your passkey")).await.unwrap();
+}
+
+/// Waits until what has this role and name has the focus.
+pub async fn focused(tab: &Page, role: &str, name: &str) {
+    let wanted = (role.to_owned(), name.to_owned());
+    let mut has = None;
+    for _ in 0..400 {
+        has = tab.focused().await.ok();
+        if has.as_ref() == Some(&wanted) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("not {wanted:?} but {has:?} has the focus");
+}
+
+/// Lets the passkey prompts of the documents that a tab opens from now on wait, as people do, until [`answer_prompt`].
+pub async fn hold_prompts(tab: &Page) {
+    tab.on_new_document(
+        "{
+            const get = CredentialsContainer.prototype.get;
+            const answered = new Promise((done) => { window.answerPrompt = done; });
+            CredentialsContainer.prototype.get = async function (options) {
+                if (!options?.mediation) {
+                    window.prompted = true;
+                    await answered;
+                }
+                return get.call(this, options);
+            };
+        }",
+    )
+    .await
+    .unwrap();
+}
+
+/// Waits for the prompt and answers it.
+pub async fn answer_prompt(tab: &Page) {
+    let wait = "new Promise((done) => { const t = setInterval(() => window.prompted && (clearInterval(t), done(true)), 10); })";
+    assert!(tab.eval::<bool>(wait).await.unwrap());
+    tab.eval::<()>("answerPrompt()").await.unwrap();
 }
 
 /// Demands a quiet console: no error, nothing refused by the policy. What the browser looks for at an application (which has

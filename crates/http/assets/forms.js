@@ -205,6 +205,7 @@ export async function submit(form) {
     await refresh(form.dataset.refresh);
   } catch (error) {
     if (error.status === 412) return await conflict(form, error);
+    if (error.code === "reauthentication_required") return proveFirst(() => submit(form));
     let first = null;
     for (const { field, message } of error.fields) {
       const input = inputOf(form, field);
@@ -268,14 +269,16 @@ async function press(button) {
     if (button.dataset.toast) toast(button.dataset.toast);
     await refresh(button.dataset.refresh);
   } catch (error) {
-    if (error.code === "reauthentication_required") {
-      document.dispatchEvent(new CustomEvent("reauthenticate", { detail: () => press(withoutQuestion(button)) }));
-    } else {
-      toast(error.message, "error");
-    }
+    if (error.code === "reauthentication_required") proveFirst(() => press(withoutQuestion(button)));
+    else toast(error.message, "error");
   } finally {
     button.disabled = false;
   }
+}
+
+// Asks for the passkey, then does it again.
+function proveFirst(again) {
+  document.dispatchEvent(new CustomEvent("reauthenticate", { detail: again }));
 }
 
 function withoutQuestion(button) {
