@@ -38,6 +38,36 @@ const CHECK: &str = r#"((width) => {
     return wrong;
 })"#;
 
+/// Text must stand out from what is behind it (WCAG 2.2, 1.4.3); answers complaints.
+const CONTRAST: &str = r#"(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const over = (color, ground) => {
+        canvas.fillStyle = ground; canvas.fillRect(0, 0, 1, 1);
+        canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
+    const ground = (e) => e ? css(over(getComputedStyle(e).backgroundColor, ground(e.parentElement))) : 'white';
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+        return .2126 * x + .7152 * y + .0722 * z;
+    };
+    const wrong = new Set();
+    for (const e of document.querySelectorAll('body *')) {
+        const text = [...e.childNodes].filter(n => n.nodeType === 3 && n.data.trim()).map(n => n.data.trim()).join(' ');
+        if (!text || !e.checkVisibility() || e.closest(':disabled, [aria-disabled=true], .visually-hidden, noscript, .skip')) continue;
+        if (document.querySelector('dialog[open]') && !e.closest('dialog')) continue;
+        const style = getComputedStyle(e);
+        const behind = ground(e);
+        const [a, b] = [light(over(style.color, behind)), light(over(behind, behind))].sort((x, y) => y - x);
+        const size = parseFloat(style.fontSize);
+        const enough = size >= 24 || (size >= 18.6 && style.fontWeight >= 700) ? 3 : 4.5;
+        const ratio = (a + .05) / (b + .05);
+        if (ratio < enough) wrong.add(`${ratio.toFixed(2)}:1 ${style.color} on ${behind}: ${text.slice(0, 40)}`);
+    }
+    return [...wrong];
+})()"#;
+
 struct Gallery {
     wrong: Vec<String>,
 }
@@ -46,14 +76,24 @@ impl Gallery {
     /// Looks at what the tab shows now at every width, in light and dark.
     async fn look(&mut self, tab: &Page, name: &str) {
         let folder = std::env::var_os("SCREENSHOTS");
-        for (width, height) in [(1440, 900), (390, 844), (320, 640)] {
+        let schemes = ["light", "dark"];
+        let wear = async |scheme: &'static str| {
+            let still = ("prefers-reduced-motion", "reduce");
+            tab.set_media(&[("prefers-color-scheme", scheme), still]).await.unwrap();
+        };
+        for scheme in schemes {
+            wear(scheme).await;
+            let found: Vec<String> = tab.eval(CONTRAST).await.unwrap();
+            self.wrong.extend(found.into_iter().map(|what| format!("{name}, {scheme}: {what}")));
+        }
+        // 720 is what 200 % zoom leaves of a wide window.
+        for (width, height) in [(1440, 900), (720, 450), (390, 844), (320, 640)] {
             tab.set_viewport(width, height, width < 600).await.unwrap();
             let found: Vec<String> = tab.eval(&format!("{CHECK}({width})")).await.unwrap();
             self.wrong.extend(found.into_iter().map(|what| format!("{name} at {width}: {what}")));
-            let Some(folder) = folder.as_ref().filter(|_| width >= 390) else { continue };
-            for scheme in ["light", "dark"] {
-                let still = ("prefers-reduced-motion", "reduce");
-                tab.set_media(&[("prefers-color-scheme", scheme), still]).await.unwrap();
+            let Some(folder) = folder.as_ref().filter(|_| [1440, 390].contains(&width)) else { continue };
+            for scheme in schemes {
+                wear(scheme).await;
                 tab.screenshot(Path::new(folder).join(format!("{name}-{width}-{scheme}.png"))).await.unwrap();
             }
         }

@@ -212,6 +212,7 @@ async fn a_proxy_that_rewrites_the_host_raises_no_false_alarm() {
     tab.click(role("button", "Add Passkey")).await.unwrap();
     arrives(&stage, &tab, "/settings/account").await;
     assert_eq!(authenticator.credentials().await.unwrap().len(), 1);
+    assert!(!tab.is_visible("[data-passkeys-at]").await.unwrap());
     proxy.abort();
 }
 

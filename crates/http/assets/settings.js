@@ -3,7 +3,7 @@ import { call, go } from "./api.js";
 import { openDialog, startDialogs } from "./dialog.js";
 import { refresh, startForms } from "./forms.js";
 import { startPage } from "./page.js";
-import { hasPasskeys, passkeyProblem, reauthenticate, register } from "./passkey.js";
+import { atPasskeyAddress, hasPasskeys, passkeyProblem, reauthenticate, register } from "./passkey.js";
 import { startTabs } from "./tabs.js";
 import { toast } from "./toast.js";
 import { word } from "./words.js";
@@ -99,6 +99,7 @@ function startNewClient() {
   } catch { /* not allowed: a new secret can be made */ }
 }
 
+atPasskeyAddress();
 startPage();
 startDialogs();
 startForms();
