@@ -112,6 +112,17 @@ impl Agent {
         self.send(request).await
     }
 
+    /// `POST` of a file, as a form with the part `file`.
+    pub async fn upload(&self, path: &str, file_name: &str, content: &[u8]) -> Reply {
+        let head = format!(
+            "--parts\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        let body = [head.as_bytes(), content, b"\r\n--parts--\r\n"].concat();
+        let request = self.request(Method::POST, path).header("content-type", "multipart/form-data; boundary=parts");
+        self.send(request.body(body)).await
+    }
+
     /// `POST` with a form.
     pub async fn post_form(&self, path: &str, form: &(impl Serialize + ?Sized)) -> Reply {
         self.send(self.request(Method::POST, path).form(form)).await

@@ -26,7 +26,7 @@ pub struct TestApp {
     clock: Clock,
     dir: tempfile::TempDir,
     // After the server, so that nobody is connected when it is dropped.
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 impl TestApp {
@@ -58,7 +58,7 @@ impl TestApp {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut app = Self { running: None, environment, clock: Clock::default(), dir, _database: database };
+        let mut app = Self { running: None, environment, clock: Clock::default(), dir, database };
         app.run().await;
         app
     }
@@ -111,6 +111,11 @@ impl TestApp {
     #[must_use]
     pub fn setup_code(&self) -> &str {
         &self.running().setup_code
+    }
+
+    /// The PostgreSQL database, unless this run is on SQLite.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// The data folder.

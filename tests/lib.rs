@@ -4,8 +4,13 @@
 
 mod agent;
 mod app;
+mod data;
 mod people;
 
 pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
+pub use data::Fault;
 pub use people::Person;
+
+/// A picture: one red pixel.
+pub const PNG: &[u8] = include_bytes!("pixel.png");

@@ -3,8 +3,16 @@
 
 mod api_keys;
 mod apis;
+mod application_configuration;
 mod audit_logs;
 mod authorized_clients;
+mod custom_claims;
+mod errors;
+mod oidc_client_logos;
+mod oidc_clients;
+mod one_time_access;
 mod setup;
+mod user_groups;
 mod users;
 mod users_me;
+mod version;

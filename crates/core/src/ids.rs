@@ -118,6 +118,7 @@ pub fn client_id_from_path(segment: &str) -> ClientId {
     if let Some(encoded) = segment.strip_prefix('~')
         && let Ok(bytes) = URL_SAFE_NO_PAD.decode(encoded)
         && let Ok(text) = String::from_utf8(bytes)
+        && !text.contains('\0')
     {
         return ClientId::new(text);
     }

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cookies;
 use crate::error::ApiError;
+use crate::json;
 use crate::middleware::client_ip::ClientIp;
 use crate::state::{App, seed};
 
@@ -173,11 +174,7 @@ impl FromRequest<App> for MergePatch {
 }
 
 fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
-    let value = match without_nulls(value) {
-        serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
-        value => value,
-    };
-    serde_json::from_value(value).map_err(|e| invalid_body(&e))
+    json::from_value(value).map_err(|e| invalid_body(&e))
 }
 
 fn invalid_body(cause: &dyn std::fmt::Display) -> ApiError {
@@ -238,17 +235,6 @@ pub async fn limited_body(request: Request, limit: usize) -> Result<bytes::Bytes
         Ok(body) => Ok(body.to_bytes()),
         Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
         Err(_) => Err(Error::with(Code::InvalidRequestBody, "The request body ended early").into()),
-    }
-}
-
-fn without_nulls(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) => {
-            Value::Object(map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
-        other => other,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cookies;
 pub mod error;
 pub mod extract;
 pub mod i18n;
+pub mod json;
 pub mod listen;
 pub mod middleware;
 pub mod oidc;

@@ -1,10 +1,12 @@
 //! Accepting connections, with bounds on what a slow or hostile peer can hold (security case 94).
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use http::{StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -45,7 +47,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         let service = tower::service_fn(move |request: hyper::Request<Incoming>| {
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer));
-            router.clone().oneshot(request)
+            let answer = router.clone().oneshot(request);
+            async move {
+                let mut response = answer.await?;
+                // A wrong method is answered as an unknown route (api.md §1); the router still names the right ones,
+                // outside of every layer.
+                if response.status() == StatusCode::NOT_FOUND {
+                    response.headers_mut().remove(header::ALLOW);
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 * 1024);

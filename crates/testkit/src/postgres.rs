@@ -30,6 +30,49 @@ impl Database {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Ends every connection and lets no new one in, as when the server is gone.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn cut_off(&self) {
+        let statement = format!(
+            "ALTER DATABASE \"{0}\" ALLOW_CONNECTIONS false; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",
+            self.name
+        );
+        check(on_server(&self.server, async move |client| client.batch_execute(&statement).await));
+    }
+
+    /// Lets connections in again.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn let_in(&self) {
+        let statement = format!("ALTER DATABASE \"{}\" ALLOW_CONNECTIONS true", self.name);
+        check(on_server(&self.server, async move |client| client.batch_execute(&statement).await));
+    }
+
+    /// Everything that is stored, as text: a line per row.
+    ///
+    /// # Panics
+    /// When the database can't be read.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        let url = Url::parse(&self.url).unwrap_or_else(|e| panic!("{}: {e}", self.url));
+        let mut out = String::new();
+        let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename";
+        check(on_server(&url, async |client| {
+            for table in client.query(tables, &[]).await? {
+                let name: String = table.get(0);
+                for row in client.query(&format!("SELECT t::text FROM \"{name}\" t"), &[]).await? {
+                    out.push_str(&format!("{name}: {}\n", row.get::<_, String>(0)));
+                }
+            }
+            Ok(())
+        }));
+        out
+    }
 }
 
 impl fmt::Debug for Database {
