@@ -1,6 +1,7 @@
 //! The REST API through a listening server, on the engine that `TEST_ENGINE` names; files mirror the URL tree.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
+mod access;
 mod api_keys;
 mod apis;
 mod application_configuration;
@@ -16,3 +17,4 @@ mod user_groups;
 mod users;
 mod users_me;
 mod version;
+mod webauthn;

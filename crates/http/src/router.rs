@@ -1,6 +1,6 @@
 //! The table of contents: every route once.
 
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts as _, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
@@ -37,10 +37,6 @@ pub fn router(app: App) -> Router {
 /// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
 fn management() -> Router<App> {
     use api::{application_configuration as configuration, custom_claims, oidc_clients, user_groups, users};
-    let logo = get(oidc_clients::logo)
-        .post(oidc_clients::set_logo)
-        .delete(oidc_clients::delete_logo)
-        .layer(axum::extract::DefaultBodyLimit::max(pid_integrations::images::MAX_UPLOAD));
     Router::new()
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/me", get(users::me).put(users::replace_me).patch(users::patch_me))
@@ -67,7 +63,13 @@ fn management() -> Router<App> {
         .route("/api/oidc/clients/{id}/secrets", get(oidc_clients::secrets).post(oidc_clients::add_secret))
         .route("/api/oidc/clients/{id}/secrets/{secret}", delete(oidc_clients::delete_secret))
         .route("/api/oidc/clients/{id}/secret", post(oidc_clients::replace_secret))
-        .route("/api/oidc/clients/{id}/logo", logo)
+        .route(
+            "/api/oidc/clients/{id}/logo",
+            get(oidc_clients::logo)
+                .post(oidc_clients::set_logo)
+                .delete(oidc_clients::delete_logo)
+                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_UPLOAD)),
+        )
         .route(
             "/api/application-configuration",
             get(configuration::public).put(configuration::replace).patch(configuration::patch),
@@ -134,7 +136,7 @@ fn protocol() -> Router<App> {
         .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize))
         .route("/interaction/cancel", get(oidc::authorize::cancel))
         .merge(cross_origin)
-        .layer(axum::extract::DefaultBodyLimit::max(oidc::FORM_LIMIT))
+        .layer(DefaultBodyLimit::max(oidc::FORM_LIMIT))
 }
 
 /// The answer to a preflight; the CORS layer adds the rest.

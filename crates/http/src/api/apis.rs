@@ -1,11 +1,12 @@
 //! APIs, their permissions, and clients' access to them (api.md §17).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use pid_core::apis::{Api, ApiAccess, Permission};
 use pid_core::ids::client_id_from_path;
 use pid_core::{ApiId, PermissionId, Timestamp};
+use pid_flows::access::Credentials;
 use pid_flows::apis::{self, AccessInput, ApiInput, PermissionInput, Reach};
 use pid_flows::change::Change;
 use pid_store::apis::AccessClient;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::dto::PageDto;
 use crate::error::ApiError;
-use crate::extract::{Creds, IfMatch, Json, ListQuery, MergePatch, RequestCtx, etag};
+use crate::extract::{AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, etag};
 use crate::state::App;
 
 /// An API (api.md §11.7).
@@ -147,7 +148,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Json(input): Json<ApiInput>,
 ) -> Result<Response, ApiError> {
     let env = app.env().clone();
@@ -176,7 +177,7 @@ pub async fn get(
 async fn change(
     app: App,
     ctx: pid_core::Ctx,
-    Creds(creds): Creds,
+    creds: Credentials,
     id: String,
     change: Change<ApiInput>,
     if_match: Option<i64>,
@@ -196,7 +197,7 @@ async fn change(
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(input): Json<ApiInput>,
@@ -208,7 +209,7 @@ pub async fn replace(
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    creds: Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
@@ -244,7 +245,7 @@ pub struct Permissions {
 pub async fn set_permissions(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<Permissions>,
 ) -> Result<Response, ApiError> {
@@ -271,7 +272,7 @@ pub struct CimdAccess {
 pub async fn set_cimd_access(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Json(body): Json<CimdAccess>,
 ) -> Result<Response, ApiError> {
@@ -317,7 +318,7 @@ pub async fn assignable_clients(
 pub async fn set_access(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
+    AdminCreds(creds): AdminCreds,
     Path((id, client)): Path<(String, String)>,
     Json(input): Json<AccessInput>,
 ) -> Result<Response, ApiError> {

@@ -1,6 +1,6 @@
 //! Clients from a person's side (api.md §16.12, §16.13), and the preview of their claims (§16.11).
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use pid_core::ids::client_id_from_path;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::dto::{ClientMetaDto, PageDto};
 use crate::error::ApiError;
-use crate::extract::{Creds, ListQuery, RequestCtx};
+use crate::extract::{Creds, ListQuery, Path, Query, RequestCtx};
 use crate::state::App;
 
 /// A client that somebody authorized.

@@ -1,0 +1,221 @@
+//! Who may enter where: every management route for every kind of caller (security case 76's small form). A route of
+//! `router.rs` without a row here fails the test, and so does a row without a route.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use pid_tests::{Agent, Person, TestApp};
+use serde_json::{Value, json};
+
+/// Who is admitted, and the status that they get for names that don't exist and a body that says nothing.
+#[derive(Clone, Copy)]
+enum Access {
+    /// Everybody.
+    Public(u16),
+    /// Who is signed in, by session or key.
+    User(u16),
+    /// Who has a browser session.
+    Session(u16),
+    /// Administrators, by session or key.
+    Admin(u16),
+    /// The owner gets this; others who are signed in find nothing.
+    Own(u16),
+    /// As before, but keys are refused.
+    OwnSession(u16),
+}
+use Access::{Admin, Own, OwnSession, Public, Session, User};
+
+/// In the order in which they are called. The owner is last, since they may delete what is theirs.
+const CALLERS: [&str; 6] = ["nobody", "another person", "administrator", "static key", "disabled person", "owner"];
+
+impl Access {
+    fn expected(self) -> [u16; 6] {
+        match self {
+            Public(s) => [s; 6],
+            User(s) => [401, s, s, s, 403, s],
+            Session(s) => [401, s, s, 403, 403, s],
+            Admin(s) => [401, 403, s, s, 403, 403],
+            Own(s) => [401, 404, 404, 404, 403, s],
+            OwnSession(s) => [401, 404, 404, 403, 403, s],
+        }
+    }
+}
+
+const ROUTES: &[(&str, &str, Access)] = &[
+    ("GET", "/api/users", Admin(200)),
+    ("POST", "/api/users", Admin(400)),
+    ("GET", "/api/users/me", User(200)),
+    ("PUT", "/api/users/me", User(400)),
+    ("PATCH", "/api/users/me", User(400)),
+    ("GET", "/api/users/{id}", Admin(404)),
+    ("PUT", "/api/users/{id}", Admin(404)),
+    ("PATCH", "/api/users/{id}", Admin(404)),
+    ("DELETE", "/api/users/{id}", Admin(404)),
+    ("GET", "/api/users/{id}/groups", Admin(404)),
+    ("PUT", "/api/users/{id}/user-groups", Admin(400)),
+    ("GET", "/api/users/{id}/webauthn-credentials", Admin(404)),
+    ("DELETE", "/api/users/{id}/webauthn-credentials/{credential}", Admin(404)),
+    ("POST", "/api/users/{id}/one-time-access-token", Admin(404)),
+    ("GET", "/api/user-groups", Admin(200)),
+    ("POST", "/api/user-groups", Admin(400)),
+    ("GET", "/api/user-groups/{id}", Admin(404)),
+    ("PUT", "/api/user-groups/{id}", Admin(404)),
+    ("PATCH", "/api/user-groups/{id}", Admin(404)),
+    ("DELETE", "/api/user-groups/{id}", Admin(404)),
+    ("PUT", "/api/user-groups/{id}/users", Admin(400)),
+    ("PUT", "/api/user-groups/{id}/allowed-oidc-clients", Admin(400)),
+    ("GET", "/api/custom-claims/suggestions", Admin(200)),
+    ("PUT", "/api/custom-claims/user/{id}", Admin(400)),
+    ("PUT", "/api/custom-claims/user-group/{id}", Admin(400)),
+    ("GET", "/api/oidc/clients", Admin(200)),
+    ("POST", "/api/oidc/clients", Admin(400)),
+    ("GET", "/api/oidc/clients/{id}", Admin(404)),
+    ("PUT", "/api/oidc/clients/{id}", Admin(404)),
+    ("PATCH", "/api/oidc/clients/{id}", Admin(404)),
+    ("DELETE", "/api/oidc/clients/{id}", Admin(404)),
+    ("GET", "/api/oidc/clients/{id}/meta", Public(404)),
+    ("PUT", "/api/oidc/clients/{id}/allowed-user-groups", Admin(400)),
+    ("GET", "/api/oidc/clients/{id}/secrets", Admin(404)),
+    ("POST", "/api/oidc/clients/{id}/secrets", Admin(404)),
+    ("DELETE", "/api/oidc/clients/{id}/secrets/{secret}", Admin(404)),
+    ("POST", "/api/oidc/clients/{id}/secret", Admin(404)),
+    ("GET", "/api/oidc/clients/{id}/logo", Public(404)),
+    ("POST", "/api/oidc/clients/{id}/logo", Admin(400)),
+    ("DELETE", "/api/oidc/clients/{id}/logo", Admin(404)),
+    ("GET", "/api/oidc/clients/{id}/preview/{user}", Admin(400)),
+    ("GET", "/api/oidc/users/me/clients", User(200)),
+    ("GET", "/api/oidc/users/me/authorized-clients", User(200)),
+    ("DELETE", "/api/oidc/users/me/authorized-clients/{client}", User(404)),
+    ("GET", "/api/oidc/users/{id}/authorized-clients", Admin(404)),
+    ("GET", "/api/apis", Admin(200)),
+    ("POST", "/api/apis", Admin(400)),
+    ("GET", "/api/apis/{id}", Admin(404)),
+    ("PUT", "/api/apis/{id}", Admin(404)),
+    ("PATCH", "/api/apis/{id}", Admin(404)),
+    ("DELETE", "/api/apis/{id}", Admin(404)),
+    ("PUT", "/api/apis/{id}/permissions", Admin(404)),
+    ("PUT", "/api/apis/{id}/cimd-access", Admin(404)),
+    ("GET", "/api/apis/{id}/clients", Admin(404)),
+    ("GET", "/api/apis/{id}/assignable-clients", Admin(404)),
+    ("PUT", "/api/apis/{id}/clients/{client}", Admin(404)),
+    ("DELETE", "/api/apis/{id}/clients/{client}", Admin(404)),
+    ("GET", "/api/api-access/{client}/apis", Admin(404)),
+    ("GET", "/api/api-access/{client}/assignable-apis", Admin(404)),
+    ("GET", "/api/application-configuration", Public(200)),
+    ("GET", "/api/application-configuration/all", Admin(200)),
+    ("PUT", "/api/application-configuration", Admin(400)),
+    ("PATCH", "/api/application-configuration", Admin(200)),
+    ("GET", "/api/audit-logs", User(200)),
+    ("GET", "/api/audit-logs/all", Admin(200)),
+    ("GET", "/api/audit-logs/export", Admin(200)),
+    ("GET", "/api/audit-logs/filters/client-names", Admin(200)),
+    ("GET", "/api/audit-logs/filters/users", Admin(200)),
+    ("GET", "/api/version/current", User(200)),
+    ("GET", "/api/version/latest", Public(200)),
+    ("GET", "/api/signup/setup", Public(404)),
+    ("POST", "/api/signup/setup", Public(409)),
+    ("POST", "/api/one-time-access-token/{token}", Public(401)),
+    ("GET", "/api/oidc/interactions/{id}", Public(404)),
+    ("POST", "/api/oidc/interactions/{id}/complete", Public(400)),
+    ("GET", "/api/api-keys", User(200)),
+    ("POST", "/api/api-keys", Session(400)),
+    ("POST", "/api/api-keys/{id}/renew", OwnSession(400)),
+    ("DELETE", "/api/api-keys/{id}", Own(204)),
+    ("POST", "/api/webauthn/login/finish", Public(400)),
+    ("GET", "/api/webauthn/login/start", Public(200)),
+    ("GET", "/api/webauthn/register/start", Session(200)),
+    ("POST", "/api/webauthn/register/finish", Session(400)),
+    ("POST", "/api/webauthn/reauthenticate", Session(400)),
+    ("GET", "/api/webauthn/credentials", User(200)),
+    ("PATCH", "/api/webauthn/credentials/{id}", OwnSession(200)),
+    ("DELETE", "/api/webauthn/credentials/{id}", OwnSession(204)),
+    ("POST", "/api/webauthn/logout", User(204)),
+];
+
+/// The method and path of every route of the management API, as `router.rs` says them.
+fn routes() -> BTreeSet<(String, String)> {
+    let source = include_str!("../../crates/http/src/router.rs");
+    let start = source.find("fn management()").expect("the function of the management API");
+    let end = start + source[start..].find("\n}\n").expect("its end");
+    let mut found = BTreeSet::new();
+    for route in source[start..end].split(".route(").skip(1) {
+        let path = route.split('"').nth(1).expect("a path");
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let handlers = &route[route.find(path).unwrap() + path.len()..];
+            if handlers
+                .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '(')
+                .any(|word| word.starts_with(&format!("{method}(")))
+            {
+                found.insert((method.to_uppercase(), path.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_route_has_a_row() {
+    let rows: BTreeSet<(String, String)> = ROUTES.iter().map(|(m, p, _)| ((*m).to_owned(), (*p).to_owned())).collect();
+    assert_eq!(rows.len(), ROUTES.len(), "a row is given twice");
+    let routes = routes();
+    assert!(routes.len() > 80, "router.rs is read wrongly: {routes:?}");
+    let missing: Vec<_> = routes.difference(&rows).collect();
+    let stale: Vec<_> = rows.difference(&routes).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "without a row: {missing:?}; without a route: {stale:?}");
+}
+
+/// A path with names that don't exist, save what belongs to the owner.
+fn concrete(path: &str, passkey: &str, key: &str) -> String {
+    let path = path.replace("/credentials/{id}", &format!("/credentials/{passkey}"));
+    let path = path.replace("/api-keys/{id}", &format!("/api-keys/{key}"));
+    let parts: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "nobody" } else { part }).collect();
+    parts.join("/")
+}
+
+async fn disabled(app: &TestApp) -> Agent {
+    let person = app.person("disabled").await;
+    app.script().patch(&format!("/api/users/{}", person.id()), &json!({ "disabled": true }), None).await.expect(200);
+    person.agent
+}
+
+async fn first_of(person: &Person, path: &str) -> String {
+    let list = person.agent.get(path).await.expect(200).json();
+    let list = if list.is_array() { list } else { list["data"].clone() };
+    list[0]["id"].as_str().expect("one of them").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_076_every_route_admits_whom_it_should() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    let admin = app.admin().await;
+    let (owner, other) = (app.person("owner").await, app.person("other").await);
+    let expires = json!({ "name": "mine", "expiresAt": "2099-01-01T00:00:00Z" });
+    owner.agent.post("/api/api-keys", &expires).await.expect(201);
+    let passkey = first_of(&owner, "/api/webauthn/credentials").await;
+    let key = first_of(&owner, "/api/api-keys").await;
+    let callers = [app.agent(), other.agent, admin.agent, app.script(), disabled(&app).await, owner.agent];
+
+    let mut wrong = Vec::new();
+    for (method, route, access) in ROUTES {
+        let path = concrete(route, &passkey, &key);
+        let body: Value = match *route {
+            "/api/webauthn/credentials/{id}" => json!({ "name": "renamed" }),
+            "/api/users/me" => json!({ "username": null }),
+            _ => json!({}),
+        };
+        for ((agent, caller), expected) in callers.iter().zip(CALLERS).zip(access.expected()) {
+            let mut request = agent.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
+            if *method != "GET" {
+                request = request.json(&body);
+            }
+            let reply = agent.send(request).await;
+            if reply.status != expected {
+                wrong.push(format!("{method} {route} by {caller}: {}, not {expected}: {}", reply.status, reply.text()));
+            }
+            if reply.status.is_client_error() {
+                assert!(reply.json()["code"].is_string(), "{method} {route} by {caller} is no route: {}", reply.text());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
