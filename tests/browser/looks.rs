@@ -161,6 +161,13 @@ async fn sign_in_pages_look_right() {
     stage.open(&tab, &logout).await;
     gallery.look(&tab, "signed-out").await;
 
+    // A configured colour that is hard on the eyes is still readable, and motion goes when it is switched off.
+    stage.configure(json!({ "accentColor": "#ffe14a", "disableAnimations": "true" })).await;
+    stage.open(&tab, "/login").await;
+    assert_eq!(tab.count("html[data-still]").await.unwrap(), 1);
+    gallery.look(&tab, "login-yellow").await;
+    stage.configure(json!({ "accentColor": "default", "disableAnimations": "false" })).await;
+
     stage.sign_in_as(&admin.agent).await;
     tab.goto(&stage.authorize(&client, &[])).await.unwrap();
     gallery.look(&tab, "consent").await;

@@ -91,6 +91,26 @@ async fn the_autofill_signs_in_and_gives_way_to_the_button() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keyboard_walks_in_reading_order() {
+    let (stage, _) = with_ada().await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/login").await;
+    focused(&tab, "button", "Authenticate").await;
+    for (role, name) in [("textbox", "Username"), ("link", "Alternative Sign In Methods")] {
+        tab.press("Tab").await.unwrap();
+        focused(&tab, role, name).await;
+        // The focus can be seen: an outline, or the ring of a field.
+        let ring =
+            "(s => s.outlineStyle !== 'none' || s.boxShadow !== 'none')(getComputedStyle(document.activeElement))";
+        assert!(tab.eval::<bool>(ring).await.unwrap(), "{name}");
+    }
+    let seen = tab.accessibility().await.unwrap();
+    for wanted in [("main", ""), ("heading", "Sign in to Pocket ID")] {
+        assert!(seen.iter().any(|(role, name)| (role.as_str(), name.as_str()) == wanted), "{wanted:?}: {seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_sign_in_side_by_side() {
     let (stage, passkey) = with_ada().await;
     let (first, second) = (stage.tab().await, stage.tab().await);
