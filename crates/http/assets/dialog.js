@@ -5,6 +5,7 @@ export function openDialog(button) {
   const dialog = document.getElementById(button.dataset.dialog);
   if (!dialog) return;
   const form = dialog.querySelector("form");
+  dialog.querySelectorAll("[data-result]").forEach((result) => { result.hidden = true; });
   if (form) {
     form.reset();
     form.querySelectorAll("[aria-invalid]").forEach((input) => input.removeAttribute("aria-invalid"));

@@ -21,6 +21,9 @@ function fieldsOf(form) {
 function valueOf(input) {
   if (input.dataset.string !== undefined && input.type === "checkbox") return String(input.checked);
   if (input.type === "checkbox") return input.checked;
+  if (input.dataset.days !== undefined) {
+    return input.value ? new Date(Date.now() + Number(input.value) * 86400000).toISOString() : null;
+  }
   if (input.dataset.type === "number") return input.value.trim() === "" ? 0 : Number(input.value);
   const text = input.type === "password" ? input.value : input.value.trim();
   return text === "" && input.dataset.null !== undefined ? null : text;
@@ -38,6 +41,7 @@ function isChanged(input) {
 
 export function bodyOf(form) {
   const wholly = form.dataset.method !== "PATCH" || form.dataset.whole !== undefined;
+  if (form.dataset.claims !== undefined) return claimsOf(form);
   const body = {};
   const lists = new Map();
   for (const input of fieldsOf(form)) {
@@ -65,6 +69,13 @@ export function bodyOf(form) {
     if (wholly || list.changed) body[name] = list.values;
   }
   return body;
+}
+
+// Custom claims are a list of pairs; a row left empty is no claim.
+function claimsOf(form) {
+  return [...form.querySelectorAll(".list-row.claim")]
+    .map((row) => ({ key: row.querySelector("[name='key[]']").value.trim(), value: row.querySelector("[name='value[]']").value.trim() }))
+    .filter((claim) => claim.key !== "" || claim.value !== "");
 }
 
 function problemOf(input) {
@@ -136,13 +147,18 @@ export function busy(form, on) {
   });
 }
 
-// Reads parts of this page anew.
-export async function refresh(selectors) {
-  if (!selectors) return;
+// Reads parts of this page anew. With `versions` the other forms go on from the version that a change just made, if
+// nobody else came in between: then theirs is one behind.
+export async function refresh(selectors = "", versions = false) {
+  if (!selectors && !versions) return;
   const response = await fetch(location.href, { credentials: "same-origin", headers: { accept: "text/html" } });
   if (!response.ok) return location.reload();
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const selector of selectors.split(",")) {
+  for (const form of versions ? document.querySelectorAll("form[id][data-version]") : []) {
+    const stored = fresh.getElementById(form.id)?.dataset.version;
+    if (Number(stored) === Number(form.dataset.version) + 1) form.dataset.version = stored;
+  }
+  for (const selector of selectors.split(",").filter(Boolean)) {
     const old = document.querySelector(selector.trim());
     const next = fresh.querySelector(selector.trim());
     if (old && next) old.replaceWith(document.importNode(next, true));
@@ -152,7 +168,9 @@ export async function refresh(selectors) {
 
 // Somebody else changed it: both values are shown, and the form goes on from the version that is stored now.
 async function conflict(form, error) {
-  const { data, etag } = await call("GET", form.dataset.read ?? form.dataset.api);
+  const { data: read, etag } = await call("GET", form.dataset.read ?? form.dataset.api);
+  // The configuration is a list of keys and values.
+  const data = Array.isArray(read) ? Object.fromEntries(read.map((entry) => [entry.key, entry.value])) : read;
   form.dataset.version = (etag ?? "").replaceAll('"', "") || error.details.version;
   for (const input of fieldsOf(form)) {
     if (!(input.name in data) || input.name.endsWith("[]")) continue;
@@ -195,14 +213,18 @@ export async function submit(form) {
     if (etag) form.dataset.version = etag.replaceAll('"', "");
     settle(form);
     form.dispatchEvent(new CustomEvent("saved", { bubbles: true, detail: data }));
-    form.closest("dialog")?.close();
+    if (form.dataset.stay === undefined) form.closest("dialog")?.close();
     const next = data?.redirectUrl ?? form.dataset.then?.replace("{id}", encodeURIComponent(data?.id ?? ""));
     if (next) {
       if (form.dataset.toast) toastAfter(form.dataset.toast);
       return go(next);
     }
+    if (form.dataset.reload !== undefined) {
+      if (form.dataset.toast) toastAfter(form.dataset.toast);
+      return location.reload();
+    }
     if (form.dataset.toast) toast(form.dataset.toast);
-    await refresh(form.dataset.refresh);
+    await refresh(form.dataset.refresh, form.dataset.refreshVersions !== undefined);
   } catch (error) {
     if (error.status === 412) return await conflict(form, error);
     if (error.code === "reauthentication_required") return proveFirst(() => submit(form));
@@ -267,7 +289,7 @@ async function press(button) {
       return go(button.dataset.then);
     }
     if (button.dataset.toast) toast(button.dataset.toast);
-    await refresh(button.dataset.refresh);
+    await refresh(button.dataset.refresh, button.dataset.refreshVersions !== undefined);
   } catch (error) {
     if (error.code === "reauthentication_required") proveFirst(() => press(withoutQuestion(button)));
     else toast(error.message, "error");

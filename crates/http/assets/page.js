@@ -73,6 +73,9 @@ export function startPage() {
     }
   });
   document.addEventListener("keydown", menuKeys);
+  document.addEventListener("beforetoggle", (event) => {
+    if (event.newState === "open" && event.target.classList?.contains("menu-row")) beside(event.target);
+  }, true);
   document.addEventListener("toggle", (event) => {
     if (event.newState === "open" && event.target.getAttribute?.("role") === "menu") {
       event.target.querySelector("[role^=menuitem]")?.focus();
@@ -85,6 +88,15 @@ export function startPage() {
   localTimes();
   hideDismissed();
   showKeptToast();
+}
+
+// A row's menu opens below its button, or above it near the end of the page.
+function beside(menu) {
+  const box = document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`).getBoundingClientRect();
+  const below = innerHeight - box.bottom > 240;
+  menu.style.top = below ? `${box.bottom + 4}px` : "auto";
+  menu.style.bottom = below ? "auto" : `${innerHeight - box.top + 4}px`;
+  menu.style.right = `${document.documentElement.clientWidth - box.right}px`;
 }
 
 function dismiss(banner) {

@@ -53,20 +53,75 @@ function startSearch() {
   });
 }
 
-// A secret is shown once: into its place, ready to be copied.
+// What is shown once goes into its place, ready to be copied: a secret, or a login code with its link.
+function show(place, text) {
+  place.dataset.copy = text;
+  place.querySelector(".copy-value").textContent = text;
+}
+
 function startSecrets() {
-  document.addEventListener("done", (event) => {
+  document.addEventListener("saved", (event) => {
     const place = document.getElementById(event.target.dataset.shows ?? "");
-    if (!place || !event.detail) return;
-    const value = event.detail.secret ?? (event.detail.token && event.target.dataset.prefix ? event.target.dataset.prefix + event.detail.token : event.detail.token);
-    if (!value) return;
+    if (!place) return;
     place.hidden = false;
-    const copy = place.querySelector("[data-copy]");
-    copy.dataset.copy = value;
-    copy.querySelector(".copy-value").textContent = value;
-    const code = place.querySelector("[data-code]");
-    if (code) code.textContent = event.detail.token;
-    copy.focus();
+    const { secret, token } = event.detail;
+    if (token) {
+      show(place.querySelector("[data-part=code]"), token);
+      show(place.querySelector("[data-part=link]"), place.dataset.prefix + token);
+    } else {
+      show(place.querySelector("[data-copy]"), secret);
+    }
+    place.querySelector("[data-copy]").focus();
+  });
+}
+
+// Chosen people move from what a search found to those that are saved, so that the next search keeps them.
+function startPicker() {
+  document.addEventListener("change", (event) => {
+    const from = event.target.closest("[data-candidates]");
+    if (!from || !event.target.checked) return;
+    event.target.name = event.target.dataset.name;
+    event.target.defaultChecked = false;
+    const chosen = document.getElementById(from.dataset.candidates);
+    chosen.append(event.target.closest(".check"));
+    event.target.focus();
+  });
+  // Whom a search finds again is not offered twice.
+  document.addEventListener("refreshed", () => {
+    for (const from of document.querySelectorAll("[data-candidates]")) {
+      const chosen = document.getElementById(from.dataset.candidates);
+      for (const input of from.querySelectorAll("input")) {
+        if (chosen.querySelector(`[value="${CSS.escape(input.value)}"]`)) input.closest(".check").remove();
+      }
+    }
+  });
+}
+
+// Names that follow from others until they are typed by hand.
+function startDerived() {
+  document.addEventListener("input", (event) => {
+    const { form, name } = event.target;
+    if (!form) return;
+    if (form.dataset.fullName !== undefined) {
+      const { firstName, lastName, displayName } = form.elements;
+      if (event.target === displayName) displayName.dataset.typed = "";
+      else if (displayName.dataset.typed === undefined && (name === "firstName" || name === "lastName")) {
+        displayName.value = `${firstName.value} ${lastName.value}`.trim();
+      }
+    }
+    if (form.dataset.slug !== undefined) {
+      const own = form.elements.namedItem("name");
+      if (event.target === own) own.dataset.typed = "";
+      else if (own.dataset.typed === undefined && name === "friendlyName") {
+        own.value = event.target.value.toLowerCase().replace(/[^a-z0-9_]/g, "_");
+      }
+    }
+  });
+  document.addEventListener("change", (event) => {
+    const other = document.getElementById(event.target.dataset.forces ?? "");
+    if (!other) return;
+    if (event.target.checked) other.checked = true;
+    other.disabled = event.target.checked;
   });
 }
 
@@ -93,9 +148,7 @@ function startNewClient() {
     sessionStorage.removeItem(`secret-${place.dataset.newSecret}`);
     if (!value) return;
     place.hidden = false;
-    const copy = place.querySelector("[data-copy]");
-    copy.dataset.copy = value;
-    copy.querySelector(".copy-value").textContent = value;
+    show(place.querySelector("[data-copy]"), value);
   } catch { /* not allowed: a new secret can be made */ }
 }
 
@@ -106,6 +159,8 @@ startForms();
 startTabs();
 startSearch();
 startSecrets();
+startPicker();
+startDerived();
 startNewClient();
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-register]");

@@ -163,6 +163,13 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/logout", post(logout::sign_out).layer(csrf::layer(app_url)).get(logout::logout))
         .route("/settings", get(pages::home::settings))
         .route("/settings/account", get(pages::account::account))
+        .route("/settings/admin/users", get(pages::admin::users::list))
+        .route("/settings/admin/users/{id}", get(pages::admin::users::details))
+        .route("/settings/admin/user-groups", get(pages::admin::user_groups::list))
+        .route("/settings/admin/user-groups/{id}", get(pages::admin::user_groups::details))
+        .route("/settings/admin/oidc-clients", get(pages::admin::oidc_clients::list))
+        .route("/settings/admin/oidc-clients/{id}", get(pages::admin::oidc_clients::details))
+        .route("/settings/admin/application-configuration", get(pages::admin::application_configuration::configuration))
         .route("/form-post.js", get(oidc::form_post::script))
         .merge(assets::routes())
 }

@@ -6,6 +6,7 @@
 //! is told in `templates/README.md`.
 
 pub mod account;
+pub mod admin;
 pub mod error;
 pub mod home;
 mod icons;

@@ -1,0 +1,80 @@
+//! The application configuration.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::pages::{Layout, PageError, PageRequest, page};
+use crate::state::App;
+
+/// The accent colours that are offered by name; any other is typed.
+const ACCENTS: [(&str, &str); 8] = [
+    ("default", "accent-default"),
+    ("oklch(0.58 0.2 10)", "accent-rose"),
+    ("oklch(0.62 0.18 45)", "accent-orange"),
+    ("oklch(0.62 0.14 75)", "accent-amber"),
+    ("oklch(0.55 0.15 145)", "accent-green"),
+    ("oklch(0.55 0.1 190)", "accent-teal"),
+    ("oklch(0.55 0.18 255)", "accent-blue"),
+    ("oklch(0.55 0.2 300)", "accent-purple"),
+];
+
+/// `/settings/admin/application-configuration`.
+#[derive(Debug, Template)]
+#[template(path = "admin/application_configuration.html")]
+pub struct ConfigurationPage {
+    /// What every page needs.
+    pub layout: Layout,
+    /// The version of the settings, sent as `If-Match`.
+    pub version: i64,
+    /// The name of this installation.
+    pub app_name: String,
+    /// Minutes.
+    pub session_duration: String,
+    /// Whether people change their own details.
+    pub own_account_edit: bool,
+    /// Whether pages stand still.
+    pub disable_animations: bool,
+    /// A colour or `default`.
+    pub accent: String,
+    /// Whether an address is required.
+    pub require_email: bool,
+    /// Whether addresses count as proven from the start.
+    pub emails_verified: bool,
+    /// Whether passkeys that are copied between devices may be added.
+    pub synced_passkeys: bool,
+    /// `any`, `platform` or `cross-platform`.
+    pub attachment: String,
+}
+
+impl ConfigurationPage {
+    fn accents(&self) -> Vec<(&'static str, &'static str, bool)> {
+        ACCENTS.iter().map(|(value, word)| (*value, *word, *value == self.accent)).collect()
+    }
+
+    fn accent_is_own(&self) -> bool {
+        !ACCENTS.iter().any(|(value, _)| *value == self.accent)
+    }
+}
+
+/// `GET /settings/admin/application-configuration`.
+pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    request.read(&app, |tx, creds, ctx| creds.admin(tx, ctx.now).map(|_| ())).await?;
+    let settings = app.settings();
+    let on = |key: &str| settings.get(key) == "true";
+    let view = ConfigurationPage {
+        version: app.snapshot().versions.iter().find(|(name, _)| name == "settings").map_or(0, |(_, version)| *version),
+        app_name: settings.app_name().to_owned(),
+        session_duration: settings.get("sessionDuration").to_owned(),
+        own_account_edit: on("allowOwnAccountEdit"),
+        disable_animations: on("disableAnimations"),
+        accent: settings.get("accentColor").to_owned(),
+        require_email: on("requireUserEmail"),
+        emails_verified: on("emailsVerified"),
+        synced_passkeys: on("webauthnAllowSyncedPasskeys"),
+        attachment: settings.get("webauthnAuthenticatorAttachment").to_owned(),
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
+}

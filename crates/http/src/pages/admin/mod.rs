@@ -1,0 +1,44 @@
+//! The administration: lists, and pages of one user, group, client, and the configuration.
+//!
+//! A page reads under the administrator's permission in one transaction; every change goes through the API.
+
+pub mod application_configuration;
+mod list;
+pub mod oidc_clients;
+pub mod user_groups;
+pub mod users;
+
+pub use list::ListView;
+
+use pid_core::claims::CustomClaim;
+
+/// The most groups or clients that a page offers as check boxes.
+const ALL: i64 = 1000;
+
+/// Something that can be chosen: a group, a person or a client in a list of check boxes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Its id in the API.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// A second line, may be empty.
+    pub hint: String,
+    /// Whether it is chosen.
+    pub on: bool,
+    /// Whether it can't be changed here.
+    pub fixed: bool,
+    /// Whether it is kept when the form is saved though it is fixed.
+    pub listed: bool,
+}
+
+/// The rows of custom claims with the keys that are in use elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimsView {
+    /// Where they are saved.
+    pub api: String,
+    /// The claims.
+    pub claims: Vec<CustomClaim>,
+    /// Keys in use anywhere.
+    pub suggestions: Vec<String>,
+}

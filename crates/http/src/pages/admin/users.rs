@@ -1,0 +1,161 @@
+//! People.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use pid_core::UserId;
+use pid_core::list::ListRequest;
+use pid_flows::{claims, groups, passkeys, users};
+
+use super::{ALL, Choice, ClaimsView, ListView};
+use crate::pages::account::PasskeyView;
+use crate::pages::{Layout, PageError, PageRequest, initials, page};
+use crate::state::App;
+
+/// A person in the list.
+#[derive(Clone, Debug)]
+pub struct UserRow {
+    /// Their id.
+    pub id: String,
+    /// The display name, or the username.
+    pub name: String,
+    /// The username.
+    pub username: String,
+    /// May be empty.
+    pub email: String,
+    /// First and last name for titles of questions, or the username.
+    pub full_name: String,
+    /// Whether they administer.
+    pub is_admin: bool,
+    /// Whether they may not sign in.
+    pub disabled: bool,
+    /// Whether this is who looks.
+    pub is_me: bool,
+}
+
+impl UserRow {
+    fn new(user: pid_core::users::User, me: &str) -> Self {
+        let full = user.full_name();
+        Self {
+            is_me: user.id.as_str() == me,
+            id: user.id.into_string(),
+            name: if user.display_name.is_empty() { user.username.clone() } else { user.display_name },
+            full_name: if full.is_empty() { user.username.clone() } else { full },
+            username: user.username,
+            email: user.email.unwrap_or_default(),
+            is_admin: user.is_admin,
+            disabled: user.disabled,
+        }
+    }
+
+    fn initials(&self) -> String {
+        initials(&self.name)
+    }
+}
+
+/// `/settings/admin/users`.
+#[derive(Debug, Template)]
+#[template(path = "admin/users.html")]
+pub struct UsersPage {
+    /// What every page needs.
+    pub layout: Layout,
+    /// Search, order and pages.
+    pub list: ListView,
+    /// The rows.
+    pub users: Vec<UserRow>,
+    /// Whether an e-mail address is required.
+    pub require_email: bool,
+}
+
+/// `/settings/admin/users/{id}`.
+#[derive(Debug, Template)]
+#[template(path = "admin/user.html")]
+pub struct UserPage {
+    /// What every page needs.
+    pub layout: Layout,
+    /// The version of the record, sent as `If-Match`.
+    pub version: i64,
+    /// The person.
+    pub user: UserRow,
+    /// The fields of the form.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// May be empty.
+    pub display_name: String,
+    /// Whether the address is proven.
+    pub email_verified: bool,
+    /// Whether an e-mail address is required.
+    pub require_email: bool,
+    /// Whether the directory manages the record.
+    pub from_directory: bool,
+    /// All groups.
+    pub groups: Vec<Choice>,
+    /// Newest first.
+    pub passkeys: Vec<PasskeyView>,
+    /// The custom claims.
+    pub claims: ClaimsView,
+}
+
+/// `GET /settings/admin/users`.
+pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    let wanted = ListView::request(&request);
+    let asked = wanted.clone();
+    let found = request.read(&app, move |tx, creds, ctx| users::list(tx, &creds.admin(tx, ctx.now)?, &asked)).await?;
+    let me = request.layout.user.as_ref().map(|u| u.id.clone()).unwrap_or_default();
+    let view = UsersPage {
+        list: ListView::new("/settings/admin/users", &wanted, &found),
+        users: found.items.into_iter().map(|details| UserRow::new(details.user, &me)).collect(),
+        require_email: app.settings().require_user_email(),
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+/// `GET /settings/admin/users/{id}`.
+pub async fn details(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Result<Response, PageError> {
+    let id = UserId::new(id);
+    let read = request.read(&app, move |tx, creds, ctx| {
+        let admin = creds.admin(tx, ctx.now)?;
+        let details = users::get(tx, &admin, &id)?;
+        let every =
+            ListRequest { limit: ALL, sort: Some(("friendlyName".to_owned(), false)), ..ListRequest::default() };
+        let all = groups::list(tx, &admin, &every)?;
+        Ok((details, all, passkeys::list_of(tx, &admin, &id)?, claims::suggestions(tx, &admin)?))
+    });
+    let (details, all, own, suggestions) = read.await?;
+    let me = request.layout.user.as_ref().map(|u| u.id.clone()).unwrap_or_default();
+    let from_directory = app.settings().ldap_enabled() && details.user.ldap_id.is_some();
+    let choices = all.items.into_iter().map(|(group, _, _)| Choice {
+        on: details.groups.iter().any(|g| g.id == group.id),
+        id: group.id.into_string(),
+        name: group.friendly_name,
+        hint: group.name,
+        fixed: from_directory,
+        listed: false,
+    });
+    let view = UserPage {
+        version: details.user.version,
+        first_name: details.user.first_name.clone(),
+        last_name: details.user.last_name.clone(),
+        display_name: details.user.display_name.clone(),
+        email_verified: details.user.email_verified,
+        require_email: app.settings().require_user_email(),
+        from_directory,
+        groups: choices.collect(),
+        passkeys: own.into_iter().rev().map(PasskeyView::from).collect(),
+        claims: ClaimsView {
+            api: format!("/api/custom-claims/user/{}", details.user.id),
+            claims: details.claims,
+            suggestions,
+        },
+        user: UserRow::new(details.user, &me),
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
