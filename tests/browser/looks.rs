@@ -29,7 +29,7 @@ const CHECK: &str = r#"((width) => {
         const to = names.flatMap(n => (e.getAttribute(n) ?? '').split(' ')).filter(Boolean);
         for (const id of to) if (!document.getElementById(id)) wrong.push(`nothing is called #${id}`);
     }
-    for (const e of document.querySelectorAll('a, button, input:not([type=hidden]), select')) {
+    for (const e of document.querySelectorAll('a, button, input:not([type=hidden], .visually-hidden), select')) {
         if (!shown(e)) continue;
         const box = e.getBoundingClientRect();
         const inLine = e.tagName === 'A' && getComputedStyle(e).display === 'inline';
@@ -219,5 +219,85 @@ async fn the_account_looks_right() {
     stage.sign_in_as(&person.agent).await;
     stage.open(&tab, "/settings/account").await;
     gallery.look(&tab, "account-locked-no-passkey").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_administration_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/oidc-clients").await;
+    gallery.look(&tab, "clients-none").await;
+    let script = stage.app.script();
+    let mut groups = Vec::new();
+    for (name, shown) in [("staff", "Staff"), ("book_club", "Book Club"), ("family", "Family")] {
+        let made = script.post("/api/user-groups", &json!({ "name": name, "friendlyName": shown })).await.expect(201);
+        groups.push(made.json()["id"].as_str().unwrap().to_owned());
+    }
+    let mut people = Vec::new();
+    for n in 0..24 {
+        let name =
+            ["Grace Hopper", "Tim Berners-Lee", "Annie Easley", "Radia Perlman", "Alan Kay", "Mary Jackson"][n % 6];
+        let (first, last) = name.split_once(' ').unwrap();
+        let body = json!({ "username": format!("user{n}"), "email": format!("user{n}@example.com"), "firstName": first,
+            "lastName": last, "displayName": name, "disabled": n == 3, "isAdmin": n == 1 });
+        people.push(script.post("/api/users", &body).await.expect(201).json()["id"].as_str().unwrap().to_owned());
+    }
+    script.put(&format!("/api/user-groups/{}/users", groups[0]), &json!({ "userIds": people[..5] })).await.expect(200);
+    let claims = json!([{ "key": "nextcloud_username", "value": "grace" }, { "key": "quota", "value": "5 GB" }]);
+    script.put(&format!("/api/custom-claims/user/{}", people[0]), &claims).await.expect(200);
+    let cloud =
+        stage.client(json!({ "description": "Files, calendars and contacts", "isGroupRestricted": true })).await;
+    let cloud = cloud["id"].as_str().unwrap();
+    stage.client(json!({ "name": "Immich", "isPublic": true, "launchURL": "https://photos.example" })).await;
+    stage.client(json!({ "name": "Grafana", "isGroupRestricted": true, "requiresReauthentication": true })).await;
+    let allowed = json!({ "userGroupIds": groups[..1] });
+    script.put(&format!("/api/oidc/clients/{cloud}/allowed-user-groups"), &allowed).await.expect(200);
+
+    stage.open(&tab, "/settings/admin/users").await;
+    gallery.look(&tab, "users").await;
+    tab.click("tbody tr:nth-child(2) button[aria-label='Toggle menu']").await.unwrap();
+    gallery.look(&tab, "users-menu").await;
+    tab.click(role("menuitem", "Login Code")).await.unwrap();
+    tab.click(role("button", "Show Code")).await.unwrap();
+    tab.wait_for("#login-code-result:not([hidden])").await.unwrap();
+    gallery.look(&tab, "users-code").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Add User")).await.unwrap();
+    gallery.look(&tab, "users-add").await;
+    tab.press("Escape").await.unwrap();
+    let user = format!("/settings/admin/users/{}", people[0]);
+    for hash in ["general", "groups", "passkeys", "custom-claims"] {
+        stage.open(&tab, "/settings/admin/user-groups").await;
+        stage.open(&tab, &format!("{user}#{hash}")).await;
+        gallery.look(&tab, &format!("user-{hash}")).await;
+    }
+    stage.open(&tab, "/settings/admin/user-groups").await;
+    gallery.look(&tab, "groups").await;
+    let group = format!("/settings/admin/user-groups/{}", groups[0]);
+    for hash in ["general", "users", "clients", "custom-claims"] {
+        stage.open(&tab, "/settings/admin/users").await;
+        stage.open(&tab, &format!("{group}#{hash}")).await;
+        gallery.look(&tab, &format!("group-{hash}")).await;
+    }
+    stage.open(&tab, "/settings/admin/oidc-clients").await;
+    gallery.look(&tab, "clients").await;
+    tab.click(role("button", "Add OIDC Client")).await.unwrap();
+    tab.click("[data-add-row=new-callbacks]").await.unwrap();
+    gallery.look(&tab, "clients-add").await;
+    tab.press("Escape").await.unwrap();
+    for hash in ["general", "user-groups", "credentials"] {
+        stage.open(&tab, "/settings/admin/users").await;
+        stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#{hash}")).await;
+        gallery.look(&tab, &format!("client-{hash}")).await;
+    }
+    tab.click(role("button", "Add client secret")).await.unwrap();
+    tab.wait_for("#new-secret:not([hidden])").await.unwrap();
+    gallery.look(&tab, "client-secret").await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    gallery.look(&tab, "configuration").await;
     gallery.finish();
 }

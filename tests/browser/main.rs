@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
 mod account;
+mod admin_clients;
+mod admin_users;
 mod interaction;
 mod looks;
 mod relying_party;
