@@ -79,6 +79,21 @@ async fn prompt_login_wants_a_new_proof() {
     assert_eq!(proofs, 1, "the passkey was asked");
     scene.button("Sign in").await;
     assert!(scene.answer().await["code"].is_string());
+    quiet(&scene.tab, scene.stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_ends_behind_the_page_begins_anew() {
+    let scene = Scene::begin().await;
+    scene.ask(&[]).await;
+    scene.tab.wait_for("[data-testid=scopes]").await.unwrap();
+    let admin = scene.stage.app.agent();
+    admin.set_cookie("access_token", &scene.stage.window.cookie("access_token").await.unwrap().unwrap());
+    admin.post("/api/webauthn/logout", &json!({})).await.expect(204);
+    scene.button("Sign in").await;
+    scene.tab.wait_for_text("Don't have access to your passkey?").await.unwrap();
+    scene.button("Sign in").await;
+    scene.tab.wait_for("[data-testid=scopes]").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,6 +142,7 @@ async fn a_fresh_proof_follows_without_another_click() {
     scene.stage.forget().await;
     scene.ask(&[("prompt", "login")]).await;
     scene.button("Sign in").await;
+    quiet(&scene.tab, scene.stage.app.url());
     assert!(scene.answer().await["code"].is_string(), "the sign-in inside the interaction is the proof");
     scene.ask(&[("prompt", "select_account login")]).await;
     scene.tab.wait_for("[data-testid=account-selection]").await.unwrap();

@@ -21,6 +21,8 @@ function say(text) {
 }
 
 function fail(form, error) {
+  // The session ended behind the page: it begins anew with signing in.
+  if (error.code === "not_signed_in") return location.reload();
   const values = { error: passkeyProblem(error).replace(/\.$/, "") };
   problem(form.dataset.signin === undefined ? word("please-try-again", values) : word("please-sign-in-again", values));
 }
@@ -113,22 +115,13 @@ function startCode(form) {
   attempt(form, send);
 }
 
-// Completes a step and, when a fresh proof is the next one, that too: it needs no other click.
-async function complete(url, step) {
+// Completes a step and, when a fresh proof is the next one, that too: it needs no other click. A sign-in by passkey inside
+// this interaction is proof enough.
+async function complete(url, step, proven) {
+  if (step === "reauthenticate" && !proven) await reauthenticate();
   const { data } = await call("POST", url, { step });
-  return data.interaction?.currentStep === "reauthenticate" ? prove(url) : data;
-}
-
-async function prove(url) {
-  const step = "reauthenticate";
-  try {
-    // A sign-in inside this interaction is proof enough.
-    return (await call("POST", url, { step })).data;
-  } catch (error) {
-    if (error.status !== 400 && error.status !== 401) throw error;
-  }
-  await reauthenticate();
-  return (await call("POST", url, { step })).data;
+  const owed = data.interaction?.currentStep;
+  return owed === "reauthenticate" && step !== owed ? complete(url, owed, proven) : data;
 }
 
 function startInteraction(form) {
@@ -141,7 +134,7 @@ function startInteraction(form) {
       // What is consented to has to be seen first.
       if (step === "consent") return location.href;
     }
-    const data = step === "reauthenticate" ? await prove(url) : await complete(url, step);
+    const data = await complete(url, step, signedOut || form.dataset.proven !== undefined);
     return data.redirectUrl ?? location.href;
   });
   form.querySelector("[data-other-account]")?.addEventListener("click", async () => {

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::sessions::{BeganBy, Session};
 use pid_flows::{Code, interaction};
 use pid_oidc::authorize::Step;
 use pid_store::protocol::ProtocolClient;
@@ -110,6 +111,8 @@ pub struct InteractionPage {
     pub client: ClientView,
     /// The current step.
     pub step: Step,
+    /// Whether the person signed in by passkey inside this interaction, which is a fresh proof (security case 21).
+    pub proven: bool,
     /// What it asks for; shown with [`Step::Consent`].
     pub scopes: Vec<ScopeView>,
     /// `?redirect=…` with this page, encoded, for the other methods.
@@ -161,7 +164,11 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
     let Some(step) = status.steps.first().copied() else {
         return Ok(redirect(&format!("/authorize?interaction={}", status.id)));
     };
+    let session = request.session.as_ref().map(pid_flows::access::SessionUser::session);
+    let inside =
+        |s: &Session| s.began_by == BeganBy::Passkey && s.interaction_id.as_deref() == Some(status.id.as_str());
     let view = InteractionPage {
+        proven: session.is_some_and(inside),
         query: format!("?redirect={}", utf8_percent_encode(&request.here(), NON_ALPHANUMERIC)),
         id: status.id.into_string(),
         client: status.client.into(),
