@@ -1,1 +1,116 @@
-fn main() {}
+//! The load driver: `cargo run --release -p bench`. It starts the real server as a process of its own on data of its
+//! own, drives it from loopback, measures the limits of this machine in the same run, and prints a table.
+//! `docs/performance.md` says how to read it.
+#![allow(clippy::print_stdout, reason = "a command-line tool")]
+
+mod actor;
+mod hello;
+mod limits;
+mod load;
+mod operation;
+mod options;
+mod page;
+mod report;
+mod server;
+mod startup;
+mod usage;
+mod wire;
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use operation::Operation;
+use options::{Command, Options};
+use report::{Fact, Report, Row};
+use server::{Home, Server};
+
+/// What goes wrong ends the run with a sentence.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match options.command {
+        Some(Command::Hello { port }) => hello::serve(port),
+        None => runtime().and_then(|runtime| runtime.block_on(run(&options))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread: the driver shares the cores with what it measures.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let binary = server::build()?;
+    let operations: Vec<Operation> = Operation::ALL.into_iter().filter(|o| options.wants(*o)).collect();
+    if operations.is_empty() {
+        return Err(format!("no operation has \"{}\" in its name", options.only.join("\", \"")).into());
+    }
+    let mut report = Report::default();
+    if options.only.is_empty() {
+        println!("Starting from nothing and again …");
+        report.facts.extend(startup::measure(&binary, options)?);
+    }
+
+    println!("Setting up ten people and ten clients …");
+    let home = Home::new(options)?;
+    let server = Server::start(&binary, &home)?;
+    let mut actors = world::set_up(&server).await?;
+    drop(server);
+
+    // Started again, so that what set-up left in memory is not counted.
+    let server = Server::start(&binary, &home)?;
+    for actor in &mut actors {
+        actor.reconnect().await?;
+    }
+    if options.only.is_empty() {
+        println!("Looking at the server at rest …");
+        report.facts.extend(page::weigh(&mut actors[0]).await?);
+        report.facts.extend(at_rest(&server, options.idle).await?);
+    }
+
+    println!("Measuring the limits of this machine …");
+    let limits = limits::measure(&home).await?;
+    for operation in operations {
+        println!("Running: {} …", operation.name());
+        let measured;
+        (measured, actors) = load::run(&server, actors, operation, Duration::from_secs_f64(options.seconds)).await?;
+        report.rows.push(Row::new(operation, &measured, &limits, options.is_postgres()));
+    }
+    let memory = usage::memory(server.id())?;
+    report.facts.push(Fact::new("memory after the load, RSS", memory.rss, "MiB", None));
+    report.facts.push(Fact::new("memory after the load, PSS", memory.pss, "MiB", None));
+    report.limits = limits;
+    drop(server);
+
+    println!("{report}");
+    if let Some(path) = &options.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+    }
+    Ok(())
+}
+
+/// Memory and writes of a server that nobody asks anything.
+async fn at_rest(server: &Server, idle: f64) -> Result<Vec<Fact>> {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (written, cpu) = (usage::written(server.id())?, usage::cpu_ms(server.id())?);
+    tokio::time::sleep(Duration::from_secs_f64(idle)).await;
+    let memory = usage::memory(server.id())?;
+    let written = usage::written(server.id())? - written;
+    let cpu = usage::cpu_ms(server.id())? - cpu;
+    Ok(vec![
+        Fact::new("memory at rest, RSS", memory.rss, "MiB", Some(20.0)),
+        Fact::new("memory at rest, PSS", memory.pss, "MiB", None),
+        Fact::new(format!("written to disk at rest in {idle} s"), written as f64, "bytes", Some(0.0)),
+        Fact::new("CPU at rest", cpu / idle, "ms/s", None),
+    ])
+}

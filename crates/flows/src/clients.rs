@@ -10,6 +10,7 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::secret::{Secret, sha256};
 use pid_core::validate::nfc;
 use pid_core::{ClientId, Ctx, FieldCode, Fields, GroupId, Timestamp};
+use pid_jose::Alg;
 use pid_oidc::redirect_uri::{Pattern, Purpose};
 use pid_store::files::{self, File};
 use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
 use crate::change::{Change, check_version};
+use crate::keys::{self, KeySealer};
 use crate::{Code, Error, audit};
 
 /// The fields of a client (api.md §16.2).
@@ -57,6 +59,9 @@ pub struct ClientInput {
     pub access_token_duration_minutes: i64,
     /// Minutes; absent or 0: 43,200.
     pub refresh_token_duration_minutes: i64,
+    /// Signs its ID and access tokens: `RS256`, `ES256` or `EdDSA`; absent or empty: as the instance does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<String>,
     /// Where a logo could be fetched.
     #[serde(skip_serializing)]
     pub logo_url: Option<String>,
@@ -92,6 +97,9 @@ pub struct NewSecret {
     /// The value.
     pub value: Secret,
 }
+
+/// What a client may choose; the larger siblings are for instances that were imported with them.
+const SIGNING_ALGS: [Alg; 3] = [Alg::RS256, Alg::ES256, Alg::EdDSA];
 
 fn find(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
     clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))
@@ -141,6 +149,11 @@ fn check(input: &ClientInput) -> Result<(), Error> {
             fields.refuse(name, FieldCode::TokenDuration, "must be between 1 and 525600 minutes");
         }
     }
+    if let Some(alg) = signing_alg(input)
+        && !SIGNING_ALGS.iter().any(|known| known.as_str() == alg)
+    {
+        fields.refuse("idTokenSignedResponseAlg", FieldCode::Oneof, "must be RS256, ES256 or EdDSA");
+    }
     if input.credentials.federated_identities.len() > 50 {
         fields.refuse("credentials", FieldCode::TooLong, "must have at most 50 federated identities");
     }
@@ -161,6 +174,10 @@ fn check(input: &ClientInput) -> Result<(), Error> {
     Ok(())
 }
 
+fn signing_alg(input: &ClientInput) -> Option<&str> {
+    input.id_token_signed_response_alg.as_deref().filter(|alg| !alg.is_empty())
+}
+
 fn merged(mut client: Client, input: &ClientInput) -> Client {
     let or = |minutes: i64, default: i64| if minutes == 0 { default } else { minutes };
     client.name = nfc(&input.name);
@@ -176,6 +193,7 @@ fn merged(mut client: Client, input: &ClientInput) -> Client {
     client.skip_consent = input.skip_consent;
     client.is_group_restricted = input.is_group_restricted;
     client.federated_identities.clone_from(&input.credentials.federated_identities);
+    client.signing_alg = signing_alg(input).map(str::to_owned);
     client.access_token_minutes = or(input.access_token_duration_minutes, ACCESS_TOKEN_MINUTES);
     client.refresh_token_minutes = or(input.refresh_token_duration_minutes, REFRESH_TOKEN_MINUTES);
     client
@@ -198,6 +216,7 @@ fn input_of(c: &Client) -> ClientInput {
         launch_url: c.launch_url.clone(),
         access_token_duration_minutes: c.access_token_minutes,
         refresh_token_duration_minutes: c.refresh_token_minutes,
+        id_token_signed_response_alg: c.signing_alg.clone(),
         logo_url: None,
         dark_logo_url: None,
     }
@@ -227,7 +246,13 @@ pub fn meta(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
 }
 
 /// Creates a client. A confidential one has no secret yet.
-pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &ClientInput) -> Result<ClientDetails, Error> {
+pub fn create(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    sealer: &KeySealer,
+    admin: &Admin,
+    input: &ClientInput,
+) -> Result<ClientDetails, Error> {
     check(input)?;
     let entropy = ctx.entropy();
     let id = if input.id.is_empty() { ClientId::generate(&entropy) } else { ClientId::new(input.id.as_str()) };
@@ -261,6 +286,7 @@ pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &ClientInput) -
         StoreError::UniqueViolation { .. } => Error::new(Code::ClientIdAlreadyExists),
         other => other.into(),
     })?;
+    keys::ensure(tx, ctx, sealer, client.signing_alg.as_deref())?;
     record(tx, ctx, admin, Event::ClientCreated, &client)?;
     details(tx, client)
 }
@@ -269,6 +295,7 @@ pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &ClientInput) -
 pub fn update(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
+    sealer: &KeySealer,
     admin: &Admin,
     id: &ClientId,
     change: &Change<ClientInput>,
@@ -281,6 +308,7 @@ pub fn update(
     check(&input)?;
     let next = merged(current, &input);
     clients::update(tx, &next, ctx.now)?;
+    keys::ensure(tx, ctx, sealer, next.signing_alg.as_deref())?;
     if !next.is_group_restricted {
         groups::disallow_all(tx, id)?;
     }

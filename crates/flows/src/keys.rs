@@ -1,6 +1,7 @@
-//! The instance's signing keys: making the first one, loading the set.
+//! The instance's signing keys: making the first ones, loading the set.
 
-use pid_core::Timestamp;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use pid_core::{Ctx, Entropy, Timestamp};
 use pid_jose::{Alg, KeySet, Member, SigningKey, Zeroizing};
 use pid_store::instance::{self, Cached};
 use pid_store::keys::{self, KeyState, StoredKey};
@@ -56,6 +57,22 @@ pub fn store_first(tx: &WriteTx<'_>, key: &StoredKey) -> Result<bool, Error> {
         keys::insert(tx, key)?;
     }
     Ok(!taken)
+}
+
+/// Makes the first key of an algorithm in the transaction in which a client first wants it: keys on elliptic curves take
+/// microseconds. RSA keys don't; the one for RS256 is made at the start.
+pub fn ensure(tx: &WriteTx<'_>, ctx: &Ctx, sealer: &KeySealer, alg: Option<&str>) -> Result<(), Error> {
+    match alg.and_then(Alg::parse) {
+        Some(alg @ (Alg::ES256 | Alg::EdDSA)) if !has_active(tx, alg)? => {
+            Ok(keys::insert(tx, &generate(sealer, alg, &new_kid(&ctx.entropy()), ctx.now)?)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A new key id: 8 random bytes (oidc.md §3).
+pub fn new_kid(entropy: &Entropy) -> String {
+    URL_SAFE_NO_PAD.encode(entropy.bytes::<8>())
 }
 
 /// Whether an active key of an algorithm exists.

@@ -274,8 +274,7 @@ async fn make_first_key(app: App) {
 async fn first_key(app: &App) -> Result<(), Error> {
     let (sealer, now) = (app.sealer().clone(), app.clock().now());
     let made = tokio::task::spawn_blocking(move || {
-        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-        let kid = URL_SAFE_NO_PAD.encode(Entropy::new(seed()).bytes::<8>());
+        let kid = keys::new_kid(&Entropy::new(seed()));
         keys::generate(&sealer, Alg::RS256, &kid, now)
     });
     let key = made.await.map_err(Error::internal)??;

@@ -101,7 +101,16 @@ pub fn available() -> bool {
 /// With a sentence that says what to do, when `TEST_POSTGRES_URL` is missing or its server refuses.
 #[must_use]
 pub fn fresh_database() -> Database {
-    create(None)
+    create(server(), None)
+}
+
+/// Creates an empty database on the server of a connection string, for programs that get it another way.
+///
+/// # Panics
+/// When the text is no URL or the server refuses.
+#[must_use]
+pub fn fresh_database_on(server: &str) -> Database {
+    create(Url::parse(server).unwrap_or_else(|e| panic!("not a URL ({e}): {server}")), None)
 }
 
 /// Creates a database as a copy of a prepared one, which costs a fraction of preparing each.
@@ -139,11 +148,10 @@ pub fn fresh_database_like(key: &str, prepare: impl FnOnce(&str) + Send) -> Data
         }
         Ok(())
     }));
-    create(Some(template))
+    create(server, Some(template))
 }
 
-fn create(template: Option<String>) -> Database {
-    let server = server();
+fn create(server: Url, template: Option<String>) -> Database {
     let name = format!("pid_test_{}", random_word());
     let mut statement = format!("CREATE DATABASE \"{name}\"");
     if let Some(template) = template {

@@ -12,6 +12,7 @@ use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientDetails, ClientInput};
 use pid_flows::{Code, Error};
 use pid_integrations::images::{self, PictureError};
+use pid_jose::Alg;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -73,6 +74,8 @@ pub struct ClientDto {
     access_token_duration_minutes: i64,
     refresh_token_duration_minutes: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id_token_signed_response_alg: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     allowed_user_groups: Option<Vec<GroupMinimalDto>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_user_groups_count: Option<i64>,
@@ -96,6 +99,7 @@ impl ClientDto {
             pkce_supported: c.pkce_supported,
             access_token_duration_minutes: c.access_token_minutes,
             refresh_token_duration_minutes: c.refresh_token_minutes,
+            id_token_signed_response_alg: c.signing_alg,
             allowed_user_groups: None,
             allowed_user_groups_count: None,
         }
@@ -110,6 +114,14 @@ impl ClientDto {
 fn answer(status: StatusCode, details: ClientDetails, now: Timestamp) -> Response {
     let tag = etag(details.client.version);
     (status, [(header::ETAG, tag)], axum::Json(ClientDto::with_groups(details, now))).into_response()
+}
+
+/// A client that is the first to want an algorithm brings a key: at once here; other replicas see the version row.
+async fn load_new_key(app: &App, client: &Client) -> Result<(), Error> {
+    match client.signing_alg.as_deref().and_then(Alg::parse) {
+        Some(alg) if !app.keys().algs().contains(&alg) => app.reload_snapshot().await,
+        _ => Ok(()),
+    }
 }
 
 /// `GET /api/oidc/clients`.
@@ -135,14 +147,15 @@ pub async fn create(
     AdminCreds(creds): AdminCreds,
     Json(input): Json<ClientInput>,
 ) -> Result<Response, ApiError> {
-    let now = ctx.now;
+    let (now, sealer) = (ctx.now, app.sealer().clone());
     let made = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::create(tx, &ctx, &admin, &input)
+            clients::create(tx, &ctx, &sealer, &admin, &input)
         })
         .await?;
+    load_new_key(&app, &made.client).await?;
     Ok(answer(StatusCode::CREATED, made, now))
 }
 
@@ -173,14 +186,15 @@ async fn change(
     change: Change<ClientInput>,
     if_match: Option<i64>,
 ) -> Result<Response, ApiError> {
-    let (id, now) = (client_id_from_path(&id), ctx.now);
+    let (id, now, sealer) = (client_id_from_path(&id), ctx.now, app.sealer().clone());
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::update(tx, &ctx, &admin, &id, &change, if_match)
+            clients::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)
         })
         .await?;
+    load_new_key(&app, &changed.client).await?;
     Ok(answer(StatusCode::OK, changed, now))
 }
 

@@ -1,0 +1,226 @@
+//! A person with a browser and a passkey, and the applications that they use.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use pid_testkit::authenticator::SoftAuthenticator;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::operation::{Alg, Operation};
+use crate::wire::{Reply, Wire};
+
+/// The callback of every client, and as it stands in a query.
+pub const CALLBACK: &str = "https://app.example/cb";
+const CALLBACK_QUERY: &str = "https%3A%2F%2Fapp.example%2Fcb";
+/// PKCE (RFC 7636 appendix B).
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// What a browser calls itself; it is kept with each audit row.
+const USER_AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
+
+/// A client that an actor signs in to.
+#[derive(Debug)]
+pub struct App {
+    /// What its tokens are signed with.
+    pub alg: Alg,
+    /// Its id.
+    pub id: String,
+    /// `Authorization` at the token endpoint.
+    pub authorization: String,
+}
+
+impl App {
+    /// A confidential client.
+    pub fn new(alg: Alg, id: &str, secret: &str) -> Self {
+        Self { alg, id: id.to_owned(), authorization: format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))) }
+    }
+}
+
+/// Somebody who uses the server.
+pub struct Actor {
+    wire: Wire,
+    address: SocketAddr,
+    number: u32,
+    requests: u32,
+    passkey: SoftAuthenticator,
+    apps: Arc<[App]>,
+    /// `access_token=…`, once signed in.
+    session: String,
+    /// The newest answer of the token endpoint, by algorithm.
+    tokens: HashMap<&'static str, Tokens>,
+}
+
+#[derive(Clone, Debug)]
+struct Tokens {
+    access: String,
+    refresh: String,
+}
+
+impl Actor {
+    /// Somebody new, without an account yet.
+    pub async fn new(address: SocketAddr, number: u32, apps: Arc<[App]>) -> Result<Self> {
+        Ok(Self {
+            wire: Wire::open(address).await?,
+            address,
+            number,
+            requests: 0,
+            passkey: SoftAuthenticator::new(-7),
+            apps,
+            session: String::new(),
+            tokens: HashMap::new(),
+        })
+    }
+
+    /// Connects anew.
+    pub async fn reconnect(&mut self) -> Result<()> {
+        self.wire = Wire::open(self.address).await?;
+        Ok(())
+    }
+
+    /// A request with what every request has. Each comes from another address, since the limiter counts by address.
+    pub fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Request<Full<Bytes>> {
+        self.requests += 1;
+        let [_, a, b, c] = self.requests.wrapping_mul(16).wrapping_add(self.number).to_be_bytes();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", format!("localhost:{}", self.address.port()))
+            .header("user-agent", USER_AGENT)
+            .header("x-forwarded-for", format!("10.{a}.{b}.{c}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(body.into()).unwrap_or_default()
+    }
+
+    /// `GET`.
+    pub async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Reply> {
+        let request = self.request("GET", path, headers, String::new());
+        self.wire.send(request).await
+    }
+
+    /// `POST` with JSON, as a page of the server sends it.
+    pub async fn post(&mut self, path: &str, cookie: &str, body: &Value) -> Result<Reply> {
+        let headers = [("content-type", "application/json"), ("sec-fetch-site", "same-origin"), ("cookie", cookie)];
+        let request = self.request("POST", path, &headers, body.to_string());
+        self.wire.send(request).await
+    }
+
+    /// Does one thing.
+    pub async fn act(&mut self, operation: Operation) -> Result<()> {
+        match operation {
+            Operation::SignIn(alg) => self.enter(alg).await,
+            Operation::Passkey(alg) => {
+                self.sign_in().await?;
+                self.enter(alg).await
+            }
+            Operation::Refresh(alg) => self.refresh(alg).await,
+            Operation::UserInfo => {
+                let tokens = self.tokens.get(Alg::RS256.as_str()).ok_or("no access token yet")?;
+                let bearer = format!("Bearer {}", tokens.access);
+                self.get("/api/oidc/userinfo", &[("authorization", &bearer)]).await?.expect(200).map(drop)
+            }
+            Operation::Jwks => self.get("/.well-known/jwks.json", &[]).await?.expect(200).map(drop),
+            Operation::Discovery => self.get("/.well-known/openid-configuration", &[]).await?.expect(200).map(drop),
+            Operation::LoginPage => self.get("/login", &[("accept", "text/html")]).await?.expect(200).map(drop),
+        }
+    }
+
+    /// Takes a login code and registers a passkey.
+    pub async fn enrol(&mut self, code: &str) -> Result<()> {
+        let reply = self.post(&format!("/api/one-time-access-token/{code}"), "", &json!({})).await?.expect(200)?;
+        self.session = reply.cookie("access_token")?;
+        let session = self.session.clone();
+        let reply = self.get("/api/webauthn/register/start", &[("cookie", &session)]).await?.expect(200)?;
+        let cookies = format!("{session}; {}", reply.cookie("session")?);
+        let response = self.passkey.register(&reply.json()?, &self.origin());
+        self.post("/api/webauthn/register/finish", &cookies, &response).await?.expect(200)?;
+        self.sign_in().await
+    }
+
+    /// Agrees to what a client asks for, so that the next sign-in to it is one redirect.
+    pub async fn consent(&mut self, alg: Alg) -> Result<()> {
+        let (path, session) = (self.authorize_path(alg)?, self.session.clone());
+        let reply = self.get(&path, &[("cookie", &session)]).await?.expect(302)?;
+        let cookies = format!("{session}; {}", reply.cookie("session")?);
+        let path = format!("/api/oidc/interactions/{}/complete", reply.redirected("interaction")?);
+        let done = self.post(&path, &cookies, &json!({ "step": "consent" })).await?.expect(200)?.json()?;
+        let path = done["redirectUrl"].as_str().ok_or("the interaction is not complete")?.to_owned();
+        let reply = self.get(&path, &[("cookie", &cookies)]).await?.expect(303)?;
+        self.redeem(alg, &reply.redirected("code")?).await
+    }
+
+    fn origin(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
+    fn app(&self, alg: Alg) -> Result<&App> {
+        Ok(self.apps.iter().find(|app| app.alg == alg).ok_or("no client with this algorithm")?)
+    }
+
+    fn authorize_path(&self, alg: Alg) -> Result<String> {
+        Ok(format!(
+            "/authorize?response_type=code&client_id={}&redirect_uri={CALLBACK_QUERY}&scope=openid%20profile%20email%20groups\
+             &state=af0ifjsldkj&nonce=n-0S6_WzA2Mj&code_challenge={CHALLENGE}&code_challenge_method=S256",
+            self.app(alg)?.id
+        ))
+    }
+
+    /// A passkey sign-in in a browser without cookies.
+    async fn sign_in(&mut self) -> Result<()> {
+        let reply = self.get("/api/webauthn/login/start", &[]).await?.expect(200)?;
+        let response = self.passkey.authenticate(&reply.json()?, &self.origin());
+        let cookie = reply.cookie("session")?;
+        let reply = self.post("/api/webauthn/login/finish", &cookie, &response).await?.expect(200)?;
+        self.session = reply.cookie("access_token")?;
+        Ok(())
+    }
+
+    /// Authorize and token.
+    async fn enter(&mut self, alg: Alg) -> Result<()> {
+        let (path, session) = (self.authorize_path(alg)?, self.session.clone());
+        let reply = self.get(&path, &[("cookie", &session)]).await?.expect(303)?;
+        self.redeem(alg, &reply.redirected("code")?).await
+    }
+
+    async fn redeem(&mut self, alg: Alg, code: &str) -> Result<()> {
+        self.token(
+            alg,
+            format!("grant_type=authorization_code&code={code}&redirect_uri={CALLBACK_QUERY}&code_verifier={VERIFIER}"),
+        )
+        .await
+    }
+
+    async fn refresh(&mut self, alg: Alg) -> Result<()> {
+        let tokens = self.tokens.get(alg.as_str()).ok_or("no refresh token yet")?;
+        self.token(alg, format!("grant_type=refresh_token&refresh_token={}", tokens.refresh)).await
+    }
+
+    async fn token(&mut self, alg: Alg, form: String) -> Result<()> {
+        let apps = Arc::clone(&self.apps);
+        let app = apps.iter().find(|app| app.alg == alg).ok_or("no client with this algorithm")?;
+        let headers =
+            [("content-type", "application/x-www-form-urlencoded"), ("authorization", app.authorization.as_str())];
+        let request = self.request("POST", "/api/oidc/token", &headers, form);
+        let answer = self.wire.send(request).await?.expect(200)?.json()?;
+        let text = |name: &str| answer[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name}"));
+        text("id_token")?;
+        let tokens = Tokens { access: text("access_token")?, refresh: text("refresh_token")? };
+        self.tokens.insert(alg.as_str(), tokens);
+        Ok(())
+    }
+}

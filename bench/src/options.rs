@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::operation::Operation;
+
+/// Drives a Pocket ID server and prints what it costs.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The store of the server.
+    #[arg(long, value_enum, default_value_t = Engine::Sqlite)]
+    pub engine: Engine,
+    /// With `--engine postgres`: a server and a role that may create databases.
+    #[arg(long, required_if_eq("engine", "postgres"))]
+    pub url: Option<String>,
+    /// How long each operation is driven.
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// How long the server is watched at rest.
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    pub idle: f64,
+    /// Only operations with this in their name; can be given several times.
+    #[arg(long)]
+    pub only: Vec<String>,
+    /// Also writes the report to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Where the server keeps its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// A file.
+    Sqlite,
+    /// A database on a server.
+    Postgres,
+}
+
+/// What the bench starts itself.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answers every request with "hello": the yardstick for plain pages.
+    #[command(hide = true)]
+    Hello {
+        /// Where to listen, on 127.0.0.1.
+        port: u16,
+    },
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.2..=120.0).contains(&seconds) => Ok(seconds),
+        _ => Err("must be from 0.2 to 120".to_owned()),
+    }
+}
+
+impl Options {
+    /// Whether the server runs on PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        self.engine == Engine::Postgres
+    }
+
+    /// Whether an operation is to be driven.
+    pub fn wants(&self, operation: Operation) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| operation.name().contains(part.as_str()))
+    }
+}

@@ -1,0 +1,64 @@
+//! A small installation: ten people with a passkey each, ten clients, made through the API.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::actor::{Actor, App, CALLBACK};
+use crate::load::CONNECTIONS;
+use crate::operation::Alg;
+use crate::server::{API_KEY, Server};
+use crate::wire::Wire;
+
+const CLIENTS: usize = 10;
+
+/// A script with the static API key.
+struct Script {
+    wire: Wire,
+    host: String,
+}
+
+impl Script {
+    async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+        let request = http::Request::post(path)
+            .header("host", &self.host)
+            .header("x-api-key", API_KEY)
+            .header("content-type", "application/json")
+            .body(body.to_string().into())?;
+        self.wire.send(request).await?.expect(201)?.json()
+    }
+}
+
+/// Fills the server and gives the people, signed in, each with tokens of a client of each algorithm.
+pub async fn set_up(server: &Server) -> Result<Vec<Actor>> {
+    let host = format!("localhost:{}", server.address.port());
+    let mut script = Script { wire: Wire::open(server.address).await?, host };
+    let mut apps = Vec::new();
+    for i in 0..CLIENTS {
+        // The first three are used, one of each algorithm.
+        let alg = Alg::ALL[i % Alg::ALL.len()];
+        let body =
+            json!({ "name": format!("App {i}"), "callbackURLs": [CALLBACK], "idTokenSignedResponseAlg": alg.as_str() });
+        let client = script.post("/api/oidc/clients", &body).await?;
+        let id = client["id"].as_str().unwrap_or_default();
+        let secret = script.post(&format!("/api/oidc/clients/{id}/secrets"), &json!({})).await?;
+        apps.push(App::new(alg, id, secret["secret"].as_str().unwrap_or_default()));
+    }
+    let apps: Arc<[App]> = apps.into();
+    let mut actors = Vec::new();
+    for i in 0..CONNECTIONS {
+        let (name, email) = (format!("person{i}"), format!("person{i}@example.com"));
+        let body = json!({ "username": name, "email": email, "firstName": "Tim", "lastName": "Test", "displayName": "Tim Test" });
+        let user = script.post("/api/users", &body).await?;
+        let path = format!("/api/users/{}/one-time-access-token", user["id"].as_str().unwrap_or_default());
+        let code = script.post(&path, &json!({})).await?;
+        let mut actor = Actor::new(server.address, u32::try_from(i)?, Arc::clone(&apps)).await?;
+        actor.enrol(code["token"].as_str().unwrap_or_default()).await?;
+        for alg in Alg::ALL {
+            actor.consent(alg).await?;
+        }
+        actors.push(actor);
+    }
+    Ok(actors)
+}
