@@ -13,6 +13,7 @@ mod oidc_client_logos;
 mod oidc_clients;
 mod one_time_access;
 mod setup;
+mod signing_alg;
 mod user_groups;
 mod users;
 mod users_me;
