@@ -6,6 +6,7 @@ mod agent;
 mod app;
 mod data;
 mod people;
+mod raw;
 
 pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};

@@ -107,9 +107,9 @@ impl Fields {
         }
     }
 
-    /// An e-mail address with a dotted domain (api.md §13.3).
+    /// An e-mail address with a dotted domain (api.md §13.3), looked at as it will be stored.
     pub fn email(&mut self, field: &str, value: &str) {
-        if !is_email(value) {
+        if !is_email(&nfc(value)) {
             self.refuse(field, FieldCode::InvalidFormat, "must be an email address like name@example.com");
         }
     }

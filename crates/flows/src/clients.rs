@@ -137,7 +137,8 @@ fn check(input: &ClientInput) -> Result<(), Error> {
             !["javascript", "data", "vbscript", "file", "blob"].contains(&u.scheme())
                 && (u.has_host() || u.cannot_be_a_base())
         });
-        if !good || url.len() > 2048 {
+        let plain = !url.chars().any(|c| c.is_whitespace() || c.is_control());
+        if !good || !plain || url.len() > 2048 {
             fields.refuse("launchURL", FieldCode::InvalidFormat, "must be a URL like https://app.example.com");
         }
     }

@@ -213,7 +213,8 @@ impl From<Vec<FieldError>> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => {
+            // A conflict that outlasted its retries: nothing was done, and trying again is all one can do.
+            StoreError::Unavailable { .. } | StoreError::Conflict => {
                 tracing::warn!(%error, "the store is not available");
                 Self::new(Code::Unavailable)
             }

@@ -235,6 +235,13 @@ fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
 fn write_loop(conn: &Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut group: Vec<Box<dyn Job>> = vec![first];
+        if let Err(error) = cached(conn, "BEGIN IMMEDIATE") {
+            // Somebody else holds the file, beyond the busy timeout. Who came meanwhile has waited as well.
+            tracing::warn!(%error, "the database can't be written");
+            group.extend(jobs.try_iter());
+            group.into_iter().for_each(|job| job.answer(Some(unavailable(&error.to_string()))));
+            continue;
+        }
         match run_group(conn, jobs, &mut group) {
             Ok(()) => group.into_iter().for_each(|job| job.answer(None)),
             Err(error) => {
@@ -251,14 +258,13 @@ fn write_loop(conn: &Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Runs the first job and those that come while the group gathers, then commits.
+/// Runs the first job and those that come while the group gathers, in the transaction that has begun, then commits.
 fn run_group(
     conn: &Connection,
     jobs: &mpsc::Receiver<Box<dyn Job>>,
     group: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
     let began = Instant::now();
-    cached(conn, "BEGIN IMMEDIATE")?;
     let mut next = 0;
     loop {
         if let Some(job) = group.get_mut(next) {
