@@ -88,13 +88,25 @@ impl Walk {
     }
 }
 
+/// The application, its client made by the page: what the page shows is all that Apache is told.
 async fn apache_for(walk: &Walk) -> Apache {
     let site = Site::reserve().unwrap();
-    let client = json!({ "name": "Apache", "callbackURLs": [site.redirect_uri()], "logoutCallbackURLs": [site.bye_url()], "pkceEnabled": true });
-    let client = walk.stage.app.client(client).await;
-    let metadata = walk.stage.url("/.well-known/openid-configuration");
-    site.start(&apache::Config::new(&metadata, client["id"].as_str().unwrap(), client["secret"].as_str().unwrap()))
-        .unwrap()
+    let tab = &walk.tab;
+    walk.stage.open(tab, "/settings/admin/oidc-clients").await;
+    tab.click(role("button", "Add OIDC Client")).await.unwrap();
+    tab.fill(role("textbox", "Name"), "Apache").await.unwrap();
+    for (list, url) in [("new-callbacks", site.redirect_uri()), ("new-logouts", site.bye_url())] {
+        tab.click(format!("[data-add-row={list}]").as_str()).await.unwrap();
+        tab.fill(format!("#{list} input").as_str(), &url).await.unwrap();
+    }
+    tab.click("#add-client button[type=submit]").await.unwrap();
+    tab.wait_for("#new-secret:not([hidden])").await.unwrap();
+    let mut shown = Vec::new();
+    for place in ["discovery-url", "client-id", "client-secret"] {
+        let value = tab.attribute(format!("[data-testid={place}]").as_str(), "data-copy").await.unwrap();
+        shown.push(value.expect("a copy button"));
+    }
+    site.start(&apache::Config::new(&shown[0], &shown[1], &shown[2])).unwrap()
 }
 
 async fn at_apache(width: u32, height: u32, algorithm: Algorithm) {

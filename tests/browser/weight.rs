@@ -38,7 +38,16 @@ async fn pages_keep_to_their_budgets() {
         assert!(weight.bytes <= 40 * 1024, "{url}: {weight:?}");
         assert!(weight.requests <= 8, "{url}: {weight:?}");
     }
-    for path in ["/settings/account"] {
+    let (client, user) = (client["id"].as_str().unwrap(), admin.id());
+    for path in [
+        "/settings/account",
+        "/settings/admin/users",
+        &format!("/settings/admin/users/{user}"),
+        "/settings/admin/user-groups",
+        "/settings/admin/oidc-clients",
+        &format!("/settings/admin/oidc-clients/{client}"),
+        "/settings/admin/application-configuration",
+    ] {
         let weight = load(&stage, &stage.url(path), Some(&cookie)).await;
         println!("{path}: {weight:?}");
         assert!(weight.bytes <= 80 * 1024, "{path}: {weight:?}");
