@@ -46,6 +46,28 @@ impl Walk {
         Self { stage, tab, ada }
     }
 
+    /// Creates a client on its page. What the page shows is all that an application is told: its id, its secret and the
+    /// discovery document's address.
+    async fn client(&self, name: &str, callback: &str, logout: &str) -> [String; 3] {
+        let tab = &self.tab;
+        self.stage.open(tab, "/settings/admin/oidc-clients").await;
+        tab.click(role("button", "Add OIDC Client")).await.unwrap();
+        tab.fill(role("textbox", "Name"), name).await.unwrap();
+        for (list, url) in [("new-callbacks", callback), ("new-logouts", logout)] {
+            tab.click(&*format!("[data-add-row={list}]")).await.unwrap();
+            tab.fill(&*format!("#{list} input"), url).await.unwrap();
+        }
+        tab.click(role("button", "Save")).await.unwrap();
+        tab.wait_for("#new-secret:not([hidden])").await.unwrap();
+        tab.wait_for_text("Everybody with an account can sign in.").await.unwrap();
+        let mut shown = ["client-id", "client-secret", "discovery-url"].map(str::to_owned);
+        for place in &mut shown {
+            let value = tab.attribute(&*format!("[data-testid={place}]"), "data-copy").await.unwrap();
+            *place = value.expect("a copy button");
+        }
+        shown
+    }
+
     /// Signs out by the menu.
     async fn sign_out(&self) {
         self.stage.open(&self.tab, "/settings/account").await;
@@ -88,25 +110,10 @@ impl Walk {
     }
 }
 
-/// The application, its client made by the page: what the page shows is all that Apache is told.
 async fn apache_for(walk: &Walk) -> Apache {
     let site = Site::reserve().unwrap();
-    let tab = &walk.tab;
-    walk.stage.open(tab, "/settings/admin/oidc-clients").await;
-    tab.click(role("button", "Add OIDC Client")).await.unwrap();
-    tab.fill(role("textbox", "Name"), "Apache").await.unwrap();
-    for (list, url) in [("new-callbacks", site.redirect_uri()), ("new-logouts", site.bye_url())] {
-        tab.click(format!("[data-add-row={list}]").as_str()).await.unwrap();
-        tab.fill(format!("#{list} input").as_str(), &url).await.unwrap();
-    }
-    tab.click("#add-client button[type=submit]").await.unwrap();
-    tab.wait_for("#new-secret:not([hidden])").await.unwrap();
-    let mut shown = Vec::new();
-    for place in ["discovery-url", "client-id", "client-secret"] {
-        let value = tab.attribute(format!("[data-testid={place}]").as_str(), "data-copy").await.unwrap();
-        shown.push(value.expect("a copy button"));
-    }
-    site.start(&apache::Config::new(&shown[0], &shown[1], &shown[2])).unwrap()
+    let [id, secret, discovery] = walk.client("Apache", &site.redirect_uri(), &site.bye_url()).await;
+    site.start(&apache::Config::new(&discovery, &id, &secret)).unwrap()
 }
 
 async fn at_apache(width: u32, height: u32, algorithm: Algorithm) {
@@ -148,11 +155,9 @@ async fn at_a_relying_party(width: u32, height: u32, algorithm: Algorithm) {
     let walk = Walk::begin(width, height, algorithm).await;
     let tab = &walk.tab;
     let address = Address::reserve();
-    let client =
-        json!({ "name": "Crate", "callbackURLs": [address.url("/cb")], "logoutCallbackURLs": [address.url("/bye")] });
-    let client = walk.stage.app.client(client).await;
-    let app =
-        address.serve(walk.stage.app.url(), client["id"].as_str().unwrap(), client["secret"].as_str().unwrap()).await;
+    let [id, secret, discovery] = walk.client("Crate", &address.url("/cb"), &address.url("/bye")).await;
+    let issuer = discovery.trim_end_matches("/.well-known/openid-configuration");
+    let app = address.serve(issuer, &id, &secret).await;
     walk.sign_out().await;
 
     // Who changes their mind comes back to the application, which is told.
