@@ -123,6 +123,17 @@ impl Agent {
         self.send(request.body(body)).await
     }
 
+    /// `POST` with a multipart form of plain fields.
+    pub async fn post_parts(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let mut body = String::new();
+        for (name, value) in fields {
+            body.push_str(&format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
+        }
+        body.push_str("--part--\r\n");
+        let request = self.request(Method::POST, path).header("content-type", "multipart/form-data; boundary=part");
+        self.send(request.body(body)).await
+    }
+
     /// `POST` with a form.
     pub async fn post_form(&self, path: &str, form: &(impl Serialize + ?Sized)) -> Reply {
         self.send(self.request(Method::POST, path).form(form)).await
@@ -203,6 +214,20 @@ impl Reply {
     pub fn location(&self) -> String {
         assert!(self.status.is_redirection(), "{}: {} is no redirect: {}", self.asked, self.status, self.text());
         self.header("location").expect("a Location").to_owned()
+    }
+
+    /// The interaction that a redirect leads to.
+    #[must_use]
+    pub fn interaction(&self) -> Option<String> {
+        let to_interaction = self.header("location").is_some_and(|l| l.starts_with("/interaction?"));
+        if to_interaction { self.redirected("interaction") } else { None }
+    }
+
+    /// The text of our error page that a redirect leads to.
+    pub fn error_page(&self) -> String {
+        let location = self.location();
+        assert!(location.starts_with("/interaction/error?"), "{}: {location}", self.asked);
+        self.redirected("error").expect("a text")
     }
 
     /// A query parameter of where a redirect leads.

@@ -77,6 +77,17 @@ impl TestApp {
         panic!("the first signing key was not made");
     }
 
+    /// Another server of the same instance: its own port, the same database and clock. PostgreSQL only.
+    pub async fn replica(&self) -> Self {
+        assert!(on_postgres(), "one SQLite file, one server");
+        let mut environment = self.environment.clone();
+        environment.insert("PORT".to_owned(), free_port().expect("a free port").to_string());
+        let dir = tempfile::tempdir().expect("a folder for the data");
+        let mut app = Self { running: None, environment, clock: self.clock.clone(), dir, database: None };
+        app.run().await;
+        app
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().expect("the server runs")
     }
@@ -155,6 +166,20 @@ impl TestApp {
     /// Another person, made by the API, with a passkey that they added after a login code.
     pub async fn person(&self, username: &str) -> Person {
         Person::join(self, username).await
+    }
+
+    /// The person of an account that the API made, as [`TestApp::person`].
+    pub async fn enter(&self, user: serde_json::Value) -> Person {
+        Person::enter(self, user).await
+    }
+
+    /// The audit log's entries of one event, the latest first.
+    pub async fn events(&self, event: &str) -> Vec<serde_json::Value> {
+        let path = format!(
+            "/api/audit-logs/all?filters[event]={event}&sort[column]=createdAt&sort[direction]=desc&pagination[limit]=100"
+        );
+        let page = self.script().get(&path).await.expect(200).json();
+        page["data"].as_array().expect("a list").clone()
     }
 
     /// A client made by the API: `body` over a confidential client named `App` that everybody may use, with the callback

@@ -7,11 +7,15 @@ mod app;
 mod data;
 mod people;
 mod raw;
+mod relying_party;
+mod sender;
 
 pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
 pub use data::Fault;
 pub use people::Person;
+pub use relying_party::{Asking, Jwt, RelyingParty, Tokens};
+pub use sender::{Sender, Unsent};
 
 /// A picture: one red pixel.
 pub const PNG: &[u8] = include_bytes!("pixel.png");

@@ -32,6 +32,12 @@ impl Person {
         let email = format!("{username}@example.com");
         let body = json!({ "username": username, "email": email, "firstName": "Tim", "lastName": "Test", "displayName": "Tim Test" });
         let user = script.post("/api/users", &body).await.expect(201).json();
+        Self::enter(app, user).await
+    }
+
+    /// Enters an account by a login code.
+    pub(crate) async fn enter(app: &TestApp, user: Value) -> Self {
+        let script = app.script();
         let path = format!("/api/users/{}/one-time-access-token", user["id"].as_str().unwrap());
         let code = script.post(&path, &json!({})).await.expect(201).json()["token"].as_str().unwrap().to_owned();
         let agent = app.agent();
@@ -66,15 +72,44 @@ impl Person {
 
     /// Signs in with the passkey in another browser.
     pub async fn sign_in_at(&mut self, agent: &Agent) -> Reply {
-        let options = agent.get("/api/webauthn/login/start").await.expect(200).json();
-        let response = self.passkey.authenticate(&options, &self.origin);
-        agent.post("/api/webauthn/login/finish", &response).await
+        self.assert_at(agent, "/api/webauthn/login/finish").await
+    }
+
+    /// Signs in with the passkey inside an interaction, as its page does.
+    pub async fn sign_in_for(&mut self, interaction: &str) -> Reply {
+        let agent = self.agent.clone();
+        self.assert_at(&agent, &format!("/api/webauthn/login/finish?interaction={interaction}")).await
     }
 
     /// Proves with the passkey that it is them.
     pub async fn reauthenticate(&mut self) -> Reply {
-        let options = self.agent.get("/api/webauthn/login/start").await.expect(200).json();
+        let agent = self.agent.clone();
+        self.assert_at(&agent, "/api/webauthn/reauthenticate").await
+    }
+
+    async fn assert_at(&mut self, agent: &Agent, path: &str) -> Reply {
+        let options = agent.get("/api/webauthn/login/start").await.expect(200).json();
         let response = self.passkey.authenticate(&options, &self.origin);
-        self.agent.post("/api/webauthn/reauthenticate", &response).await
+        agent.post(path, &response).await
+    }
+
+    /// Goes on from an answer of `/authorize`: through the interaction, if it led to one, doing what each step wants.
+    pub async fn follow(&mut self, reply: Reply) -> Reply {
+        let Some(id) = reply.interaction() else { return reply };
+        let path = format!("/api/oidc/interactions/{id}");
+        for _ in 0..8 {
+            let interaction = self.agent.get(&path).await.expect(200).json();
+            let Some(step) = interaction["currentStep"].as_str() else { break };
+            match step {
+                "authenticate" => _ = self.sign_in_for(&id).await.expect(200),
+                "reauthenticate" => _ = self.reauthenticate().await.expect(204),
+                _ => {}
+            }
+            let done = self.agent.post(&format!("{path}/complete"), &json!({ "step": step })).await.expect(200).json();
+            if done["redirectUrl"].is_string() {
+                break;
+            }
+        }
+        self.agent.get(&format!("/authorize?interaction={id}")).await
     }
 }

@@ -10,7 +10,6 @@
 //! | `/logout`, `/logout?hint` | ends its own session and sends the browser to the provider's, without or with a hint |
 //! | `/bye` | where that ends; shows the `state` that came back |
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Query, State};
@@ -22,13 +21,13 @@ use openidconnect::core::{
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    IdToken, IdTokenFields, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
-    PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RefreshToken, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse, UserInfoClaims,
+    AdditionalClaims, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
+    EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdToken, IdTokenFields, IssuerUrl, LogoutRequest,
+    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout,
+    RedirectUrl, RefreshToken, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use pid_testkit::process::free_port;
+use pid_tests::Sender;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -84,8 +83,7 @@ impl Address {
 
     /// Discovers the provider and serves until the value is dropped.
     pub async fn serve(self, issuer: &str, client_id: &str, secret: &str) -> RelyingParty {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let http = Sender(http);
+        let http = Sender::new();
         let metadata = ProviderMetadataWithLogout::discover_async(IssuerUrl::new(issuer.to_owned()).unwrap(), &http)
             .await
             .unwrap();
@@ -152,31 +150,6 @@ struct Visitor {
 }
 
 type Shared = State<Arc<Inner>>;
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unsent(String);
-
-/// The crate's requests by the tests' HTTP client.
-struct Sender(reqwest::Client);
-
-impl<'c> AsyncHttpClient<'c> for Sender {
-    type Error = Unsent;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Unsent>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        let unsent = |e: reqwest::Error| Unsent(e.to_string());
-        Box::pin(async move {
-            let response = self.0.execute(request.try_into().map_err(unsent)?).await.map_err(unsent)?;
-            let mut answer = http::Response::builder().status(response.status());
-            for (name, value) in response.headers() {
-                answer = answer.header(name, value);
-            }
-            let body = response.bytes().await.map_err(unsent)?.to_vec();
-            answer.body(body).map_err(|e| Unsent(e.to_string()))
-        })
-    }
-}
 
 /// What went wrong, in sight of the test.
 struct Failed(String);

@@ -1,2 +1,17 @@
 //! OpenID Connect as relying parties see it, on the engine that `TEST_ENGINE` names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
+
+mod authorize;
+mod discovery;
+mod end_session;
+mod interaction;
+mod keys;
+mod openidconnect;
+mod prompts;
+mod redirect_uris;
+mod refresh;
+mod replicas;
+mod state_machine;
+mod token;
+mod tokens;
+mod userinfo;

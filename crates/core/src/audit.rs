@@ -33,6 +33,8 @@ pub enum Event {
     CodeReuse,
     /// A rotated refresh token was used again; its grant was revoked.
     RefreshReuse,
+    /// A client presented the code or refresh token of another client.
+    ForeignGrant,
     /// A login code was made.
     LoginCodeCreated,
     /// A user was created by an admin.
@@ -120,6 +122,7 @@ impl Event {
             Self::SignInFailed => "SIGN_IN_FAILED",
             Self::CodeReuse => "CODE_REUSE",
             Self::RefreshReuse => "REFRESH_REUSE",
+            Self::ForeignGrant => "FOREIGN_GRANT",
             Self::LoginCodeCreated => "LOGIN_CODE_CREATED",
             Self::UserCreated => "USER_CREATED",
             Self::UserUpdated => "USER_UPDATED",

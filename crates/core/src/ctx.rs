@@ -20,4 +20,11 @@ impl Ctx {
     pub fn entropy(&self) -> Entropy {
         Entropy::new(self.seed)
     }
+
+    /// A stream of its own for each label, for a rule that is a part of others.
+    pub fn stream(&self, label: &str) -> Entropy {
+        let mut text = self.seed.0.to_vec();
+        text.extend_from_slice(label.as_bytes());
+        Entropy::new(Seed(crate::secret::sha256(&text)))
+    }
 }

@@ -72,7 +72,15 @@ pub fn end(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session) -> Result<(), Error> 
     let was_live = sessions::end(tx, &session.id, ctx.now)?;
     grants::revoke_of_session(tx, &session.id, RevokedBy::SignOut, ctx.now)?;
     if was_live {
-        audit::record(tx, ctx, &ctx.entropy(), Event::SignOut, Some(&session.user_id), None, &[])?;
+        audit::record(
+            tx,
+            ctx,
+            &ctx.stream(&format!("end {}", session.id)),
+            Event::SignOut,
+            Some(&session.user_id),
+            None,
+            &[],
+        )?;
     }
     Ok(())
 }

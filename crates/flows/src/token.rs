@@ -7,12 +7,13 @@ use pid_core::secret::{equal, sha256};
 use pid_core::users::User;
 use pid_core::{Ctx, GrantId, Timestamp};
 use pid_jose::{Alg, KeySet, Typ, sign};
+use pid_oidc::authorize::{Consent, check_grant_consent};
 use pid_oidc::claims::{AccessToken, IdToken, at_hash, user_claims};
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::pkce::Challenge;
 use pid_oidc::token::{
-    CodeRequest, CodeView, RefreshRequest, RefreshUse, RefreshView, TokenRequest, TokenResponse, TokenType, check_code,
-    check_refresh, narrow_scope, unknown_code, unknown_refresh_token,
+    CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, TokenRequest,
+    TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code, unknown_refresh_token,
 };
 use pid_oidc::{OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
@@ -117,6 +118,9 @@ fn redeem(
         used: code.used_at.is_some(),
     };
     if let Err(refusal) = check_code(&seen, client.id.as_str(), request, ctx.now.secs()) {
+        if refusal == CodeRefusal::WrongClient {
+            report_foreign(tx, ctx, client, &code.grant_id)?;
+        }
         if refusal.kills_family() {
             kill(tx, ctx, client, &code.grant_id, RevokedBy::CodeReuse)?;
         }
@@ -124,14 +128,14 @@ fn redeem(
     }
     let grant = grants::by_id(tx, &code.grant_id)?.filter(|g| g.revoked_at.is_none());
     let Some(grant) = grant else { return Ok(Outcome::Refused(unknown_code())) };
-    let user = match grant_user(tx, view, &grant)? {
+    let scopes = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
+    let user = match grant_user(tx, view, &grant, &scopes)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
     if !grants::take_code(tx, &hash, ctx.now)? {
         return Ok(Outcome::Refused(unknown_code()));
     }
-    let scopes = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
     issue(tx, ctx, env, client, &grant, &user, scopes, 0)
 }
 
@@ -158,17 +162,20 @@ fn refresh(
     match check_refresh(&seen, client.id.as_str(), ctx.now.secs(), 0) {
         Ok(RefreshUse::Rotate | RefreshUse::Repeat) => {}
         Err(refusal) => {
+            if refusal == RefreshRefusal::WrongClient {
+                report_foreign(tx, ctx, client, &grant.id)?;
+            }
             if refusal.kills_family() {
                 kill(tx, ctx, client, &grant.id, RevokedBy::RefreshReuse)?;
             }
             return Ok(Outcome::Refused(refusal.error()));
         }
     }
-    let user = match grant_user(tx, view, &grant)? {
+    let granted = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
+    let user = match grant_user(tx, view, &grant, &granted)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    let granted = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
     let scopes = match narrow_scope(request.scope.as_ref(), &granted) {
         Ok(scopes) => scopes,
         Err(error) => return Ok(Outcome::Refused(error)),
@@ -180,15 +187,18 @@ fn refresh(
     issue(tx, ctx, env, client, &grant, &user, scopes, token.sequence + 1)
 }
 
-/// The grant's person, who must still be allowed in.
+/// The grant's person, who must still be allowed in and still agree.
 fn grant_user(
     tx: &ReadTx<'_>,
     view: &pid_oidc::authorize::ClientView,
     grant: &Grant,
+    scopes: &ScopeSet,
 ) -> Result<Result<User, OAuthError>, Error> {
     let user = users::by_id(tx, &grant.user_id)?;
     let seen = user.as_ref().map(|u| user_view(tx, u, view)).transpose()?;
-    match (view.check_grant_user(seen.as_ref()), user) {
+    let consent = grants::consent(tx, &grant.user_id, &grant.client_id)?.map(|keys| Consent { keys });
+    let checked = view.check_grant_user(seen.as_ref()).and_then(|()| check_grant_consent(consent.as_ref(), scopes));
+    match (checked, user) {
         (Ok(()), Some(user)) => Ok(Ok(user)),
         (Err(error), _) => Ok(Err(error)),
         (Ok(()), None) => Ok(Err(unknown_code())),
@@ -204,6 +214,13 @@ fn kill(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &GrantId, b
         audit::record(tx, ctx, &ctx.entropy(), event, Some(&found.user_id), None, &data)?;
     }
     Ok(())
+}
+
+/// Writes down that a client presented what was issued to another: one of the two leaks (security case 35).
+fn report_foreign(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &GrantId) -> Result<(), Error> {
+    let Some(found) = grants::by_id(tx, grant)? else { return Ok(()) };
+    let data = [("clientName", client.name.as_str()), ("issuedTo", found.client_id.as_str())];
+    audit::record(tx, ctx, &ctx.entropy(), Event::ForeignGrant, Some(&found.user_id), None, &data)
 }
 
 #[allow(clippy::too_many_arguments, reason = "the end of both grants; a struct would only rename them")]

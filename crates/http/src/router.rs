@@ -129,14 +129,14 @@ fn protocol() -> Router<App> {
         .route("/api/oidc/userinfo", get(oidc::userinfo::userinfo).post(oidc::userinfo::userinfo).options(no_content))
         .route(
             "/api/oidc/end-session",
-            get(oidc::end_session::end_session).post(oidc::end_session::end_session).options(no_content),
+            // HEAD must change nothing (RFC 9110 §9.2.1), so where GET does there is none.
+            get(oidc::end_session::end_session).post(oidc::end_session::end_session).head(unknown).options(no_content),
         )
         .route_layer(from_fn(oidc::cors));
     Router::new()
-        .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize))
-        .route("/interaction/cancel", get(oidc::authorize::cancel))
+        .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize).head(unknown))
+        .route("/interaction/cancel", get(oidc::authorize::cancel).head(unknown))
         .merge(cross_origin)
-        .layer(DefaultBodyLimit::max(oidc::FORM_LIMIT))
 }
 
 /// The answer to a preflight; the CORS layer adds the rest.

@@ -1,11 +1,10 @@
 //! `/authorize`: with a session and consent one request and one redirect; otherwise the pages.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequestParts as _, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_core::InteractionId;
 use pid_core::secret::Secret;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 
 use crate::cookies;
 use crate::extract::{Creds, RequestCtx};
-use crate::oidc::{form, never_stored};
+use crate::oidc::{Form, never_stored};
 use crate::state::App;
 
 /// The browser-binding cookie's value: the one that came, or a new one.
@@ -28,7 +27,7 @@ pub(crate) fn browser(app: &App, jar: &CookieJar) -> Secret {
 }
 
 /// `GET` and `POST /authorize` (RFC 6749 §3.1).
-pub async fn authorize(State(app): State<App>, mut parts: Parts, body: Bytes) -> Response {
+pub async fn authorize(State(app): State<App>, mut parts: Parts, Form(form): Form) -> Response {
     let Ok(RequestCtx(ctx)) = RequestCtx::from_request_parts(&mut parts, &app).await;
     let Ok(Creds(credentials)) = Creds::from_request_parts(&mut parts, &app).await;
     let jar = CookieJar::from_headers(&parts.headers);
@@ -37,12 +36,7 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, body: Bytes) ->
         Err(error) => return page(&OAuthError::from(error)),
     };
     let interaction = query.first("interaction").map(InteractionId::new);
-    let merged = if parts.method == Method::POST {
-        form(&parts.headers, &body).and_then(|form| form.merge(query).map_err(OAuthError::from))
-    } else {
-        Ok(query)
-    };
-    let params = match merged {
+    let params = match form.and_then(|form| form.merge(query).map_err(OAuthError::from)) {
         Ok(params) => params,
         Err(error) => return page(&error),
     };

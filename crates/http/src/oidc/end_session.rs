@@ -1,17 +1,16 @@
 //! `/api/oidc/end-session` (OpenID Connect RP-Initiated Logout 1.0) and the confirmation behind it.
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use pid_flows::end_session::{self, Outcome};
 use pid_oidc::logout::EndSessionRequest;
 use pid_oidc::{OAuthError, Params};
 
 use crate::cookies;
 use crate::extract::{Creds, RequestCtx};
-use crate::oidc::{form, never_stored};
+use crate::oidc::{Form, never_stored};
 use crate::pages::logout::wish_query;
 use crate::state::App;
 
@@ -30,12 +29,11 @@ pub async fn end_session(
     jar: CookieJar,
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
+    Form(form): Form,
 ) -> Response {
-    let read = || -> Result<EndSessionRequest, OAuthError> {
+    let read = move || -> Result<EndSessionRequest, OAuthError> {
         let params = if method == Method::POST {
-            form(&headers, &body)?
+            form?
         } else {
             Params::parse(uri.query().unwrap_or_default()).map_err(OAuthError::from)?
         };

@@ -8,25 +8,64 @@ pub mod metadata;
 pub mod token;
 pub mod userinfo;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Multipart, Request};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use pid_flows::Code;
+use pid_oidc::params::ParamError;
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
 use crate::error::ApiError;
+use crate::extract::limited_body;
 use crate::pages::error::ForPerson;
+use crate::state::App;
 
-/// The largest form, bytes.
-pub(crate) const FORM_LIMIT: usize = 1024 * 1024;
+/// The largest body of a form, bytes. What it says is limited further by [`Params`].
+const FORM_LIMIT: usize = 1024 * 1024;
 
-/// Reads a form body: urlencoded. Another content type is told so.
-pub(crate) fn form(headers: &HeaderMap, body: &Bytes) -> Result<Params, OAuthError> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if body.is_empty() || media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Ok(Params::parse(body)?);
+/// The parameters of a body, urlencoded or multipart (oidc.md §8, §13). None without a body, and with methods that have
+/// none. Another content type is told so.
+pub struct Form(pub Result<Params, OAuthError>);
+
+impl FromRequest<App> for Form {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self(read_form(request, app).await))
     }
-    Err(OAuthError::invalid_request("Send a form: Content-Type: application/x-www-form-urlencoded."))
+}
+
+async fn read_form(request: Request, app: &App) -> Result<Params, OAuthError> {
+    if request.method() != Method::POST {
+        return Ok(Params::default());
+    }
+    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+    let media_type = content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let body = limited_body(request, FORM_LIMIT).await.map_err(|ApiError(error)| match error.code {
+        Code::PayloadTooLarge => OAuthError::from(ParamError::TooLarge),
+        _ => OAuthError::invalid_request(error.message),
+    })?;
+    match media_type.as_str() {
+        _ if body.is_empty() => Ok(Params::default()),
+        "application/x-www-form-urlencoded" => Ok(Params::parse(body)?),
+        "multipart/form-data" => multipart(content_type, body, app).await,
+        _ => Err(OAuthError::invalid_request("Send a form: Content-Type: application/x-www-form-urlencoded.")),
+    }
+}
+
+async fn multipart(content_type: Option<HeaderValue>, body: Bytes, app: &App) -> Result<Params, OAuthError> {
+    let malformed = || OAuthError::invalid_request("The multipart form is malformed.");
+    let mut request = Request::new(Body::from(body));
+    request.headers_mut().extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
+    let mut parts = Multipart::from_request(request, app).await.map_err(|_| malformed())?;
+    let mut pairs = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(|_| malformed())? {
+        let name = part.name().unwrap_or_default().to_owned();
+        pairs.push((name, part.text().await.map_err(|_| malformed())?));
+    }
+    Ok(Params::from_pairs(pairs)?)
 }
 
 pub(crate) fn authorization(headers: &HeaderMap) -> Option<&str> {
@@ -45,7 +84,6 @@ pub(crate) fn oauth_error(error: &OAuthError) -> Response {
 
 /// A fault of ours in the words of OAuth: 503 when the store or the key is not there, 429 with `Retry-After`, else 500.
 pub(crate) fn fault(error: &pid_flows::Error) -> Response {
-    use pid_flows::Code;
     let oauth = match error.code {
         Code::Unavailable | Code::RateLimited => {
             OAuthError::new(ErrorCode::TemporarilyUnavailable, error.message.clone())

@@ -1,6 +1,5 @@
 //! `/api/oidc/token` (RFC 6749 §3.2).
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
@@ -10,13 +9,18 @@ use pid_oidc::client_auth::Credentials;
 use pid_oidc::token::TokenRequest;
 
 use crate::extract::RequestCtx;
-use crate::oidc::{authorization, fault, form, never_stored, oauth_error};
+use crate::oidc::{Form, authorization, fault, never_stored, oauth_error};
 use crate::state::App;
 
 /// `POST /api/oidc/token`.
-pub async fn token(State(app): State<App>, RequestCtx(ctx): RequestCtx, headers: HeaderMap, body: Bytes) -> Response {
-    let read = || -> Result<(Credentials, TokenRequest), OAuthError> {
-        let form = form(&headers, &body)?;
+pub async fn token(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    headers: HeaderMap,
+    Form(form): Form,
+) -> Response {
+    let read = move || -> Result<(Credentials, TokenRequest), OAuthError> {
+        let form = form?;
         let request = TokenRequest::parse(&form)?;
         Ok((Credentials::read(authorization(&headers), &form)?, request))
     };

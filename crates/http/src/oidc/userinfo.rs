@@ -1,15 +1,14 @@
 //! `/api/oidc/userinfo` (OpenID Connect Core §5.3).
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use pid_flows::userinfo;
 use pid_oidc::Params;
 use pid_oidc::bearer::{BearerError, extract};
 
 use crate::extract::RequestCtx;
-use crate::oidc::{authorization, fault, form, never_stored};
+use crate::oidc::{Form, authorization, fault, never_stored};
 use crate::state::App;
 
 fn refused(error: &BearerError) -> Response {
@@ -28,15 +27,11 @@ fn refused(error: &BearerError) -> Response {
 pub async fn userinfo(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    Form(form): Form,
 ) -> Response {
-    let query = uri.query().and_then(|q| Params::parse(q).ok());
-    let is_form =
-        headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/x-www-form"));
-    let form = if method == Method::POST && is_form { form(&headers, &body).ok() } else { None };
+    let (form, query) = (form.ok(), uri.query().and_then(|q| Params::parse(q).ok()));
     let token = match extract(authorization(&headers), form.as_ref(), query.as_ref()) {
         Ok(token) => token,
         Err(error) => return refused(&error),

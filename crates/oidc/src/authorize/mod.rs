@@ -19,6 +19,7 @@ pub use request::{
 
 use crate::error::{ErrorCode, OAuthError};
 use crate::redirect_uri::Pattern;
+use crate::scope::ScopeSet;
 
 /// What the protocol needs to know of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +55,26 @@ impl ClientView {
     /// # Errors
     /// `invalid_grant` if the user is gone, disabled or no longer in an allowed group.
     pub fn check_grant_user(&self, user: Option<&UserView>) -> Result<(), OAuthError> {
+        let refuse = |text: &'static str| Err(OAuthError::invalid_grant(text));
         match user {
-            None => Err(OAuthError::invalid_grant("The user of this grant does not exist any more.")),
-            Some(user) if user.disabled => Err(OAuthError::invalid_grant("The user of this grant is disabled.")),
-            Some(user) if !self.admits(user) => {
-                Err(OAuthError::invalid_grant("The user of this grant may no longer use this client."))
-            }
+            None => refuse("The user of this grant does not exist any more."),
+            Some(user) if user.disabled => refuse("The user of this grant is disabled."),
+            Some(user) if !self.admits(user) => refuse("The user of this grant may no longer use this client."),
             Some(_) => Ok(()),
         }
+    }
+}
+
+/// Checks the consent behind a grant at the token endpoint, as it is now. It is recorded for clients that skip the page,
+/// too.
+///
+/// # Errors
+/// `invalid_grant` if it was taken back.
+pub fn check_grant_consent(consent: Option<&Consent>, scopes: &ScopeSet) -> Result<(), OAuthError> {
+    if consent.is_some_and(|consent| consent.covers(scopes)) {
+        Ok(())
+    } else {
+        Err(OAuthError::invalid_grant("The user of this grant has taken back their consent."))
     }
 }
 

@@ -208,6 +208,7 @@ fn case_020_prompt_none_only_answers_the_client() {
 
 #[test]
 fn groups_and_disabled_users_are_denied_on_our_page() {
+    let scopes = ScopeSet::parse("openid").unwrap();
     let (session, user, consent) = (session(NOW), user(), consent("openid"));
     let facts = Facts { session: Some(&session), user: Some(&user), consent: Some(&consent), ..Facts::none(NOW) };
     for (groups, admitted) in
@@ -232,8 +233,14 @@ fn groups_and_disabled_users_are_denied_on_our_page() {
     let disabled = UserView { disabled: true, ..user.clone() };
     let facts = Facts { user: Some(&disabled), ..facts };
     assert!(matches!(decide(&valid("scope=openid"), &client(), &facts), Decision::Refuse(Refusal::Page(_))));
-    assert_eq!(client().check_grant_user(Some(&disabled)).unwrap_err().code(), ErrorCode::InvalidGrant);
-    assert_eq!(client().check_grant_user(None).unwrap_err().code(), ErrorCode::InvalidGrant);
+    for user in [Some(&disabled), None] {
+        assert_eq!(client().check_grant_user(user).unwrap_err().code(), ErrorCode::InvalidGrant);
+    }
+    let narrower = Consent { keys: vec!["email".to_owned()] };
+    assert_eq!(check_grant_consent(Some(&consent), &scopes), Ok(()));
+    for consent in [Some(&narrower), None] {
+        assert_eq!(check_grant_consent(consent, &scopes).unwrap_err().code(), ErrorCode::InvalidGrant);
+    }
     let gone = Facts { user: None, ..facts };
     assert!(matches!(decide(&valid("scope=openid"), &client(), &gone), Decision::SignIn(_)));
 }
