@@ -18,13 +18,33 @@ pub enum Alg {
     ES384,
     /// ECDSA on P-521 with SHA-512.
     ES512,
+    /// RSASSA-PSS with SHA-256 (RFC 7518 §3.5).
+    PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
     /// Ed25519.
     EdDSA,
 }
 
 impl Alg {
     /// All of them.
-    pub const ALL: [Self; 7] =
+    pub const ALL: [Self; 10] = [
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::EdDSA,
+    ];
+
+    /// Those that keys of an instance may have (oidc.md §4.2). The others verify what clients sign.
+    pub const SIGNING: [Self; 7] =
         [Self::RS256, Self::RS384, Self::RS512, Self::ES256, Self::ES384, Self::ES512, Self::EdDSA];
 
     /// The name in headers and JWKs.
@@ -36,6 +56,9 @@ impl Alg {
             Self::ES256 => "ES256",
             Self::ES384 => "ES384",
             Self::ES512 => "ES512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
             Self::EdDSA => "EdDSA",
         }
     }
@@ -47,9 +70,9 @@ impl Alg {
 
     pub(crate) fn digest(self) -> &'static digest::Algorithm {
         match self {
-            Self::RS256 | Self::ES256 => &digest::SHA256,
-            Self::RS384 | Self::ES384 => &digest::SHA384,
-            Self::RS512 | Self::ES512 | Self::EdDSA => &digest::SHA512,
+            Self::RS256 | Self::ES256 | Self::PS256 => &digest::SHA256,
+            Self::RS384 | Self::ES384 | Self::PS384 => &digest::SHA384,
+            Self::RS512 | Self::ES512 | Self::PS512 | Self::EdDSA => &digest::SHA512,
         }
     }
 
@@ -61,6 +84,9 @@ impl Alg {
             Self::ES256 => &signature::ECDSA_P256_SHA256_FIXED,
             Self::ES384 => &signature::ECDSA_P384_SHA384_FIXED,
             Self::ES512 => &signature::ECDSA_P521_SHA512_FIXED,
+            Self::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Self::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Self::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
             Self::EdDSA => &signature::ED25519,
         }
     }

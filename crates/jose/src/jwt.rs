@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::peer::present;
 use crate::{Alg, JoseError, SigningKey, VerifyingKey};
 
 /// The longest token that is looked at, bytes.
@@ -31,12 +32,13 @@ impl Typ {
     }
 
     fn matches(self, typ: Option<&str>) -> bool {
-        // RFC 7515 §4.1.9: "application/" may be left out; media types are case-insensitive.
-        typ.is_some_and(|t| {
-            let t = t.strip_prefix("application/").unwrap_or(t);
-            t.eq_ignore_ascii_case(self.as_str())
-        })
+        media_type_is(typ, self.as_str())
     }
+}
+
+/// RFC 7515 §4.1.9: "application/" may be left out; media types are case-insensitive.
+pub(crate) fn media_type_is(typ: Option<&str>, name: &str) -> bool {
+    typ.is_some_and(|t| t.strip_prefix("application/").unwrap_or(t).eq_ignore_ascii_case(name))
 }
 
 /// Signs claims as a compact JWT with `alg`, `kid` and `typ`.
@@ -44,6 +46,18 @@ pub fn sign(key: &SigningKey, typ: Typ, claims: &impl Serialize) -> Result<Strin
     let claims = serde_json::to_vec(claims).map_err(|_| JoseError::Malformed)?;
     // kid is ours (base64url), so it needs no JSON escape.
     let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{}"}}"#, key.alg(), key.kid(), typ.as_str());
+    compact(key, &header, &claims)
+}
+
+/// Signs as a client does: with any header beside `alg` (a DPoP proof has `jwk` and no `kid`, say).
+pub fn sign_as_peer(key: &SigningKey, header: &Value, claims: &impl Serialize) -> Result<String, JoseError> {
+    let claims = serde_json::to_vec(claims).map_err(|_| JoseError::Malformed)?;
+    let mut header = header.as_object().cloned().ok_or(JoseError::Malformed)?;
+    header.entry("alg").or_insert_with(|| key.alg().as_str().into());
+    compact(key, &Value::Object(header).to_string(), &claims)
+}
+
+fn compact(key: &SigningKey, header: &str, claims: &[u8]) -> Result<String, JoseError> {
     let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 700);
     URL_SAFE_NO_PAD.encode_string(header, &mut token);
     token.push('.');
@@ -65,11 +79,6 @@ struct Header {
     crit: bool,
     #[serde(default, deserialize_with = "present")]
     b64: bool,
-}
-
-/// Any value counts as there, `null` too.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// A token whose signature is good; its claims are not checked yet.

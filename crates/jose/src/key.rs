@@ -79,6 +79,9 @@ fn rsa(alg: Alg) -> Option<(KeySize, &'static dyn RsaEncoding)> {
         Alg::RS256 => Some((KeySize::Rsa2048, &signature::RSA_PKCS1_SHA256)),
         Alg::RS384 => Some((KeySize::Rsa3072, &signature::RSA_PKCS1_SHA384)),
         Alg::RS512 => Some((KeySize::Rsa4096, &signature::RSA_PKCS1_SHA512)),
+        Alg::PS256 => Some((KeySize::Rsa2048, &signature::RSA_PSS_SHA256)),
+        Alg::PS384 => Some((KeySize::Rsa3072, &signature::RSA_PSS_SHA384)),
+        Alg::PS512 => Some((KeySize::Rsa4096, &signature::RSA_PSS_SHA512)),
         _ => None,
     }
 }
@@ -88,7 +91,7 @@ fn unusable<E>(_: E) -> JoseError {
 }
 
 impl SigningKey {
-    /// Makes a key: RSA of 2048, 3072 or 4096 bits for RS256, RS384, RS512. Gives the key and its PKCS#8 form
+    /// Makes a key: RSA of 2048, 3072 or 4096 bits for hashes of 256, 384 and 512. Gives the key and its PKCS#8 form
     /// for storage. An RSA key takes a noticeable fraction of a second.
     pub fn generate(alg: Alg, kid: &str) -> Result<(Self, Zeroizing<Vec<u8>>), JoseError> {
         let pkcs8 = if let Some((size, _)) = rsa(alg) {

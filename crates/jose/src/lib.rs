@@ -4,14 +4,20 @@ mod alg;
 mod jwt;
 mod key;
 mod low_s;
+mod peer;
+mod received;
+pub mod rotation;
 mod seal;
 mod set;
 #[cfg(test)]
 mod vectors;
 
 pub use alg::Alg;
-pub use jwt::{Expected, MAX_TOKEN, Signed, Typ, check_signature, half_hash, sign};
+pub use jwt::{Expected, MAX_TOKEN, Signed, Typ, check_signature, half_hash, sign, sign_as_peer};
 pub use key::{PublicJwk, SigningKey, VerifyingKey};
+pub use peer::{MAX_JWKS, MAX_KEYS, PeerKey, PeerKeys, thumbprint};
+pub use received::{Claims, Received, Verified};
+pub use rotation::KeyState;
 pub use seal::{derive, open, seal};
 pub use set::{KeySet, Member};
 pub use zeroize::Zeroizing;
@@ -55,4 +61,7 @@ pub enum JoseError {
     /// The key can't be used: too weak, not on its curve, or not of its algorithm.
     #[error("the key can't be used")]
     UnusableKey,
+    /// A key that should be public has a private or symmetric member.
+    #[error("the key has a private part, which must stay with its owner")]
+    PrivateKey,
 }

@@ -68,7 +68,7 @@ fn key(alg: Alg, jwk: &str) -> SigningKey {
             let pair = Ed25519KeyPair::from_seed_and_public_key(&member("d"), &member("x")).unwrap();
             pair.to_pkcs8v1().unwrap().as_ref().to_vec()
         }
-        Alg::RS256 | Alg::RS384 | Alg::RS512 => {
+        Alg::RS256 | Alg::RS384 | Alg::RS512 | Alg::PS256 | Alg::PS384 | Alg::PS512 => {
             let components = KeyPairComponents {
                 public_key: RsaPublicKeyComponents { n: member("n"), e: member("e") },
                 d: member("d"),

@@ -56,7 +56,7 @@ fn each_algorithm_signs_survives_storage_and_agrees_with_the_oracle() {
             assert_eq!(data.claims, claims());
             let private = match alg.as_str().as_bytes()[0] {
                 // It wants PKCS#1, which PKCS#8 wraps in 26 bytes for keys of these sizes.
-                b'R' => jsonwebtoken::EncodingKey::from_rsa_der(&pkcs8[26..]),
+                b'R' | b'P' => jsonwebtoken::EncodingKey::from_rsa_der(&pkcs8[26..]),
                 b'E' if alg != Alg::EdDSA => jsonwebtoken::EncodingKey::from_ec_der(&pkcs8),
                 _ => jsonwebtoken::EncodingKey::from_ed_der(&pkcs8),
             };
