@@ -1,6 +1,7 @@
 //! What tokens and userinfo say (OpenID Connect Core §2, §5; RFC 9068 §2.2). The structs become JSON; signing is not
 //! here.
 
+use crate::dpop::Confirmation;
 use crate::scope::{self, ScopeSet};
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -206,6 +207,9 @@ pub struct AccessToken<'a> {
     /// The same as a list, as some resource servers expect it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scp: Vec<String>,
+    /// The key that it is bound to (RFC 9449 §6.1); absent in a bearer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
 }
 
 impl<'a> AccessToken<'a> {
@@ -229,7 +233,24 @@ impl<'a> AccessToken<'a> {
             jti: token_id.into(),
             scp: scopes.as_slice().to_vec(),
             scope: scopes.clone(),
+            cnf: None,
         }
+    }
+
+    /// The token for an API instead of the client (RFC 8707 §2.2). The issuer stays in the audience if it was.
+    #[must_use]
+    pub fn for_resource(mut self, resource: impl Into<Cow<'a, str>>) -> Self {
+        if let Some(first) = self.aud.first_mut() {
+            *first = resource.into();
+        }
+        self
+    }
+
+    /// The token bound to a key, by its thumbprint (RFC 9449 §6.1).
+    #[must_use]
+    pub fn bound_to(mut self, jkt: Option<String>) -> Self {
+        self.cnf = jkt.map(|jkt| Confirmation { jkt });
+        self
     }
 
     /// True if the token is for this audience.
@@ -405,6 +426,9 @@ mod tests {
         );
         let text = serde_json::to_string(&token).unwrap();
         assert_eq!(serde_json::from_str::<AccessToken<'_>>(&text).unwrap(), token);
+        let api = token.clone().for_resource("https://api.example").bound_to(Some("k".into()));
+        let json = serde_json::to_value(&api).unwrap();
+        assert_eq!((&json["aud"], &json["cnf"]), (&json!(["https://api.example", APP]), &json!({"jkt": "k"})));
         let bare = AccessToken::new(APP, "u1", "app", &ScopeSet::parse("offline_access").unwrap(), "j", 1000, 60);
         assert!(!bare.is_for(APP) && bare.is_for("app"));
         let bare = serde_json::to_value(AccessToken::new(APP, "u1", "app", &ScopeSet::default(), "j", 1, 60)).unwrap();

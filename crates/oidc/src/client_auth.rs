@@ -14,6 +14,9 @@ pub const BASIC_CHALLENGE: &str = r#"Basic realm="oauth2", charset="UTF-8""#;
 /// `client_assertion_type` of RFC 7523 §2.2.
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// The parameters that authenticate a client: never kept with a request.
+pub const AUTHENTICATION_PARAMETERS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
 const LENIENT_PADDING: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -70,6 +70,24 @@ codes! {
     RegistrationNotSupported = "registration_not_supported", 400;
     /// RFC 8707 §2.
     InvalidTarget = "invalid_target", 400;
+    /// RFC 9101 §7, RFC 9126 §2.3: a pushed request that is unknown, used or expired.
+    InvalidRequestUri = "invalid_request_uri", 400;
+    /// RFC 9101 §7.
+    InvalidRequestObject = "invalid_request_object", 400;
+    /// RFC 8628 §3.5: nobody decided yet.
+    AuthorizationPending = "authorization_pending", 400;
+    /// RFC 8628 §3.5: the same, asked for too often.
+    SlowDown = "slow_down", 400;
+    /// RFC 8628 §3.5: the device code.
+    ExpiredToken = "expired_token", 400;
+    /// OpenID Connect Core Unmet Authentication Requirements 1.0 §2.
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements", 400;
+    /// RFC 7009 §2.2.1.
+    UnsupportedTokenType = "unsupported_token_type", 400;
+    /// RFC 9449 §5.
+    InvalidDpopProof = "invalid_dpop_proof", 400;
+    /// RFC 9449 §8: the answer brings the nonce.
+    UseDpopNonce = "use_dpop_nonce", 400;
     /// RFC 6750 §3.1.
     InvalidToken = "invalid_token", 401;
     /// RFC 6750 §3.1.

@@ -11,6 +11,11 @@
 //! | [`redirect_uri`], [`return_path`] | which addresses we may send a browser to |
 //! | [`scope`], [`pkce`], [`client_auth`] | RFC 6749 §3.3, RFC 7636, RFC 6749 §2.3 |
 //! | [`authorize`], [`response`] | the authorization endpoint (RFC 6749 §4.1, OpenID Connect Core §3.1.2, RFC 9207) |
+//! | [`par`], [`request_object`] | requests that come another way (RFC 9126, RFC 9101) |
+//! | [`resource`], [`client_credentials`] | APIs and tokens for them (RFC 8707, RFC 6749 §4.4) |
+//! | [`device`] | the device authorization grant (RFC 8628) |
+//! | [`dpop`], [`replay`] | tokens bound to a key, and what may be used once (RFC 9449) |
+//! | [`introspect`], [`revoke`] | asking about tokens and giving them back (RFC 7662, RFC 7009) |
 //! | [`token`], [`claims`], [`bearer`] | token endpoint, ID and access tokens, userinfo (RFC 9068, RFC 6750) |
 //! | [`discovery`], [`logout`] | metadata (RFC 8414), RP-initiated logout |
 
@@ -18,14 +23,23 @@ pub mod authorize;
 pub mod bearer;
 pub mod claims;
 pub mod client_auth;
+pub mod client_credentials;
+pub mod device;
 pub mod discovery;
+pub mod dpop;
 pub mod error;
+pub mod introspect;
 pub mod logout;
+pub mod par;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;
+pub mod replay;
+pub mod request_object;
+pub mod resource;
 pub mod response;
 pub mod return_path;
+pub mod revoke;
 pub mod scope;
 pub mod token;
 

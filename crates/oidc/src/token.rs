@@ -313,7 +313,7 @@ pub fn narrow_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Result<
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
-    /// Always `bearer`.
+    /// How it is used.
     pub token_type: TokenType,
     /// Seconds until the access token expires.
     pub expires_in: i64,
@@ -330,10 +330,13 @@ pub struct TokenResponse {
 
 /// `token_type` (RFC 6749 §7.1).
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
 pub enum TokenType {
     /// RFC 6750.
+    #[serde(rename = "bearer")]
     Bearer,
+    /// RFC 9449 §5.
+    #[serde(rename = "DPoP")]
+    Dpop,
 }
 
 impl std::fmt::Debug for TokenResponse {

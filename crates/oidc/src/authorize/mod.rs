@@ -50,6 +50,17 @@ impl ClientView {
         }
     }
 
+    /// Checks the person who is asked to let the client in.
+    ///
+    /// # Errors
+    /// `access_denied`: the person is disabled or in none of the allowed groups.
+    pub fn check_person(&self, user: &UserView) -> Result<(), OAuthError> {
+        if user.disabled {
+            return Err(OAuthError::new(ErrorCode::AccessDenied, "Your account is disabled."));
+        }
+        if self.admits(user) { Ok(()) } else { Err(not_allowed()) }
+    }
+
     /// Checks the user of a grant at the token endpoint, on every use (oidc.md §13.2, RFC 6749 §5.2).
     ///
     /// # Errors
