@@ -22,7 +22,7 @@ use http::StatusCode;
 use pid_core::Timestamp;
 
 pub use crate::assets::{Accent, asset};
-pub use crate::i18n::{Html, Words, words};
+pub use crate::i18n::{Html, Words, key, words};
 pub use icons::{icon, mark};
 pub use request::{PageError, PageRequest, redirect};
 

@@ -5,19 +5,19 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use crate::pages::{Layout, PageError, PageRequest, page};
+use crate::pages::{Layout, PageError, PageRequest, key, page};
 use crate::state::App;
 
 /// The accent colours that are offered by name; any other is typed.
 const ACCENTS: [(&str, &str); 8] = [
-    ("default", "accent-default"),
-    ("oklch(0.58 0.2 10)", "accent-rose"),
-    ("oklch(0.62 0.18 45)", "accent-orange"),
-    ("oklch(0.62 0.14 75)", "accent-amber"),
-    ("oklch(0.55 0.15 145)", "accent-green"),
-    ("oklch(0.55 0.1 190)", "accent-teal"),
-    ("oklch(0.55 0.18 255)", "accent-blue"),
-    ("oklch(0.55 0.2 300)", "accent-purple"),
+    ("default", key("accent-default")),
+    ("oklch(0.58 0.2 10)", key("accent-rose")),
+    ("oklch(0.62 0.18 45)", key("accent-orange")),
+    ("oklch(0.62 0.14 75)", key("accent-amber")),
+    ("oklch(0.55 0.15 145)", key("accent-green")),
+    ("oklch(0.55 0.1 190)", key("accent-teal")),
+    ("oklch(0.55 0.18 255)", key("accent-blue")),
+    ("oklch(0.55 0.2 300)", key("accent-purple")),
 ];
 
 /// `/settings/admin/application-configuration`.
@@ -53,6 +53,10 @@ impl ConfigurationPage {
         ACCENTS.iter().map(|(value, word)| (*value, *word, *value == self.accent)).collect()
     }
 
+    fn attachments(&self) -> [(&'static str, &'static str); 3] {
+        [("any", key("any-passkey")), ("platform", key("device-passkeys")), ("cross-platform", key("security-keys"))]
+    }
+
     fn accent_is_own(&self) -> bool {
         !ACCENTS.iter().any(|(value, _)| *value == self.accent)
     }
@@ -62,7 +66,7 @@ impl ConfigurationPage {
 pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
     request.read(&app, |tx, creds, ctx| creds.admin(tx, ctx.now).map(|_| ())).await?;
     let settings = app.settings();
-    let on = |key: &str| settings.get(key) == "true";
+    let on = |name: &str| settings.get(name) == "true";
     let view = ConfigurationPage {
         version: app.snapshot().versions.iter().find(|(name, _)| name == "settings").map_or(0, |(_, version)| *version),
         app_name: settings.app_name().to_owned(),

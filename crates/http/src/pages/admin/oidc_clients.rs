@@ -12,7 +12,7 @@ use pid_flows::{clients, groups};
 
 use super::{ALL, Choice, ListView};
 use crate::pages::interaction::ClientView;
-use crate::pages::{Layout, PageError, PageRequest, When, page};
+use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
 /// Who may sign in to a client.
@@ -105,19 +105,22 @@ pub struct ClientPage {
     pub secrets: Vec<SecretView>,
 }
 
+/// Addresses by their words.
+type Addresses = Vec<(&'static str, String)>;
+
 /// The addresses by their words, as discovery has them.
-fn endpoints(env: &Env) -> (Vec<(&'static str, String)>, Vec<(&'static str, String)>) {
+fn endpoints(env: &Env) -> (Addresses, Addresses) {
     let (app, internal) = (&env.app_url.origin, &env.internal_url);
     let first = vec![
-        ("discovery-url", format!("{app}/.well-known/openid-configuration")),
-        ("logout-url", format!("{app}/api/oidc/end-session")),
+        (key("discovery-url"), format!("{app}/.well-known/openid-configuration")),
+        (key("logout-url"), format!("{app}/api/oidc/end-session")),
     ];
     let more = vec![
-        ("issuer-url", app.clone()),
-        ("authorization-url", format!("{app}/authorize")),
-        ("token-url", format!("{internal}/api/oidc/token")),
-        ("userinfo-url", format!("{internal}/api/oidc/userinfo")),
-        ("certificate-url", format!("{internal}/.well-known/jwks.json")),
+        (key("issuer-url"), app.clone()),
+        (key("authorization-url"), format!("{app}/authorize")),
+        (key("token-url"), format!("{internal}/api/oidc/token")),
+        (key("userinfo-url"), format!("{internal}/api/oidc/userinfo")),
+        (key("certificate-url"), format!("{internal}/.well-known/jwks.json")),
     ];
     (first, more)
 }
@@ -195,6 +198,12 @@ pub async fn details(
 impl ClientPage {
     /// How long a new secret may live: days and a word.
     fn lifetimes(&self) -> [(i64, &'static str); 5] {
-        [(30, "days-30"), (90, "days-90"), (180, "days-180"), (360, "days-360"), (720, "days-720")]
+        [
+            (30, key("days-30")),
+            (90, key("days-90")),
+            (180, key("days-180")),
+            (360, key("days-360")),
+            (720, key("days-720")),
+        ]
     }
 }
