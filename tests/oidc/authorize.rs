@@ -200,7 +200,7 @@ async fn errors_without_a_good_address_stay_here() {
         tim.agent.get(&broken).await.expect(302).error_page();
     }
     let oversized = tim.agent.request(Method::POST, &path).header("content-type", "application/x-www-form-urlencoded");
-    tim.agent.send(oversized.body("x".repeat(2_000_000))).await.expect(302).error_page();
+    tim.agent.send(oversized.body("x".repeat((1 << 20) + 1))).await.oauth_error(413, "invalid_request");
     let json = tim.agent.post("/authorize", &json!({ "client_id": rp.id })).await;
     assert!(json.expect(302).error_page().contains("application/x-www-form-urlencoded"));
     // The page itself.

@@ -1,10 +1,16 @@
 //! One test per security case, its number in the name (`case_001_…`), on the engine that `TEST_ENGINE` names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
+mod a_redirects;
 mod a_registration;
+mod b_codes;
+mod c_grants;
+mod c_tokens;
 mod d_codes;
 mod e_others_passkeys;
+mod f_browser_oidc;
 mod f_sessions;
+mod forge;
 mod g_admin;
 mod i_uploads;
 mod j_proxy;

@@ -145,15 +145,15 @@ impl Signed {
         if self.claims.get("iss").and_then(Value::as_str) != Some(expected.issuer) {
             return Err(JoseError::WrongIssuer);
         }
-        if let Some(audience) = expected.audience {
-            let found = match self.claims.get("aud") {
-                Some(Value::String(one)) => one == audience,
-                Some(Value::Array(many)) => many.iter().any(|a| a.as_str() == Some(audience)),
-                _ => false,
-            };
-            if !found {
-                return Err(JoseError::WrongAudience);
-            }
+        // It must be there even if anybody may be meant.
+        let meant = |audience: &str| expected.audience.is_none_or(|wanted| wanted == audience);
+        let found = match self.claims.get("aud") {
+            Some(Value::String(one)) => meant(one),
+            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).any(meant),
+            _ => false,
+        };
+        if !found {
+            return Err(JoseError::WrongAudience);
         }
         let (exp, iat, nbf) = (number("exp")?, number("iat")?, number("nbf")?);
         let (Some(exp), Some(iat)) = (exp, iat) else { return Err(JoseError::WrongClaim) };

@@ -13,7 +13,6 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pid_flows::Code;
-use pid_oidc::params::ParamError;
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
 use crate::error::ApiError;
@@ -29,24 +28,27 @@ const FORM_LIMIT: usize = 1024 * 1024;
 pub struct Form(pub Result<Params, OAuthError>);
 
 impl FromRequest<App> for Form {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Self::Rejection> {
-        Ok(Self(read_form(request, app).await))
+        if request.method() != Method::POST {
+            return Ok(Self(Ok(Params::default())));
+        }
+        let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+        match limited_body(request, FORM_LIMIT).await {
+            Ok(body) => Ok(Self(read_form(content_type, body, app).await)),
+            Err(ApiError(error)) => {
+                let mut response = oauth_error(&OAuthError::invalid_request(error.message));
+                *response.status_mut() = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                Err(response)
+            }
+        }
     }
 }
 
-async fn read_form(request: Request, app: &App) -> Result<Params, OAuthError> {
-    if request.method() != Method::POST {
-        return Ok(Params::default());
-    }
-    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+async fn read_form(content_type: Option<HeaderValue>, body: Bytes, app: &App) -> Result<Params, OAuthError> {
     let media_type = content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let body = limited_body(request, FORM_LIMIT).await.map_err(|ApiError(error)| match error.code {
-        Code::PayloadTooLarge => OAuthError::from(ParamError::TooLarge),
-        _ => OAuthError::invalid_request(error.message),
-    })?;
     match media_type.as_str() {
         _ if body.is_empty() => Ok(Params::default()),
         "application/x-www-form-urlencoded" => Ok(Params::parse(body)?),

@@ -70,9 +70,11 @@ pub fn wish_query(wish: &Wish) -> String {
 /// `GET /logout`.
 pub async fn logout(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
     let wish = wish(&request);
-    let query = wish_query(&wish);
+    let wanted = wish_query(&wish);
     let found = request.read(&app, move |tx, _, _| end_session::wish_target(tx, &wish)).await?;
     let back = found.and_then(|(client, address)| Some(WayBack { client, address: address? }));
+    // What the client may not have is forgotten here.
+    let query = back.as_ref().map(|_| wanted).unwrap_or_default();
     Ok(page(StatusCode::OK, &LogoutPage { layout: request.layout, back, query }))
 }
 

@@ -122,6 +122,9 @@ fn ambiguity(url: &Url, rest: &str) -> Option<&'static str> {
     if authority.matches('@').count() > 1 {
         return Some("it has more than one '@' before the path");
     }
+    if authority.contains('@') && url.username().is_empty() && url.password().unwrap_or_default().is_empty() {
+        return Some("it has an '@' without a user name");
+    }
     let host_port = authority.rsplit('@').next().unwrap_or_default();
     if host_port.contains('%') {
         return Some("its host has a percent-encoding");
