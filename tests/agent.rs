@@ -72,12 +72,21 @@ impl Agent {
 
     /// Sends a request.
     pub async fn send(&self, request: RequestBuilder) -> Reply {
+        self.exchange(request).await.unwrap_or_else(|e| panic!("{e:?}"))
+    }
+
+    /// Sends a request to a server that may be gone: then there is no answer.
+    pub async fn try_send(&self, request: RequestBuilder) -> Option<Reply> {
+        self.exchange(request).await.ok()
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Reply, reqwest::Error> {
         let request = request.build().expect("a request");
         let asked = format!("{} {}", request.method(), request.url());
-        let response = self.http.execute(request).await.unwrap_or_else(|e| panic!("{asked}: {e}"));
+        let response = self.http.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.unwrap_or_else(|e| panic!("{asked}: {e}")).to_vec();
-        Reply { status, headers, body, asked }
+        let body = response.bytes().await?.to_vec();
+        Ok(Reply { status, headers, body, asked })
     }
 
     /// `GET`.

@@ -27,7 +27,7 @@ pub const LOGIN_CODE: Budget = Budget { scope: "login-code", burst: 5, refill_se
 /// Wrong login codes from everywhere: a six-character code has some 30 bits and lives 15 minutes, so
 /// 300 guesses and one a second leave less than one chance in a million (security case 42).
 pub const LOGIN_CODE_GLOBAL: Budget = Budget { scope: "login-code-global", burst: 300, refill_secs: 1 };
-/// Wrong set-up codes from everywhere.
+/// Wrong set-up codes per address.
 pub const SETUP_CODE: Budget = Budget { scope: "setup-code", burst: 10, refill_secs: 30 };
 /// Wrong client secrets per client and address.
 pub const CLIENT_SECRET: Budget = Budget { scope: "client-secret", burst: 30, refill_secs: 2 };

@@ -47,7 +47,7 @@ pub fn register_start(
         user_id: Some(user.id.clone()),
         expires_at: ctx.now.plus_secs(CEREMONY_SECS),
     };
-    passkeys::insert_challenge(tx, &entropy.uuid(), &challenge, &sha256(browser.expose().as_bytes()), &row)?;
+    passkeys::insert_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()), &row)?;
     let exclude: Vec<options::Descriptor> =
         existing.into_iter().map(|p| options::Descriptor { id: p.credential_id, transports: p.transports }).collect();
     let attachment = match settings.authenticator_attachment() {
@@ -72,7 +72,7 @@ pub fn login_start(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, browser: &Secret) -> 
     let entropy = ctx.entropy();
     let challenge = entropy.bytes::<32>();
     let row = Challenge { kind: Ceremony::Authenticate, user_id: None, expires_at: ctx.now.plus_secs(CEREMONY_SECS) };
-    passkeys::insert_challenge(tx, &entropy.uuid(), &challenge, &sha256(browser.expose().as_bytes()), &row)?;
+    passkeys::insert_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()), &row)?;
     Ok(options::request(&env.app_url.host, &challenge, CEREMONY_SECS))
 }
 

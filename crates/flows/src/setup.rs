@@ -9,7 +9,7 @@ use pid_core::validate::nfc;
 use pid_core::{Ctx, FieldCode, Fields, UserId};
 use pid_store::{ReadTx, WriteTx, instance, users};
 
-use crate::budget::SETUP_CODE;
+use crate::budget::{SETUP_CODE, address_subject};
 use crate::env::Env;
 use crate::sessions::{NewSession, begin};
 use crate::{Code, Error, audit};
@@ -47,29 +47,31 @@ pub fn is_open(tx: &ReadTx<'_>) -> Result<bool, Error> {
     Ok(!users::any_person(tx)? && instance::get(tx, COMPLETED)?.is_none())
 }
 
-/// Whether set-up from this address needs the code that the start printed: it does unless the address is
-/// loopback or private.
-pub fn needs_code(ip_address: &str) -> bool {
+/// Whether an address is neither loopback nor private. From such a one set-up needs the code that the start printed.
+pub fn is_public(ip_address: &str) -> bool {
     audit::place(ip_address).country.is_empty()
 }
 
-/// Creates the first administrator and signs them in. Of two parallel calls one wins (security case 69).
+/// Creates the first administrator and signs them in. Of two parallel calls one wins (security case 69). Wrong codes
+/// are counted per address: with sixty bits a code needs no more, and a stranger who types nonsense keeps nobody out.
 pub fn complete(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
     settings: &Settings,
     input: &SetupInput,
+    needs_code: bool,
 ) -> Result<Setup, Error> {
     if !is_open(tx)? {
         return Err(Error::new(Code::SetupAlreadyCompleted));
     }
-    if needs_code(&ctx.ip_address) {
-        SETUP_CODE.check(tx, "all", ctx.now)?;
+    if needs_code {
+        let subject = address_subject(&ctx.ip_address);
+        SETUP_CODE.check(tx, &subject, ctx.now)?;
         match input.setup_code.as_deref().map(normalise_code).filter(|c| !c.is_empty()) {
             None => return Err(Error::new(Code::SetupCodeRequired)),
             Some(code) if !equal(&sha256(code.as_bytes()), &env.setup_code) => {
-                SETUP_CODE.fail(tx, "all", ctx.now)?;
+                SETUP_CODE.fail(tx, &subject, ctx.now)?;
                 return Ok(Setup::WrongCode);
             }
             Some(_) => {}

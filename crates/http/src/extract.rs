@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::cookies;
 use crate::error::ApiError;
 use crate::json;
-use crate::middleware::client_ip::ClientIp;
+use crate::middleware::client_ip::{ClientIp, UnknownProxy};
 use crate::state::{App, seed};
 
 /// The request's [`Ctx`].
@@ -33,6 +33,20 @@ impl FromRequestParts<App> for RequestCtx {
         let user_agent = user_agent.map(|ua| ua.chars().filter(|c| !c.is_control()).take(512).collect());
         let now: Timestamp = app.clock().now();
         Ok(Self(Ctx { now, seed: seed(), ip_address, user_agent: user_agent.unwrap_or_default() }))
+    }
+}
+
+/// Whether set-up asks this request for the code that the start printed: its address is public, or hidden by a proxy
+/// that is not trusted.
+pub struct NeedsSetupCode(pub bool);
+
+impl FromRequestParts<App> for NeedsSetupCode {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
+        let ip_address = parts.extensions.get::<ClientIp>().map(|ip| ip.0.to_string()).unwrap_or_default();
+        let hidden = parts.extensions.get::<UnknownProxy>().is_some();
+        Ok(Self(hidden || pid_flows::setup::is_public(&ip_address)))
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::middleware::{client_ip, csrf, headers, limit};
 use crate::pages::PageRequest;
 use crate::state::App;
-use crate::{api, assets, oidc, pages, seen};
+use crate::{api, assets, health, oidc, pages, seen};
 
 /// All routes with their layers.
 pub fn router(app: App) -> Router {
@@ -25,7 +25,8 @@ pub fn router(app: App) -> Router {
         .merge(protocol())
         .route_layer(from_fn_with_state(app.clone(), limit::layer))
         .merge(pages(&app.env().app_url))
-        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/healthz", get(health::health))
+        .route("/readyz", get(health::ready))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(from_fn(trailing_slash))

@@ -43,6 +43,12 @@ pub enum StartError {
          database to at least 16 random bytes."
     )]
     NoKey,
+    /// The key file was cut short.
+    #[error("The key file {path} holds fewer than 16 bytes. Restore it from a copy, or set ENCRYPTION_KEY.")]
+    KeyFile {
+        /// The file.
+        path: String,
+    },
     /// The key is not the one that the data was made with.
     #[error("The encryption key is not the one that this database was made with. Restore the right key.")]
     WrongKey,
@@ -142,6 +148,8 @@ fn prepare_data(config: &Config) -> Result<Vec<u8>, StartError> {
     {
         make_private_dir(&dir).map_err(|cause| StartError::DataFolder { path: dir.display().to_string(), cause })?;
     }
+    // Said before anything about keys: whoever starts us on another program's data needs that sentence.
+    config.database.refuse_foreign()?;
     if let Some(key) = &config.encryption_key {
         return Ok(key.clone());
     }
@@ -150,11 +158,11 @@ fn prepare_data(config: &Config) -> Result<Vec<u8>, StartError> {
     let trouble = |cause| StartError::DataFolder { path: file.display().to_string(), cause };
     match std::fs::read(&file) {
         Ok(key) if key.len() >= 16 => return Ok(key),
-        Ok(_) => return Err(StartError::NoKey),
+        Ok(_) => return Err(StartError::KeyFile { path: file.display().to_string() }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(trouble(e)),
     }
-    if path.exists() && std::fs::metadata(path).map_err(trouble)?.len() > 0 {
+    if !config.database.is_new_file() {
         return Err(StartError::NoKey);
     }
     let key = Entropy::new(seed()).token().into_bytes();
@@ -170,16 +178,21 @@ fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     builder.create(dir)
 }
 
-/// Writes a new file that only its owner can read, and waits until it is on disk.
+/// Writes a file that only its owner can read, whole or not at all, and waits until it is on disk.
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
+    let unfinished = path.with_extension("key.new");
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&unfinished)?;
     file.write_all(content)?;
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    // The name as well: losing the key after data was stored under it would lose the data.
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(dir)?.sync_all()
 }
 
 const KEY_CHECK: &str = "key_check";

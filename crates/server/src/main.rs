@@ -11,9 +11,16 @@ use pocket_id::telemetry;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command.unwrap_or(Command::Server);
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command.unwrap_or(Command::Server),
+        Err(e) => {
+            let _ = e.print();
+            // Every failure is 1, also a misspelt option (ops.md §2).
+            return if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     if matches!(command, Command::Version) {
-        return say(env!("CARGO_PKG_VERSION"));
+        return say(concat!("pocket-id ", env!("CARGO_PKG_VERSION")));
     }
     let here = std::env::current_dir().unwrap_or_default();
     let config = match config::environment(&here).and_then(|env| Config::read(&env)) {
@@ -23,28 +30,27 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    telemetry::init(&config.log_level, config.log_json);
+    // The other commands' standard output is their answer.
+    let output = if matches!(command, Command::Server) { telemetry::Output::Out } else { telemetry::Output::Err };
+    telemetry::init(&config.log_level, config.log_json, output);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(1024 * 1024).build()
     {
         Ok(runtime) => runtime,
         Err(e) => return fail(&format!("The runtime can't start: {e}.")),
     };
-    match command {
-        Command::Server => match runtime.block_on(cli::server::run(config)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => fail(&e.to_string()),
-        },
-        Command::Healthcheck { endpoint } => match cli::healthcheck::run(&config, endpoint.as_deref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => fail(&e),
-        },
+    let done = match command {
+        Command::Version => Ok(()),
+        Command::Server => runtime.block_on(cli::server::run(config)).map_err(|e| e.to_string()),
+        Command::Healthcheck { endpoint, verbose } => cli::healthcheck::run(&config, endpoint.as_deref(), verbose),
         Command::OneTimeAccessToken { username_or_email } => {
-            match runtime.block_on(cli::one_time_access::run(&config, &username_or_email)) {
-                Ok(link) => say(&format!("Sign in with this link, valid for one hour:\n{link}")),
-                Err(e) => fail(&e),
-            }
+            runtime.block_on(cli::one_time_access::run(&config, &username_or_email)).map(|answer| {
+                say(&answer);
+            })
         }
-        Command::Version => say(env!("CARGO_PKG_VERSION")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => fail(&text),
     }
 }
 
@@ -60,6 +66,6 @@ fn complain(text: &str) {
 }
 
 fn fail(text: &str) -> ExitCode {
-    complain(text);
+    complain(&format!("Error: {text}"));
     ExitCode::FAILURE
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::postgres::Postgres;
-use crate::sqlite::Sqlite;
+use crate::sqlite::{self, Sqlite};
 use crate::{OpenError, ReadTx, Statement, StoreError, WriteTx, migrate};
 
 /// Where the data is.
@@ -25,6 +25,22 @@ impl Target {
         } else {
             let path = text.strip_prefix("file:").unwrap_or(text);
             Self::Sqlite(PathBuf::from(path.split('?').next().unwrap_or(path)))
+        }
+    }
+
+    /// Whether opening it makes a new SQLite database.
+    pub fn is_new_file(&self) -> bool {
+        matches!(self, Self::Sqlite(path) if sqlite::is_new(path))
+    }
+
+    /// Refuses a file of another program, without touching it.
+    ///
+    /// # Errors
+    /// [`OpenError::Foreign`], or a file that can't be read.
+    pub fn refuse_foreign(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(path) if !sqlite::is_new(path) => sqlite::refuse_foreign(path),
+            _ => Ok(()),
         }
     }
 }

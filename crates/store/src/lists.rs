@@ -58,11 +58,12 @@ impl Filter {
         }
     }
 
-    /// A value that narrows, for the test that prepares every statement.
-    fn sample(self) -> &'static str {
+    /// Values that narrow, for the test that prepares every statement.
+    fn samples(self) -> Vec<String> {
         match self {
-            Self::Bool(_) | Self::Text(_) => "true",
-            Self::Words(words) => words.first().map_or("", |(word, _)| word),
+            Self::Bool(_) => vec!["true".to_owned()],
+            Self::Text(_) => vec!["true".to_owned(), "false".to_owned()],
+            Self::Words(words) => words.iter().map(|(word, _)| (*word).to_owned()).collect(),
         }
     }
 }
@@ -141,10 +142,7 @@ impl ListSpec {
                         let request = ListRequest {
                             sort: sort.clone().map(|s| (s, descending)),
                             search: search.clone(),
-                            filters: filters
-                                .iter()
-                                .map(|(n, f)| ((*n).to_owned(), vec![f.sample().to_owned()]))
-                                .collect(),
+                            filters: filters.iter().map(|(n, f)| ((*n).to_owned(), f.samples())).collect(),
                             ..ListRequest::default()
                         };
                         let query = self.query(&request, base);

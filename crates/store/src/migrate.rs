@@ -5,9 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use deadpool_postgres::Object;
+use refinery::Runner;
 use rusqlite::Connection;
 
 use crate::OpenError;
+use crate::sqlite::make_private;
 
 mod embedded {
     pub(crate) mod sqlite {
@@ -18,46 +20,55 @@ mod embedded {
     }
 }
 
-fn known(runner: &refinery::Runner) -> i64 {
-    runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
-}
-
 fn failed(error: impl std::fmt::Display) -> OpenError {
     OpenError::Failed(error.to_string())
 }
 
+/// Compares what a database has with what this program knows. Gives the database's version if something is to be done.
+fn pending(runner: &Runner, applied: &[i64]) -> Result<Option<i64>, OpenError> {
+    let mut known: Vec<i64> = runner.get_migrations().iter().map(|m| i64::from(m.version())).collect();
+    known.sort_unstable();
+    let newest = known.last().copied().unwrap_or(0);
+    let found = applied.iter().copied().max().unwrap_or(0);
+    if found > newest {
+        return Err(OpenError::Newer { found, known: newest });
+    }
+    if let Some(gap) = known.iter().find(|v| **v < found && !applied.contains(v)) {
+        let text = format!("its schema has version {found} but lacks version {gap}: no released program made it");
+        return Err(OpenError::Failed(text));
+    }
+    Ok((found < newest).then_some(found))
+}
+
 /// Migrates a file. Before an older schema is changed, a verified copy is put beside it.
-pub(crate) fn sqlite(conn: &mut Connection, path: &Path, new: bool, now_millis: i64) -> Result<(), OpenError> {
-    let runner = embedded::sqlite::migrations::runner().set_abort_missing(false);
-    let known = known(&runner);
-    let has_history: bool = conn
-        .query_row("SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'", [], |r| {
-            r.get::<_, i64>(0)
-        })
-        .map_err(failed)?
-        > 0;
-    let found: i64 = if has_history {
-        conn.query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |r| r.get(0))
-            .map_err(failed)?
-    } else {
-        0
-    };
-    if found > known {
-        return Err(OpenError::Newer { found, known });
+pub(crate) fn sqlite(conn: &mut Connection, path: &Path, now_millis: i64) -> Result<(), OpenError> {
+    migrate_file(embedded::sqlite::migrations::runner(), conn, path, now_millis)
+}
+
+fn migrate_file(runner: Runner, conn: &mut Connection, path: &Path, now_millis: i64) -> Result<(), OpenError> {
+    let history = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
+    let has_history = conn.query_row(history, [], |r| r.get::<_, i64>(0)).map_err(failed)? > 0;
+    let mut applied = Vec::new();
+    if has_history {
+        let mut rows = conn.prepare("SELECT version FROM refinery_schema_history").map_err(failed)?;
+        let versions = rows.query_map([], |r| r.get(0)).map_err(failed)?;
+        applied = versions.collect::<Result<Vec<i64>, _>>().map_err(failed)?;
     }
-    if found == known {
-        return Ok(());
-    }
-    if !new && found > 0 {
+    let Some(found) = pending(&runner, &applied)? else { return Ok(()) };
+    if found > 0 {
         copy(conn, path, found, now_millis)?;
     }
+    // Each in a transaction of its own: what was interrupted goes on with the next start.
     runner.set_grouped(false).run(conn).map(|_| ()).map_err(failed)
 }
 
 /// `VACUUM INTO` beside the file, then an integrity check of the copy.
 fn copy(conn: &Connection, path: &Path, version: i64, now_millis: i64) -> Result<(), OpenError> {
     let target = path.with_extension(format!("before-v{}-{now_millis}.db", version + 1));
-    conn.execute("VACUUM INTO ?1", [target.display().to_string()]).map_err(failed)?;
+    // SQLite writes into an empty file, so the copy is private from its first byte.
+    make_private(&target)?;
+    conn.execute("VACUUM INTO ?1", [target.display().to_string()])
+        .map_err(|e| OpenError::Failed(format!("the copy before the migration could not be made: {e}")))?;
     let copy = Connection::open(&target).map_err(failed)?;
     let verdict: String = copy.query_row("PRAGMA integrity_check", [], |r| r.get(0)).map_err(failed)?;
     if verdict == "ok" {
@@ -71,8 +82,7 @@ fn copy(conn: &Connection, path: &Path, version: i64, now_millis: i64) -> Result
 /// Migrates a server's database under a lease row, so that of several replicas one does it and the others
 /// wait.
 pub(crate) async fn postgres(client: &mut Object, now_millis: impl Fn() -> i64) -> Result<(), OpenError> {
-    let runner = embedded::postgres::migrations::runner().set_abort_missing(false);
-    let known = known(&runner);
+    let runner = embedded::postgres::migrations::runner();
     let lease =
         "CREATE TABLE IF NOT EXISTS migration_lease (id BIGINT NOT NULL PRIMARY KEY, held_until BIGINT NOT NULL)";
     // Two first starts at once may both try to create the table; the loser finds it.
@@ -85,11 +95,7 @@ pub(crate) async fn postgres(client: &mut Object, now_millis: impl Fn() -> i64) 
         .map_err(failed)?;
     let mut waits = 0;
     loop {
-        if found(client).await? > known {
-            let found = found(client).await?;
-            return Err(OpenError::Newer { found, known });
-        }
-        if found(client).await? == known {
+        if pending(&runner, &applied(client).await?)?.is_none() {
             return Ok(());
         }
         let now = now_millis();
@@ -114,18 +120,104 @@ pub(crate) async fn postgres(client: &mut Object, now_millis: impl Fn() -> i64) 
     outcome.map(|_| ()).map_err(failed)
 }
 
-async fn found(client: &Object) -> Result<i64, OpenError> {
-    let has_history = client
-        .query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])
-        .await
-        .map_err(failed)?
-        .get::<_, bool>(0);
-    if !has_history {
-        return Ok(0);
+async fn applied(client: &Object) -> Result<Vec<i64>, OpenError> {
+    let has_history = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+    if !client.query_one(has_history, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
     }
-    let row = client
-        .query_one("SELECT coalesce(max(version), 0)::BIGINT FROM refinery_schema_history", &[])
-        .await
-        .map_err(failed)?;
-    Ok(row.get(0))
+    let versions = "SELECT version::BIGINT FROM refinery_schema_history";
+    Ok(client.query(versions, &[]).await.map_err(failed)?.iter().map(|r| r.get(0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use refinery::Migration;
+
+    use super::*;
+
+    fn runner(migrations: &[(&str, &str)]) -> Runner {
+        let all: Vec<_> = migrations.iter().map(|(name, sql)| Migration::unapplied(name, sql).unwrap()).collect();
+        Runner::new(&all)
+    }
+
+    const V1: (&str, &str) = ("V1__people", "CREATE TABLE people (name TEXT); INSERT INTO people VALUES ('ann');");
+    const V2: (&str, &str) = ("V2__age", "ALTER TABLE people ADD COLUMN age BIGINT; DELETE FROM people;");
+    const BROKEN: (&str, &str) = ("V2__age", "ALTER TABLE people ADD COLUMN age BIGINT; DELETE FROM nobody;");
+    const V3: (&str, &str) = ("V3__more", "CREATE TABLE more (id TEXT);");
+
+    struct File {
+        dir: tempfile::TempDir,
+        conn: Connection,
+        millis: i64,
+    }
+
+    impl File {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let conn = Connection::open(dir.path().join("x.db")).unwrap();
+            conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+            Self { dir, conn, millis: 1_700_000_000_000 }
+        }
+
+        fn migrate(&mut self, migrations: &[(&str, &str)]) -> Result<(), OpenError> {
+            self.millis += 1;
+            migrate_file(runner(migrations), &mut self.conn, &self.dir.path().join("x.db"), self.millis)
+        }
+
+        fn copies(&self) -> Vec<std::path::PathBuf> {
+            let all = std::fs::read_dir(self.dir.path()).unwrap().map(|e| e.unwrap().path());
+            all.filter(|p| p.to_string_lossy().contains("before-")).collect()
+        }
+
+        fn count(&self, sql: &str) -> i64 {
+            self.conn.query_row(sql, [], |r| r.get(0)).unwrap()
+        }
+    }
+
+    #[test]
+    fn an_older_file_is_copied_before_it_is_changed() {
+        let mut file = File::new();
+        file.migrate(&[V1]).unwrap();
+        assert!(file.copies().is_empty(), "a new file needs no copy");
+        file.migrate(&[V1]).unwrap();
+        assert!(file.copies().is_empty(), "nothing was to be done");
+        file.migrate(&[V1, V2]).unwrap();
+        assert_eq!(file.count("SELECT count(*) FROM people"), 0);
+        let copies = file.copies();
+        assert_eq!(copies.len(), 1, "{copies:?}");
+        let copy = Connection::open(&copies[0]).unwrap();
+        assert_eq!(copy.query_row("SELECT name FROM people", [], |r| r.get::<_, String>(0)).unwrap(), "ann");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&copies[0]).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn case_107_a_migration_that_fails_changes_nothing_and_runs_again() {
+        let mut file = File::new();
+        file.migrate(&[V1]).unwrap();
+        let error = file.migrate(&[V1, BROKEN, V3]).unwrap_err().to_string();
+        assert!(error.contains("nobody"), "{error}");
+        assert_eq!(file.count("SELECT count(*) FROM people"), 1);
+        assert_eq!(file.count("SELECT count(*) FROM pragma_table_info('people') WHERE name = 'age'"), 0);
+        assert_eq!(file.count("SELECT max(version) FROM refinery_schema_history"), 1);
+        file.migrate(&[V1, V2, V3]).unwrap();
+        assert_eq!(file.count("SELECT count(*) FROM refinery_schema_history"), 3);
+        assert_eq!(file.count("SELECT count(*) FROM more"), 0);
+    }
+
+    #[test]
+    fn newer_schemas_gaps_and_altered_migrations_are_refused() {
+        let mut file = File::new();
+        file.migrate(&[V1, V3]).unwrap();
+        let newer = file.migrate(&[V1]).unwrap_err();
+        assert!(matches!(newer, OpenError::Newer { found: 3, known: 1 }), "{newer}");
+        let gap = file.migrate(&[V1, V2, V3]).unwrap_err().to_string();
+        assert!(gap.contains("lacks version 2"), "{gap}");
+        let altered = file.migrate(&[("V1__people", "CREATE TABLE others (id TEXT);"), V3, ("V4__x", "")]);
+        assert!(altered.is_err());
+        assert_eq!(file.count("SELECT count(*) FROM people"), 1);
+    }
 }

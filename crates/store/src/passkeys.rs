@@ -15,7 +15,7 @@ statements! {
     RENAME = "UPDATE passkeys SET name = $3 WHERE id = $1 AND user_id = $2";
     DELETE = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2";
     OWNERS = "SELECT DISTINCT users.username FROM passkeys JOIN users ON users.id = passkeys.user_id ORDER BY users.username LIMIT 1000";
-    INSERT_CHALLENGE = "INSERT INTO webauthn_challenges (id, kind, challenge, browser_hash, user_id, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    INSERT_CHALLENGE = "INSERT INTO webauthn_challenges (challenge, kind, browser_hash, user_id, expires_at) VALUES ($1, $2, $3, $4, $5)";
     TAKE_CHALLENGE = "DELETE FROM webauthn_challenges WHERE challenge = $1 AND browser_hash = $2 RETURNING kind, user_id, expires_at";
     PURGE_CHALLENGES = "DELETE FROM webauthn_challenges WHERE expires_at < $1";
 }
@@ -162,7 +162,6 @@ pub struct Challenge {
 /// Stores a pending ceremony, bound to a browser.
 pub fn insert_challenge(
     tx: &WriteTx<'_>,
-    id: &str,
     challenge: &[u8],
     browser_hash: &[u8; 32],
     c: &Challenge,
@@ -170,9 +169,8 @@ pub fn insert_challenge(
     tx.execute(
         &INSERT_CHALLENGE,
         params![
-            id,
-            c.kind.as_str(),
             challenge.to_vec(),
+            c.kind.as_str(),
             browser_hash.to_vec(),
             c.user_id.as_ref().map(UserId::as_str),
             c.expires_at.millis()

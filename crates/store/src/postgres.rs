@@ -198,9 +198,12 @@ impl Session {
 
     pub(crate) fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         let rows = self.handle.block_on(async {
-            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| p as &(dyn ToSql + Sync)).collect();
-            let statement = self.statement(sql).await?;
-            self.client.query(&statement, &params).await
+            if self.prepare {
+                let statement = self.client.prepare_cached(sql).await?;
+                self.client.query(&statement, &untyped(params)).await
+            } else {
+                self.client.query_typed(sql, &typed(params)).await
+            }
         });
         let rows = rows.map_err(|e| self.error(&e))?;
         rows.iter()
@@ -214,15 +217,14 @@ impl Session {
 
     pub(crate) fn execute(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
         let changed = self.handle.block_on(async {
-            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| p as &(dyn ToSql + Sync)).collect();
-            let statement = self.statement(sql).await?;
-            self.client.execute(&statement, &params).await
+            if self.prepare {
+                let statement = self.client.prepare_cached(sql).await?;
+                self.client.execute(&statement, &untyped(params)).await
+            } else {
+                self.client.execute_typed(sql, &typed(params)).await
+            }
         });
         changed.map_err(|e| self.error(&e))
-    }
-
-    async fn statement(&self, sql: &str) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
-        if self.prepare { self.client.prepare_cached(sql).await } else { self.client.prepare(sql).await }
     }
 
     fn error(&self, error: &tokio_postgres::Error) -> StoreError {
@@ -254,6 +256,24 @@ impl Session {
             _ => StoreError::Other(text(error)),
         }
     }
+}
+
+fn untyped(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    params.iter().map(|p| p as &(dyn ToSql + Sync)).collect()
+}
+
+/// Parameters with their types, for statements that are not prepared under a name. Our columns have these four types
+/// only; a test looks at every statement.
+fn typed(params: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    let ty = |p: &Value| match p {
+        // The server infers it.
+        Value::Null => Type::UNKNOWN,
+        Value::Bool(_) => Type::BOOL,
+        Value::Int(_) => Type::INT8,
+        Value::Text(_) => Type::TEXT,
+        Value::Blob(_) => Type::BYTEA,
+    };
+    params.iter().map(|p| (p as &(dyn ToSql + Sync), ty(p))).collect()
 }
 
 /// Takes `prepare=false` out of a connection string: poolers in transaction mode can't keep prepared statements.

@@ -76,17 +76,13 @@ where
 impl Sqlite {
     /// Opens or creates the file, migrates it, and starts the writer.
     pub(crate) fn open(path: &Path, now_millis: i64) -> Result<Self, OpenError> {
-        let new = !path.exists() || std::fs::metadata(path).is_ok_and(|m| m.len() == 0);
-        if !new {
+        let new = is_new(path);
+        if new {
+            make_private(path)?;
+        } else {
             refuse_foreign(path)?;
         }
         let mut conn = Connection::open(path).map_err(failed)?;
-        #[cfg(unix)]
-        if new {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-                .map_err(|e| OpenError::Failed(e.to_string()))?;
-        }
         conn.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         if new {
             // Before WAL, so that the mark is in the file itself whatever happens to the log.
@@ -95,7 +91,7 @@ impl Sqlite {
         conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         configure(&conn).map_err(failed)?;
         conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        migrate::sqlite(&mut conn, path, new, now_millis)?;
+        migrate::sqlite(&mut conn, path, now_millis)?;
         let (sender, receiver) = mpsc::channel();
         let writer = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -132,6 +128,9 @@ impl Sqlite {
         F: Fn(&ReadTx<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
+        if lock(&self.jobs).is_none() {
+            return Err(unavailable("the store is closed").into());
+        }
         let pooled = lock(&self.readers).pop();
         let conn = match pooled {
             Some(conn) => conn,
@@ -139,12 +138,13 @@ impl Sqlite {
         };
         let outcome = (|| {
             cached(&conn, "BEGIN")?;
-            let outcome = rule(&ReadTx::sqlite(&conn));
+            let outcome = catch_unwind(AssertUnwindSafe(|| rule(&ReadTx::sqlite(&conn))))
+                .unwrap_or_else(|_| Err(StoreError::Other("a read panicked".to_owned()).into()));
             cached(&conn, "COMMIT")?;
             outcome
         })();
-        // A connection whose transaction could not end is not used again.
-        if conn.is_autocommit() {
+        // A connection whose transaction could not end is not used again, and none is kept after the end.
+        if conn.is_autocommit() && lock(&self.jobs).is_some() {
             let mut readers = lock(&self.readers);
             if readers.len() < IDLE_READERS {
                 readers.push(conn);
@@ -198,8 +198,28 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cache_size", -4000)
 }
 
+/// Whether there is no database yet: no file, or an empty one.
+pub(crate) fn is_new(path: &Path) -> bool {
+    std::fs::metadata(path).map_or_else(|e| e.kind() == std::io::ErrorKind::NotFound, |m| m.is_file() && m.len() == 0)
+}
+
+/// Makes an empty file that only its owner can read, or makes an empty one so. SQLite gives -wal and -shm the same mode.
+pub(crate) fn make_private(path: &Path) -> Result<(), OpenError> {
+    let trouble = |e: std::io::Error| OpenError::Failed(format!("{}: {e}", path.display()));
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(trouble)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(trouble)?;
+    #[cfg(not(unix))]
+    drop(file);
+    Ok(())
+}
+
 /// Looks at an existing file read-only; `immutable` keeps SQLite from making a -wal beside it.
-fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
     let foreign =
         |looks_like: &str| OpenError::Foreign { path: path.display().to_string(), looks_like: looks_like.to_owned() };
     let mut header = [0; 72];

@@ -146,16 +146,24 @@ impl Process {
     /// Asks the process to end (`TERM`), kills it if it does not within five seconds, and returns its status.
     pub fn stop(&mut self) -> Option<ExitStatus> {
         if self.exited().is_none() {
-            // The standard library can only KILL, and this crate has no unsafe code: the shell sends the signal.
-            let _ = Command::new("sh")
-                .args(["-c", "kill -TERM \"$1\"", "sh", &self.id().to_string()])
-                .stderr(Stdio::null())
-                .status();
+            self.signal("TERM");
             if self.wait_for_exit(GRACE).is_err() {
                 self.kill();
             }
         }
         self.exited()
+    }
+
+    /// Sends a signal by its name, for example `TERM` or `INT`.
+    pub fn signal(&mut self, name: &str) {
+        // Not to another process that got the same id.
+        if self.exited().is_none() {
+            // The standard library can only KILL, and this crate has no unsafe code: the shell sends the signal.
+            let _ = Command::new("sh")
+                .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &self.id().to_string()])
+                .stderr(Stdio::null())
+                .status();
+        }
     }
 
     /// Kills the process at once (`KILL`), as a power cut would.

@@ -10,7 +10,7 @@ use pid_flows::{Code, Error};
 use crate::api::dto::UserDto;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Json, RequestCtx};
+use crate::extract::{Json, NeedsSetupCode, RequestCtx};
 use crate::state::App;
 
 /// `GET /api/signup/setup`: 204 while set-up is open, else 404.
@@ -22,11 +22,12 @@ pub async fn setup_state(State(app): State<App>) -> Result<StatusCode, ApiError>
 pub async fn setup(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
+    NeedsSetupCode(needs_code): NeedsSetupCode,
     jar: CookieJar,
     Json(input): Json<SetupInput>,
 ) -> Result<Response, ApiError> {
     let (env, settings) = (app.env().clone(), app.settings());
-    let outcome = app.db().write(move |tx| setup::complete(tx, &ctx, &env, &settings, &input)).await?;
+    let outcome = app.db().write(move |tx| setup::complete(tx, &ctx, &env, &settings, &input, needs_code)).await?;
     match outcome {
         Setup::Done(done) => {
             let (user, new) = *done;

@@ -1,6 +1,7 @@
 //! Whose address is it? Headers are believed only from peers that the operator trusts (security case 88).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
@@ -14,6 +15,11 @@ use crate::state::App;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientIp(pub IpAddr);
 
+/// The request came through a proxy that is not trusted to say for whom: the address is the proxy's, and nobody knows
+/// whether the person sits in the same network or far away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownProxy;
+
 /// Which peers may name the client's address.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
@@ -26,6 +32,12 @@ pub struct Proxies {
 impl Proxies {
     fn trusts(&self, ip: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&ip))
+    }
+
+    /// Whether headers name another client than the peer, who is not trusted to do so.
+    fn hides_client(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let named = self.platform_header.as_ref().is_some_and(|name| headers.contains_key(name));
+        !named && !self.trusts(peer.to_canonical()) && FORWARDING.iter().any(|name| headers.contains_key(*name))
     }
 
     /// The client's address: the platform header if configured; else the peer, unless it is trusted, then
@@ -66,11 +78,24 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
     bare.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|a| a.ip())).map(|ip| ip.to_canonical())
 }
 
-/// Puts [`ClientIp`] into the request.
+/// Headers by which proxies name their client.
+const FORWARDING: [&str; 3] = ["x-forwarded-for", "x-real-ip", "forwarded"];
+
+/// Puts [`ClientIp`] into the request, and [`UnknownProxy`] where it applies.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |c| c.0.ip());
     let ip = app.proxies().client_ip(peer, request.headers());
     request.extensions_mut().insert(ClientIp(ip));
+    if app.proxies().hides_client(peer, request.headers()) {
+        request.extensions_mut().insert(UnknownProxy);
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                "{peer} names clients by X-Forwarded-For, but TRUST_PROXY does not list it: everybody behind it counts \
+                 as one address for limits and in the audit log. If it is your proxy, set TRUST_PROXY={peer}"
+            );
+        });
+    }
     next.run(request).await
 }
 
@@ -108,6 +133,19 @@ mod tests {
         let real = headers(&[("x-real-ip", "5.5.5.5")]);
         assert_eq!(p.client_ip(ip("10.0.0.1"), &real), ip("5.5.5.5"));
         assert_eq!(p.client_ip(ip("8.8.8.8"), &real), ip("8.8.8.8"));
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_trusted_hides_its_clients() {
+        let forwarded = headers(&[("x-forwarded-for", "203.0.113.9")]);
+        let none = Proxies::default();
+        assert!(none.hides_client(ip("127.0.0.1"), &forwarded));
+        assert!(!none.hides_client(ip("127.0.0.1"), &HeaderMap::new()));
+        let trusting = Proxies { trusted: vec!["127.0.0.0/8".parse().unwrap()], platform_header: None };
+        assert!(!trusting.hides_client(ip("::ffff:127.0.0.1"), &forwarded));
+        assert!(trusting.hides_client(ip("10.0.0.1"), &forwarded));
+        let platform = Proxies { trusted: vec![], platform_header: Some("x-real-ip".parse().unwrap()) };
+        assert!(!platform.hides_client(ip("127.0.0.1"), &headers(&[("x-real-ip", "203.0.113.9")])));
     }
 
     #[test]

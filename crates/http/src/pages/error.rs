@@ -51,7 +51,7 @@ pub struct ForPerson;
 /// Whether a refusal at this address is for a person, not for a script.
 #[must_use]
 pub fn is_page(path: &str) -> bool {
-    !["/api", "/.well-known", "/assets", "/healthz"]
+    !["/api", "/.well-known", "/assets", "/healthz", "/readyz"]
         .iter()
         .any(|base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }

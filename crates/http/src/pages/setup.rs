@@ -2,12 +2,12 @@
 
 use super::error::Problem;
 use super::{Layout, PageError, PageRequest, page, redirect};
+use crate::extract::NeedsSetupCode;
 use crate::state::App;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use pid_flows::setup;
 
 /// `/signup/setup`: the first administrator.
 #[derive(Debug, Template)]
@@ -31,18 +31,18 @@ pub struct AddPasskeyPage {
 }
 
 /// `GET /signup/setup`, until there is somebody.
-pub async fn first_run(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+pub async fn first_run(
+    State(app): State<App>,
+    NeedsSetupCode(needs_code): NeedsSetupCode,
+    request: PageRequest,
+) -> Result<Response, PageError> {
     if request.session.is_some() {
         return Ok(redirect("/settings"));
     }
     if !app.setup_is_open().await.map_err(|e| request.refuse(&e))? {
         return Err(request.problem(Problem::NotFound));
     }
-    let view = SetupPage {
-        needs_code: setup::needs_code(&request.ctx.ip_address),
-        require_email: app.settings().require_user_email(),
-        layout: request.layout,
-    };
+    let view = SetupPage { needs_code, require_email: app.settings().require_user_email(), layout: request.layout };
     Ok(page(StatusCode::OK, &view))
 }
 

@@ -27,6 +27,9 @@ pub enum Command {
         /// The address to ask instead of the configured port of this machine.
         #[arg(long, short)]
         endpoint: Option<String>,
+        /// Says what was asked and answered.
+        #[arg(long, short)]
+        verbose: bool,
     },
     /// Makes a login code, valid for an hour, for somebody who has lost their passkey.
     OneTimeAccessToken {

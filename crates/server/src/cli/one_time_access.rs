@@ -7,7 +7,7 @@ use pid_store::{Db, Options};
 
 use crate::config::Config;
 
-/// Makes a code and gives the link that signs in with it.
+/// Makes a code and gives the two lines to print (ops.md §2).
 ///
 /// # Errors
 /// A sentence that says what went wrong.
@@ -25,9 +25,14 @@ pub async fn run(config: &Config, username_or_email: &str) -> Result<String, Str
     let made = db.write(move |tx| login_codes::create_by_cli(tx, &ctx, &whom)).await;
     db.close().await;
     match made {
-        Ok(code) => Ok(format!("{}/lc/{}", config.app_url.origin, code.expose())),
+        Ok(code) => Ok(format!(
+            "A one-time access token valid for 1 hour has been created for \"{username_or_email}\".\n\
+             Use the following URL to sign in once: {}/lc/{}",
+            config.app_url.origin,
+            code.expose()
+        )),
         Err(e) if e.code == Code::UserNotFound => {
-            Err(format!("Nobody has the username or e-mail address {username_or_email}."))
+            Err(format!("user not found: nobody has the username or e-mail address \"{username_or_email}\"."))
         }
         Err(e) => Err(format!("{}.", e.message)),
     }

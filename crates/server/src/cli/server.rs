@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use pid_http::state::Clock;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{StartError, start};
 use crate::config::Config;
@@ -29,23 +29,31 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         );
     }
     let _ = out.flush();
+    let mut signals = Signals::listen();
     tracing::info!(address = %running.address, "listening");
-    wait_for_signal().await;
+    signals.next().await;
     tracing::info!("stopping");
-    tokio::spawn(async {
-        wait_for_signal().await;
+    tokio::spawn(async move {
+        signals.next().await;
         std::process::exit(1);
     });
     running.stop().await;
     Ok(())
 }
 
-async fn wait_for_signal() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// SIGTERM and SIGINT, from the moment of listening on: none that comes between two waits is lost.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn listen() -> Self {
+        Self(signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?))).ok())
+    }
+
+    async fn next(&mut self) {
+        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }

@@ -137,11 +137,10 @@ CREATE INDEX sessions_expires_idx ON sessions (expires_at);
 
 -- Pending WebAuthn ceremonies: deleted by any attempt, bound to kind and browser.
 CREATE TABLE webauthn_challenges (
-  id TEXT NOT NULL PRIMARY KEY,
-  kind TEXT NOT NULL, -- register | login | reauthenticate
-  challenge BLOB NOT NULL,
+  challenge BLOB NOT NULL PRIMARY KEY,
+  kind TEXT NOT NULL, -- register | authenticate
   browser_hash BLOB NOT NULL,
-  user_id TEXT REFERENCES users (id) ON DELETE CASCADE,
+  user_id TEXT, -- who registers; gone with their sessions
   expires_at BIGINT NOT NULL
 );
 CREATE INDEX webauthn_challenges_expires_idx ON webauthn_challenges (expires_at);
@@ -156,6 +155,7 @@ CREATE TABLE reauthentications (
   used_at BIGINT
 );
 CREATE INDEX reauthentications_session_idx ON reauthentications (session_id);
+CREATE INDEX reauthentications_user_idx ON reauthentications (user_id);
 CREATE INDEX reauthentications_expires_idx ON reauthentications (expires_at);
 
 CREATE TABLE login_codes (
