@@ -213,11 +213,12 @@ impl From<Vec<FieldError>> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            // A conflict that outlasted its retries: nothing was done, and trying again is all one can do.
-            StoreError::Unavailable { .. } | StoreError::Conflict => {
+            StoreError::Unavailable { .. } => {
                 tracing::warn!(%error, "the store is not available");
                 Self::new(Code::Unavailable)
             }
+            // Usually nobody sees it, as the engine runs the rule again. Who does can only try again: nothing was done.
+            StoreError::Conflict => Self::new(Code::Unavailable),
             StoreError::NulCharacter => Self::with(Code::InvalidRequestBody, "Text must not contain NUL characters"),
             other => Self::internal(other),
         }

@@ -1,7 +1,8 @@
 //! PostgreSQL 15 and later: the same synchronous rules, each on a connection of its own from a bounded pool.
 //!
 //! Rules block on the connection from a blocking thread, so a dropped request doesn't stop its rule half-way.
-//! Writes are SERIALIZABLE; what loses against another transaction runs again, at most five times.
+//! Writes are SERIALIZABLE; what loses against another transaction runs again. Of several that fight over the same rows one
+//! gets through each time, so the tries are more than the connections.
 
 use std::cell::Cell;
 use std::error::Error as _;
@@ -17,7 +18,8 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::{OpenError, ReadTx, Row, StoreError, Value, WriteTx};
 
-const RETRIES: u32 = 5;
+/// Twice the connections of a process (`Options::connections`), for a neighbour or two.
+const RETRIES: u32 = 20;
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
@@ -284,10 +286,12 @@ fn without_prepare(url: &str) -> (String, bool) {
     (if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }, prepare)
 }
 
+/// Half a millisecond to some twenty, half of it by chance: all tries together stay below half a second.
 fn jitter(attempt: u32) -> Duration {
     let mut byte = [0_u8];
     let random = if aws_lc_rs::rand::fill(&mut byte).is_ok() { u64::from(byte[0]) } else { 128 };
-    Duration::from_micros((1 << attempt) * 500 + random * 20 * u64::from(attempt))
+    let most = 1000 << attempt.min(4);
+    Duration::from_micros(most / 2 + most * random / 512)
 }
 
 fn text(error: &dyn std::error::Error) -> String {

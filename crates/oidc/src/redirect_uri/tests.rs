@@ -366,16 +366,13 @@ fn case_007_linear_time() {
         (&stars, format!("https://h.example/{}b", "a".repeat(8 * 1024))),
         (&query, format!("https://h.example/?x={}b", "a".repeat(8 * 1024))),
     ] {
-        // The best of a few, because the machine does other things too.
-        let best = (0..5)
-            .map(|_| {
-                let start = Instant::now();
-                assert!(matches(patterns, &requested, true).is_err());
-                start.elapsed()
-            })
-            .min()
-            .unwrap();
-        assert!(best < Duration::from_millis(5), "{} took {best:?}", patterns[0].as_str());
+        // The machine does other things too, so one try in time is enough; one that is exponential has none.
+        let in_time = (0..200).any(|_| {
+            let start = Instant::now();
+            assert!(matches(patterns, &requested, true).is_err());
+            start.elapsed() < Duration::from_millis(5)
+        });
+        assert!(in_time, "{}", patterns[0].as_str());
     }
     assert!(matches(&pattern, &format!("https://h.example/{}", "a".repeat(8 * 1024)), true).is_ok());
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pid_core::Timestamp;
 use pid_store::{Db, OpenError, StoreError, Target, instance, users};
 use pid_testkit::postgres::Database;
 use tokio::sync::Barrier;
@@ -70,6 +71,54 @@ async fn write_skew_is_run_again() {
     assert_eq!(left.iter().filter(|l| **l).count(), 1, "{left:?}");
     assert_eq!(meeting.runs.load(Ordering::Relaxed), 3);
     assert!(fixture.db.read(users::any_person).await.unwrap());
+}
+
+/// Neighbours whose rows have nothing to do with one another must not keep one another from work, also in small tables,
+/// where PostgreSQL guards more than the rows that were read.
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_get_their_work_done() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let runs = Arc::new(AtomicUsize::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for worker in 0..8_u8 {
+        let (db, runs) = (fixture.db.clone(), Arc::clone(&runs));
+        tasks.spawn(async move {
+            let name = format!("user{worker}");
+            let id = pid_core::UserId::new(format!("id-{name}"));
+            db.write(move |tx| insert(tx, &name)).await?;
+            for code in 0..25_u8 {
+                let hash = [worker, code].repeat(16).try_into().unwrap();
+                let (id, runs) = (id.clone(), Arc::clone(&runs));
+                let now = Timestamp::from_secs(1);
+                let made = id.clone();
+                db.write(move |tx| {
+                    pid_store::login_codes::insert(
+                        tx,
+                        &format!("{worker} {code}"),
+                        &hash,
+                        &made,
+                        "admin",
+                        now,
+                        now.plus_secs(60),
+                    )
+                })
+                .await?;
+                let taken = db
+                    .write(move |tx| {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        users::by_id(tx, &id)?.ok_or(StoreError::NoRow)?;
+                        pid_store::login_codes::take(tx, &hash, now)
+                    })
+                    .await?;
+                assert!(taken.is_some());
+            }
+            Ok::<_, StoreError>(())
+        });
+    }
+    for outcome in tasks.join_all().await {
+        outcome.unwrap();
+    }
+    eprintln!("{} runs for 200 writes", runs.load(Ordering::Relaxed));
 }
 
 #[tokio::test(flavor = "multi_thread")]

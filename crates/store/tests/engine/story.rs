@@ -148,7 +148,7 @@ async fn increment_five_times(db: Db) -> i64 {
         });
         match outcome.await {
             Ok(true) => done += 1,
-            // Five retries may not be enough for eight writers of one row: honest, and nothing was done.
+            // The tries may not be enough for eight writers of one row: honest, and nothing was done.
             Err(StoreError::Conflict) => {}
             other => panic!("{other:?}"),
         }
