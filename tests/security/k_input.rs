@@ -150,7 +150,7 @@ async fn case_095_bodies_are_bounded() {
         ("POST", "/api/users", 413),
         ("PATCH", "/api/users/me", 413),
         ("POST", "/api/webauthn/login/finish", 413),
-        ("POST", "/api/oidc/token", 400),
+        ("POST", "/api/oidc/token", 413),
     ] {
         // An agent each: a server that has read enough closes the connection.
         let agent = app.script();
