@@ -93,10 +93,10 @@ async fn from_a_public_address_the_printed_code_is_asked_for() {
         outside.post(PATH, &with_code("WRONG")).await.refused(403, "setup_code_required");
     }
     outside.post(PATH, &with_code("WRONG")).await.refused(429, "rate_limited");
-    // Guesses are counted in the store; a new start prints another code.
+    // Guesses are counted in the store, per address; a new start prints another code.
     let first = app.setup_code().to_owned();
     app.restart().await;
-    let outside = app.agent().with_header("x-forwarded-for", "203.0.113.8");
+    let outside = app.agent().with_header("x-forwarded-for", "203.0.113.7");
     outside.post(PATH, &with_code(app.setup_code())).await.refused(429, "rate_limited");
     app.advance(600);
     outside.post(PATH, &with_code(&first)).await.refused(403, "setup_code_required");

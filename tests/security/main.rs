@@ -8,6 +8,7 @@ mod c_grants;
 mod c_tokens;
 mod d_codes;
 mod e_others_passkeys;
+mod e_webauthn;
 mod f_browser_oidc;
 mod f_sessions;
 mod forge;

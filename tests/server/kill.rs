@@ -74,7 +74,6 @@ impl Application {
         let mut families = Vec::new();
         while let Some(code) = self.authorize().await {
             families.push(Family { code, redeemed: Step::Untouched, tokens: Vec::new(), rotated: Step::Untouched });
-            let Some(family) = families.last_mut() else { continue };
             done.fetch_add(1, Ordering::Relaxed);
             // Some codes are kept for after the restart.
             if families.len() % 3 == worker % 3 {
