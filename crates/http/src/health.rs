@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use pid_flows::{Error, setup};
+use pid_flows::setup;
 
 use crate::state::App;
 
@@ -21,7 +21,7 @@ pub async fn ready(State(app): State<App>) -> Response {
     if !app.keys().is_ready() {
         return wait("The signing key is still being made.");
     }
-    match app.db().read(|tx| setup::is_open(tx).map_err(Error::from)).await {
+    match app.db().read(setup::is_open).await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(_) => wait("The database is not available."),
     }
