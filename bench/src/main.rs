@@ -50,7 +50,10 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn run(options: &Options) -> Result<()> {
-    let binary = server::build()?;
+    let binary = match &options.binary {
+        Some(binary) => std::path::absolute(binary)?,
+        None => server::build()?,
+    };
     let operations: Vec<Operation> = Operation::ALL.into_iter().filter(|o| options.wants(*o)).collect();
     if operations.is_empty() {
         return Err(format!("no operation has \"{}\" in its name", options.only.join("\", \"")).into());

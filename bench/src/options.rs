@@ -24,6 +24,9 @@ pub struct Options {
     /// Only operations with this in their name; can be given several times.
     #[arg(long)]
     pub only: Vec<String>,
+    /// Drives this server instead of building one, to compare.
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
     /// Also writes the report to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,

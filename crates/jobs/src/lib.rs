@@ -6,7 +6,7 @@ use std::time::Duration;
 use pid_core::Timestamp;
 use pid_flows::Error;
 use pid_http::state::App;
-use pid_store::{WriteTx, audit, budgets, grants, interactions, leases, login_codes, passkeys, sessions};
+use pid_store::{WriteTx, audit, budgets, expiry, grants, interactions, leases, login_codes, passkeys, sessions};
 use tokio::task::JoinHandle;
 
 /// Between two clean-ups, seconds.
@@ -54,19 +54,22 @@ fn spawn_clean_up(app: App, audit_days: i64) -> JoinHandle<()> {
 /// Removes what has expired, if this replica gets the lease. Gives the number of rows.
 pub async fn clean_up(app: &App, audit_days: i64) -> Result<u64, Error> {
     let now = app.clock().now();
+    let (before, audit_before) = (now.plus_secs(-KEEP_SECS), now.plus_secs(-audit_days * 24 * 3600));
+    if !app.db().read(move |tx| expiry::is_due(tx, before, now, audit_before).map_err(Error::from)).await? {
+        return Ok(0);
+    }
     let holder = pid_core::Entropy::new(pid_http::state::seed()).uuid();
     app.db()
         .write(move |tx| {
             if !leases::take(tx, "clean-up", &holder, now, now.plus_secs(1800))? {
                 return Ok(0);
             }
-            purge(tx, now, audit_days)
+            purge(tx, now, before, audit_before)
         })
         .await
 }
 
-fn purge(tx: &WriteTx<'_>, now: Timestamp, audit_days: i64) -> Result<u64, Error> {
-    let before = now.plus_secs(-KEEP_SECS);
+fn purge(tx: &WriteTx<'_>, now: Timestamp, before: Timestamp, audit_before: Timestamp) -> Result<u64, Error> {
     let mut rows = 0;
     rows += passkeys::purge_challenges(tx, before)?;
     rows += interactions::purge(tx, before)?;
@@ -74,6 +77,6 @@ fn purge(tx: &WriteTx<'_>, now: Timestamp, audit_days: i64) -> Result<u64, Error
     rows += grants::purge(tx, before)?;
     rows += sessions::purge(tx, before)?;
     rows += budgets::purge(tx, now)?;
-    rows += audit::purge(tx, now.plus_secs(-audit_days * 24 * 3600))?;
+    rows += audit::purge(tx, audit_before)?;
     Ok(rows)
 }

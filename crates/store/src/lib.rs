@@ -39,6 +39,7 @@ families! {
     budgets,
     claims,
     clients,
+    expiry,
     files,
     grants,
     groups,

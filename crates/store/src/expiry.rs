@@ -1,0 +1,23 @@
+//! Whether anything has expired: asked by a read, so that an instance at rest writes nothing.
+
+use pid_core::Timestamp;
+
+use crate::{ReadTx, StoreError, params, statements};
+
+statements! {
+    DUE = "SELECT 1 WHERE EXISTS (SELECT 1 FROM webauthn_challenges WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM interactions WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM login_codes WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM grants WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM access_tokens WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM sessions WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM reauthentications WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM guess_budgets WHERE full_at < $2) \
+        OR EXISTS (SELECT 1 FROM audit_logs WHERE created_at < $3)";
+}
+
+/// Whether a clean-up would find rows: expired before a moment, budgets full before another, audit entries made before
+/// a third.
+pub fn is_due(tx: &ReadTx<'_>, before: Timestamp, full: Timestamp, audit: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&DUE, params![before.millis(), full.millis(), audit.millis()])?.is_some())
+}
