@@ -99,7 +99,8 @@ fn database(path: &Path) -> Result<(f64, f64)> {
     let mut id = 0;
     let mut select = || -> Result<()> {
         id = id % 1000 + 1;
-        Ok(drop(conn.prepare_cached("SELECT b FROM a WHERE id = ?1")?.query_row([id], |row| row.get::<_, String>(0))?))
+        let _: String = conn.prepare_cached("SELECT b FROM a WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+        Ok(())
     };
     let select_cost = cost(|| (0..100).try_for_each(|_| select()))? / 100.0;
     let run = |sql: &str| -> Result<()> {

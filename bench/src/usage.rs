@@ -31,7 +31,7 @@ pub fn thread_cpu_ms() -> Result<f64> {
 
 /// Bytes that a process has caused to be written to disk.
 pub fn written(pid: u32) -> Result<u64> {
-    Ok(number(&fs::read_to_string(format!("/proc/{pid}/io"))?, "write_bytes:")?)
+    number(&fs::read_to_string(format!("/proc/{pid}/io"))?, "write_bytes:")
 }
 
 /// Memory of a process.
