@@ -101,15 +101,15 @@ impl Application {
         match family.redeemed {
             Step::Untouched => {
                 redeemed.expect(200);
-                return;
             }
             // Asked for nothing more, or the family would be revoked before its tokens are looked at.
             Step::Unknown => {
                 assert!([200, 400].contains(&redeemed.status.as_u16()), "{family:?}: {}", redeemed.text());
-                return;
             }
-            Step::Done => redeemed.oauth_error(400, "invalid_grant"),
-        };
+            Step::Done => {
+                redeemed.oauth_error(400, "invalid_grant");
+            }
+        }
     }
 
     /// Looks at the newest token of a family, then at one that was rotated out.
