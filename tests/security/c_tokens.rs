@@ -330,9 +330,9 @@ async fn case_030_registered_claims_are_there_and_right() {
         for (name, value) in &always {
             let mut claims = jwt.claims.clone();
             if *value == absent {
-                _ = claims.as_object_mut().unwrap().remove(*name)
+                _ = claims.as_object_mut().unwrap().remove(*name);
             } else {
-                claims[*name] = value.clone()
+                claims[*name] = value.clone();
             }
             scene.refused(&planted.token(&header, &claims)).await;
         }
@@ -358,9 +358,9 @@ async fn case_030_registered_claims_are_there_and_right() {
     for (name, value) in others {
         let mut claims = access.claims.clone();
         if value == absent {
-            _ = claims.as_object_mut().unwrap().remove(name)
+            _ = claims.as_object_mut().unwrap().remove(name);
         } else {
-            claims[name] = value
+            claims[name] = value;
         }
         scene.refused_at_userinfo(&planted.token(&header, &claims)).await;
     }
