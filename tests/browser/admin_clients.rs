@@ -154,6 +154,65 @@ async fn leaving_with_unsaved_changes_asks_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_tabs_that_add_a_callback_lose_neither() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let client = stage.app.client(json!({ "name": "Wiki" })).await;
+    let id = client["id"].as_str().unwrap();
+    stage.sign_in_as(&admin.agent).await;
+    let (first, second) = (stage.tab().await, stage.tab().await);
+    for (tab, url) in [(&first, "https://one.example/cb"), (&second, "https://two.example/cb")] {
+        stage.open(tab, &format!("/settings/admin/oidc-clients/{id}")).await;
+        tab.click("[data-add-row=callbacks]").await.unwrap();
+        tab.fill("#callbacks .list-row:last-child input", url).await.unwrap();
+    }
+    first.fill(role("textbox", "Description"), "Our notes").await.unwrap();
+    first.click("#client-form button[type=submit]").await.unwrap();
+    first.wait_for_text("OIDC client updated successfully").await.unwrap();
+    second.click("#client-form button[type=submit]").await.unwrap();
+    second.wait_for_text("Now stored: https://app.example/cb, https://one.example/cb").await.unwrap();
+    // What only the other tab changed is taken over.
+    assert_eq!(second.value(role("textbox", "Description")).await.unwrap(), "Our notes");
+    second.click(role("button", "Use the stored value")).await.unwrap();
+    second.click("[data-add-row=callbacks]").await.unwrap();
+    second.fill("#callbacks .list-row:last-child input", "https://two.example/cb").await.unwrap();
+    second.click("#client-form button[type=submit]").await.unwrap();
+    second.wait_for_text("OIDC client updated successfully").await.unwrap();
+    let stored = stage.app.script().get(&format!("/api/oidc/clients/{id}")).await.expect(200).json();
+    let urls = json!(["https://app.example/cb", "https://one.example/cb", "https://two.example/cb"]);
+    assert_eq!((&stored["callbackURLs"], &stored["description"]), (&urls, &json!("Our notes")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_configuration_shows_and_takes_the_stored_switch() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.configure(json!({ "allowOwnAccountEdit": "false", "appName": "Before" })).await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    tab.fill(role("textbox", "Application Name"), "Mine").await.unwrap();
+    stage.configure(json!({ "appName": "Theirs", "disableAnimations": "true" })).await;
+    tab.click(role("button", "Save")).await.unwrap();
+    tab.wait_for_text("Now stored: Theirs").await.unwrap();
+    assert!(tab.is_checked(role("switch", "Disable Animations")).await.unwrap());
+    assert!(!tab.is_checked(role("switch", "Enable Self-Account Editing")).await.unwrap());
+    tab.click(role("switch", "Enable Self-Account Editing")).await.unwrap();
+    tab.click(role("switch", "Disable Animations")).await.unwrap();
+    // Changed once more behind the page's back: animations on again is what both want, the name is not.
+    stage.configure(json!({ "appName": "Third", "disableAnimations": "false" })).await;
+    tab.click(role("button", "Save")).await.unwrap();
+    tab.wait_for_text("Now stored: Third").await.unwrap();
+    tab.click(role("button", "Save")).await.unwrap();
+    tab.wait_for_text("Application configuration updated successfully").await.unwrap();
+    for (name, value) in [("appName", "Mine"), ("allowOwnAccountEdit", "true"), ("disableAnimations", "false")] {
+        let all = stage.app.script().get("/api/application-configuration/all").await.expect(200).json();
+        let entry = all.as_array().unwrap().iter().find(|entry| entry["key"] == name).unwrap();
+        assert_eq!(entry["value"], value, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_configuration_takes_effect_at_once() {
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;

@@ -8,6 +8,12 @@ export function openDialog(button) {
   dialog.querySelectorAll("[data-result]").forEach((result) => { result.hidden = true; });
   if (form) {
     form.reset();
+    // What an earlier use left: added rows, names typed by hand, a switch held by another.
+    form.querySelectorAll(".list-row:has([data-added])").forEach((row) => row.remove());
+    form.querySelectorAll("[data-typed]").forEach((input) => delete input.dataset.typed);
+    for (const input of form.querySelectorAll("[data-forces]")) {
+      document.getElementById(input.dataset.forces).disabled = input.checked;
+    }
     form.querySelectorAll("[aria-invalid]").forEach((input) => input.removeAttribute("aria-invalid"));
     form.querySelectorAll(".field-error").forEach((note) => note.remove());
     for (const [key, value] of Object.entries(button.dataset)) {

@@ -115,6 +115,7 @@ export function mark(input, text) {
 
 function check(form) {
   let first = null;
+  form.querySelectorAll("[data-list][aria-invalid]").forEach((list) => mark(list, ""));
   for (const input of fieldsOf(form)) {
     const text = problemOf(input);
     mark(input, text);
@@ -166,7 +167,8 @@ export async function refresh(selectors = "", versions = false) {
   document.dispatchEvent(new CustomEvent("refreshed"));
 }
 
-// Somebody else changed it: both values are shown, and the form goes on from the version that is stored now.
+// Somebody else changed it. What only they changed is taken over; where both did, both values are shown and one is chosen.
+// The form goes on from the version that is stored now, so what is saved next is what the page shows.
 async function conflict(form, error) {
   const { data: read, etag } = await call("GET", form.dataset.read ?? form.dataset.api);
   // The configuration is a list of keys and values.
@@ -174,25 +176,92 @@ async function conflict(form, error) {
   form.dataset.version = (etag ?? "").replaceAll('"', "") || error.details.version;
   for (const input of fieldsOf(form)) {
     if (!(input.name in data) || input.name.endsWith("[]")) continue;
-    const theirs = data[input.name];
-    const ours = valueOf(input);
-    const before = input.type === "checkbox" ? input.defaultChecked : input.defaultValue || null;
-    if (String(theirs ?? "") === String(before ?? "") || String(theirs ?? "") === String(ours ?? "")) continue;
-    const shown = theirs === null || theirs === "" ? word("empty") : String(theirs);
-    mark(input, word("theirs", { value: shown }));
-    const take = document.createElement("button");
-    take.type = "button";
-    take.className = "btn btn-sm";
-    take.textContent = word("use-theirs");
-    take.addEventListener("click", () => {
-      if (input.type === "checkbox") input.checked = Boolean(theirs);
-      else input.value = theirs ?? "";
-      mark(input, "");
-      input.focus();
-    });
-    input.closest(".field, .switch")?.querySelector(".field-error")?.append(" ", take);
+    const theirs = String(data[input.name] ?? "");
+    if (theirs === String(original(input))) continue;
+    const both = isChanged(input) && theirs !== String(valueOf(input) ?? "");
+    rebase(input, theirs);
+    if (both) offer(input, wordFor(input, theirs), () => put(input, theirs));
+    else put(input, theirs);
+  }
+  for (const list of form.querySelectorAll("[data-before]")) {
+    const theirs = data[list.dataset.list];
+    const stored = JSON.stringify(theirs);
+    if (!Array.isArray(theirs) || stored === list.dataset.before) continue;
+    const ours = JSON.stringify(rowsOf(list));
+    const both = ours !== list.dataset.before && ours !== stored;
+    list.dataset.before = stored;
+    if (both) {
+      list.dataset.touched = "";
+      offer(list, theirs.join(", ") || word("empty"), () => putRows(list, theirs));
+    } else {
+      putRows(list, theirs);
+    }
   }
   toast(word("conflict"), "error");
+}
+
+// Shows the stored value beside a field, with a button that takes it.
+function offer(target, theirs, take) {
+  mark(target, word("theirs", { value: theirs }));
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn btn-sm";
+  button.textContent = word("use-theirs");
+  button.addEventListener("click", () => {
+    take();
+    mark(target, "");
+    (target.matches("input, select") ? target : target.parentElement.querySelector("input, button"))?.focus();
+  });
+  target.closest(".field, .switch")?.querySelector(":scope > .field-error")?.append(" ", button);
+}
+
+function wordFor(input, value) {
+  if (input.type === "checkbox") return value === "true" ? word("on") : word("off");
+  return [...(input.options ?? [])].find((o) => o.value === value)?.text ?? (value || word("empty"));
+}
+
+// The field now differs from, or equals, what is stored; what it shows stays.
+function rebase(input, stored) {
+  if (input.type === "checkbox") {
+    const on = input.checked;
+    input.defaultChecked = stored === "true";
+    input.checked = on;
+    return;
+  }
+  const shown = input.value;
+  if (input instanceof HTMLSelectElement) {
+    const options = [...input.options];
+    if (!options.some((o) => o.value === stored)) options.push(input.appendChild(new Option(stored, stored)));
+    for (const option of options) option.defaultSelected = option.value === stored;
+  } else {
+    input.defaultValue = stored;
+  }
+  input.value = shown;
+}
+
+function put(input, value) {
+  if (input.type === "checkbox") input.checked = value === "true";
+  else input.value = value;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function rowsOf(list) {
+  return [...list.querySelectorAll(".list-row > input")].map((input) => input.value.trim()).filter(Boolean);
+}
+
+function putRows(list, values) {
+  list.querySelectorAll(".list-row").forEach((row) => row.remove());
+  for (const value of values) {
+    const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
+    row.querySelector("input").defaultValue = value;
+    list.append(row);
+  }
+  delete list.dataset.touched;
+}
+
+// Remembers the rows of a form's lists as they are stored: a removed row leaves no trace in the page.
+function rememberRows(form) {
+  for (const list of form.querySelectorAll("[data-list]:has(> template)")) list.dataset.before = JSON.stringify(rowsOf(list));
 }
 
 export async function submit(form) {
@@ -256,6 +325,7 @@ function settle(form) {
     delete input.dataset.added;
   }
   form.querySelectorAll("[data-touched]").forEach((m) => delete m.dataset.touched);
+  rememberRows(form);
 }
 
 function isDirty(form) {
@@ -311,7 +381,10 @@ function withoutQuestion(button) {
 
 // The words for fields are ours; a browser's own stand in only where there are no scripts.
 function takeOver() {
-  for (const form of document.querySelectorAll("form[data-method]")) form.noValidate = true;
+  for (const form of document.querySelectorAll("form[data-method]")) {
+    form.noValidate = true;
+    if (form.dataset.version && !form.querySelector("[data-before]")) rememberRows(form);
+  }
 }
 
 export function startForms() {

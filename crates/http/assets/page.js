@@ -67,7 +67,7 @@ export function startPage() {
     else if (data.logout !== undefined) logOut();
     else if (data.dismiss !== undefined) dismiss(target.closest("[data-dismissible]"));
     else if (data.expand) expand(target);
-    else if (data.back !== undefined && history.length > 1) {
+    else if (data.back !== undefined && document.referrer.split("?")[0] === target.href) {
       event.preventDefault();
       history.back();
     }

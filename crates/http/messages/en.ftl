@@ -181,6 +181,8 @@ js-conflict = Somebody else changed this in the meantime. Compare the marked fie
 js-theirs = Now stored: { $value }
 js-use-theirs = Use the stored value
 js-empty = (empty)
+js-on = On
+js-off = Off
 js-saved-passkey = Passkey added
 
 ## Administration: lists
