@@ -148,7 +148,8 @@ async fn no_statement_reads_a_large_table_whole() {
         for row in plan.unwrap_or_else(|e| panic!("{e}: {}", statement.sql())) {
             let step: String = row.get(3).unwrap();
             let Some(table) = step.strip_prefix("SCAN ").and_then(|s| s.split(' ').next()) else { continue };
-            if SMALL.contains(&table) {
+            // `SELECT 1 WHERE …` scans the one row that it makes itself.
+            if SMALL.contains(&table) || step == "SCAN CONSTANT ROW" {
                 continue;
             }
             let reason = RARE.iter().find(|(begins, _)| statement.sql().starts_with(begins));
