@@ -149,6 +149,8 @@ async fn lists_sort_and_search() {
     let mut ids = Vec::new();
     for name in ["beta", "alpha", "gamma"] {
         ids.push(group(&script, name).await);
+        // Not in the same millisecond.
+        app.advance(1);
     }
     let tim = app.person("tim").await;
     script.put(&format!("/api/user-groups/{}/users", ids[2]), &json!({ "userIds": [tim.id()] })).await.expect(200);

@@ -4,7 +4,7 @@ use pid_testkit::chromium::{AuthenticatorOptions, Credential, Page, role};
 use pid_tests::{Agent, TestApp};
 use serde_json::json;
 
-use crate::stage::{Stage, answer_prompt, focused, hold_prompts, quiet, set_up};
+use crate::stage::{Stage, answer_prompt, focused, hold_prompts, prompted, quiet, set_up};
 
 /// A server that Ada set up in a tab of its own; her passkey, to be given to other tabs.
 async fn with_ada() -> (Stage, Credential) {
@@ -121,7 +121,7 @@ async fn two_tabs_sign_in_side_by_side() {
     stage.open(&first, "/login?redirect=%2Fsettings%2Faccount%3Ftab%3D1").await;
     stage.open(&second, "/login?redirect=%2Fsettings%2Faccount%3Ftab%3D2").await;
     first.click(role("button", "Authenticate")).await.unwrap();
-    first.wait_for("[data-signin][aria-busy=true]").await.unwrap();
+    prompted(&first).await;
     second.click(role("button", "Authenticate")).await.unwrap();
     arrives(&stage, &second, "/settings/account?tab=2").await;
     answer_prompt(&first).await;

@@ -138,10 +138,15 @@ pub async fn hold_prompts(tab: &Page) {
     .unwrap();
 }
 
-/// Waits for the prompt and answers it.
-pub async fn answer_prompt(tab: &Page) {
+/// Waits for the prompt.
+pub async fn prompted(tab: &Page) {
     let wait = "new Promise((done) => { const t = setInterval(() => window.prompted && (clearInterval(t), done(true)), 10); })";
     assert!(tab.eval::<bool>(wait).await.unwrap());
+}
+
+/// Waits for the prompt and answers it.
+pub async fn answer_prompt(tab: &Page) {
+    prompted(tab).await;
     tab.eval::<()>("answerPrompt()").await.unwrap();
 }
 

@@ -71,8 +71,9 @@ pub fn complete(
     let before = interaction_view(&interaction);
     let reauthenticated_at = if step == Step::Reauthenticate {
         let proof = proof(tx, ctx, &who, &interaction.id, reauthentication)?;
-        // To the millisecond: a proof given just before the request was given for something else (security case 21).
-        proof.filter(|at| *at >= interaction.requested_at).map(Timestamp::secs)
+        // After it, to the millisecond: a proof given just before the request was given for something else (security
+        // case 21).
+        proof.filter(|at| *at > interaction.requested_at).map(Timestamp::secs)
     } else {
         None
     };
