@@ -61,7 +61,10 @@ pub(crate) fn claims_view(tx: &ReadTx<'_>, user: &User) -> Result<claims::UserVi
         first_name: user.first_name.clone(),
         last_name: user.last_name.clone(),
         display_name: user.display_name.clone(),
-        groups: groups.into_iter().map(|(_, name, custom_claims)| claims::GroupView { name, custom_claims }).collect(),
+        groups: groups
+            .into_iter()
+            .map(|(id, name, custom_claims)| claims::GroupView { id, name, custom_claims })
+            .collect(),
         custom_claims: protocol::user_claims(tx, &user.id)?,
     })
 }

@@ -5,14 +5,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use pid_core::audit::Event;
 use pid_core::secret::{equal, sha256};
 use pid_core::users::User;
-use pid_core::{Ctx, GrantId, Timestamp};
+use pid_core::{Ctx, GrantId};
 use pid_jose::{Alg, KeySet, Typ, sign};
 use pid_oidc::authorize::{Consent, check_grant_consent};
 use pid_oidc::claims::{AccessToken, IdToken, at_hash, user_claims};
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::pkce::Challenge;
 use pid_oidc::token::{
-    CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, TokenRequest,
+    CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, Rotation, TokenRequest,
     TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code, unknown_refresh_token,
 };
 use pid_oidc::{OAuthError, ScopeSet, scope};
@@ -155,11 +155,15 @@ fn refresh(
     let seen = RefreshView {
         client_id: token.client_id.to_string(),
         expires_at: token.expires_at.secs(),
-        rotated_at: token.used_at.map(Timestamp::secs),
+        rotation: token.used_at.map(|at| Rotation {
+            at: at.secs(),
+            client_proof: String::new(),
+            successor_used: true,
+        }),
         revoked: grant.revoked_at.is_some(),
     };
     // Without a window of grace every reuse is theft.
-    match check_refresh(&seen, client.id.as_str(), ctx.now.secs(), 0) {
+    match check_refresh(&seen, client.id.as_str(), "", ctx.now.secs(), 0) {
         Ok(RefreshUse::Rotate | RefreshUse::Repeat) => {}
         Err(refusal) => {
             if refusal == RefreshRefusal::WrongClient {

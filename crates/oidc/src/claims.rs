@@ -40,6 +40,8 @@ pub struct UserView {
 /// What the claims of a group are made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupView {
+    /// The group's id.
+    pub id: String,
     /// The machine name.
     pub name: String,
     /// The custom claims that its members get.
@@ -92,7 +94,7 @@ pub fn user_claims(user: &UserView, scopes: &ScopeSet, app_url: &str) -> Map<Str
 }
 
 /// Names that only we may give a value: those refused when a custom claim is saved, and the protocol's others.
-fn is_protected(key: &str) -> bool {
+pub(crate) fn is_protected(key: &str) -> bool {
     is_reserved(key)
         || ID_TOKEN_CLAIMS.contains(&key)
         || matches!(key, "c_hash" | "s_hash" | "cnf" | "scope" | "events")
@@ -293,10 +295,15 @@ mod tests {
             display_name: "Ada L.".into(),
             groups: vec![
                 GroupView {
+                    id: "1".into(),
                     name: "zoo".into(),
                     custom_claims: vec![claim("role", "z"), claim("quota", "10"), claim("only_z", "x")],
                 },
-                GroupView { name: "art".into(), custom_claims: vec![claim("role", "a"), claim("quota", "5")] },
+                GroupView {
+                    id: "2".into(),
+                    name: "art".into(),
+                    custom_claims: vec![claim("role", "a"), claim("quota", "5")],
+                },
             ],
             custom_claims: vec![claim("role", "own")],
         }
@@ -359,7 +366,7 @@ mod tests {
         let hostile: Vec<CustomClaim> = names.map(|name| claim(name, "\"evil\"")).collect();
         let plain = UserView { custom_claims: vec![], groups: vec![], ..user() };
         let own = UserView { custom_claims: hostile.clone(), ..plain.clone() };
-        let group = GroupView { name: "g".into(), custom_claims: hostile };
+        let group = GroupView { id: "3".into(), name: "g".into(), custom_claims: hostile };
         for scopes in ["openid profile", "openid profile email groups"] {
             assert_eq!(released(&own, scopes), released(&plain, scopes));
             let member = UserView { groups: vec![group.clone()], ..plain.clone() };

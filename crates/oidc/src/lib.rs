@@ -16,20 +16,31 @@
 //! | [`device`] | the device authorization grant (RFC 8628) |
 //! | [`dpop`], [`replay`] | tokens bound to a key, and what may be used once (RFC 9449) |
 //! | [`introspect`], [`revoke`] | asking about tokens and giving them back (RFC 7662, RFC 7009) |
+//! | [`claims_request`], [`consent`], [`acr`] | single claims, what a person agrees to, how surely they signed in (OpenID Connect Core §5.5) |
+//! | [`named_scope`], [`claim_mapping`] | scopes and claims as an admin shapes them |
+//! | [`client_assertion`] | clients and workloads that sign (RFC 7523) |
 //! | [`token`], [`claims`], [`bearer`] | token endpoint, ID and access tokens, userinfo (RFC 9068, RFC 6750) |
 //! | [`discovery`], [`logout`] | metadata (RFC 8414), RP-initiated logout |
 
+pub mod acr;
 pub mod authorize;
 pub mod bearer;
+pub mod cimd;
+pub mod claim_mapping;
 pub mod claims;
+pub mod claims_request;
+pub mod client_assertion;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod consent;
 pub mod device;
 pub mod discovery;
 pub mod dpop;
 pub mod error;
 pub mod introspect;
+pub mod lifetimes;
 pub mod logout;
+pub mod named_scope;
 pub mod par;
 pub mod params;
 pub mod pkce;

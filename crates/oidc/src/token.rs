@@ -217,10 +217,21 @@ pub struct RefreshView {
     pub client_id: String,
     /// First second at which it isn't good any more.
     pub expires_at: i64,
-    /// When it was exchanged for its successor.
-    pub rotated_at: Option<i64>,
+    /// Its exchange for its successor, if that happened.
+    pub rotation: Option<Rotation>,
     /// It or its family was revoked.
     pub revoked: bool,
+}
+
+/// How a refresh token was exchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// When.
+    pub at: i64,
+    /// What the client proved itself with then, as [`check_refresh`] is told now.
+    pub client_proof: String,
+    /// The successor was exchanged too, so its owner has it.
+    pub successor_used: bool,
 }
 
 /// What a good refresh token allows.
@@ -268,22 +279,30 @@ pub fn unknown_refresh_token() -> OAuthError {
     OAuthError::invalid_grant("The refresh token is unknown, used, revoked or was issued to another client.")
 }
 
-/// Judges a refresh token for an authenticated client. `grace` is the number of seconds after a rotation in
-/// which the old token still gives the same successor; 0 switches that off.
+/// Judges a refresh token for an authenticated client. `client_proof` stands for what the client proved itself with
+/// (which secret or key, or none); `grace` is the number of seconds after a rotation in which the old token still gives
+/// the same successor to the same proof, as long as nobody has used that successor; 0 switches that off.
 ///
 /// # Errors
 /// [`RefreshRefusal`].
-pub fn check_refresh(token: &RefreshView, client_id: &str, now: i64, grace: i64) -> Result<RefreshUse, RefreshRefusal> {
+pub fn check_refresh(
+    token: &RefreshView,
+    client_id: &str,
+    client_proof: &str,
+    now: i64,
+    grace: i64,
+) -> Result<RefreshUse, RefreshRefusal> {
     if token.client_id != client_id {
         return Err(RefreshRefusal::WrongClient);
     }
     if token.revoked {
         return Err(RefreshRefusal::Revoked);
     }
-    if let Some(rotated_at) = token.rotated_at {
+    if let Some(rotation) = &token.rotation {
         // A clock that went back must not lengthen the window.
-        let age = now.saturating_sub(rotated_at);
-        return if (0..grace).contains(&age) { Ok(RefreshUse::Repeat) } else { Err(RefreshRefusal::Reused) };
+        let age = now.saturating_sub(rotation.at);
+        let retry = (0..grace).contains(&age) && !rotation.successor_used && rotation.client_proof == client_proof;
+        return if retry { Ok(RefreshUse::Repeat) } else { Err(RefreshRefusal::Reused) };
     }
     if now >= token.expires_at {
         return Err(RefreshRefusal::Expired);
@@ -351,6 +370,7 @@ impl std::fmt::Debug for TokenResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parse(form: &str) -> Result<TokenRequest, OAuthError> {
         TokenRequest::parse(&Params::parse(form).unwrap())
@@ -439,18 +459,79 @@ mod tests {
 
     #[test]
     fn case_034_refresh_tokens_rotate_once() {
-        let token = RefreshView { client_id: "app".into(), expires_at: 100, rotated_at: None, revoked: false };
-        assert_eq!(check_refresh(&token, "app", 99, 10), Ok(RefreshUse::Rotate));
-        assert_eq!(check_refresh(&token, "app", 100, 10), Err(RefreshRefusal::Expired));
-        assert_eq!(check_refresh(&token, "other", 1, 10), Err(RefreshRefusal::WrongClient));
-        let rotated = RefreshView { rotated_at: Some(50), ..token.clone() };
-        assert_eq!(check_refresh(&rotated, "app", 59, 10), Ok(RefreshUse::Repeat));
-        assert_eq!(check_refresh(&rotated, "app", 60, 10), Err(RefreshRefusal::Reused));
-        assert_eq!(check_refresh(&rotated, "app", 50, 0), Err(RefreshRefusal::Reused));
-        assert_eq!(check_refresh(&rotated, "app", 40, 10), Err(RefreshRefusal::Reused));
+        let token = RefreshView { client_id: "app".into(), expires_at: 100, rotation: None, revoked: false };
+        let check = |token: &RefreshView, client, now, grace| check_refresh(token, client, "secret", now, grace);
+        assert_eq!(check(&token, "app", 99, 10), Ok(RefreshUse::Rotate));
+        assert_eq!(check(&token, "app", 100, 10), Err(RefreshRefusal::Expired));
+        assert_eq!(check(&token, "other", 1, 10), Err(RefreshRefusal::WrongClient));
+        let rotation = Rotation { at: 50, client_proof: "secret".into(), successor_used: false };
+        let rotated = RefreshView { rotation: Some(rotation.clone()), ..token.clone() };
+        assert_eq!(check(&rotated, "app", 59, 10), Ok(RefreshUse::Repeat));
+        assert_eq!(check(&rotated, "app", 60, 10), Err(RefreshRefusal::Reused));
+        assert_eq!(check(&rotated, "app", 50, 0), Err(RefreshRefusal::Reused));
+        assert_eq!(check(&rotated, "app", 40, 10), Err(RefreshRefusal::Reused));
+        assert_eq!(check_refresh(&rotated, "app", "other secret", 51, 10), Err(RefreshRefusal::Reused));
+        let settled = RefreshView { rotation: Some(Rotation { successor_used: true, ..rotation }), ..token.clone() };
+        assert_eq!(check(&settled, "app", 51, 10), Err(RefreshRefusal::Reused), "its owner has the successor");
         assert!(RefreshRefusal::Reused.kills_family() && !RefreshRefusal::WrongClient.kills_family());
         let revoked = RefreshView { revoked: true, ..token };
-        assert_eq!(check_refresh(&revoked, "app", 1, 10), Err(RefreshRefusal::Revoked));
+        assert_eq!(check(&revoked, "app", 1, 10), Err(RefreshRefusal::Revoked));
+    }
+
+    proptest! {
+        /// Clients, thieves and retries in any order: a family has at most one token that can still be exchanged, and
+        /// after a reuse none.
+        #[test]
+        fn a_family_has_at_most_one_live_leaf(
+            steps in prop::collection::vec((0_usize..6, 0_i64..15, any::<bool>(), 0_u8..12), 1..60),
+            grace in 0_i64..20,
+        ) {
+            // The family: when each token was exchanged, and by which proof.
+            let mut family: Vec<Option<(i64, &str)>> = vec![None];
+            let (mut revoked, mut now) = (false, 0);
+            for (back, pause, same_proof, special) in steps {
+                now += pause;
+                revoked |= special == 0;
+                let place = family.len().saturating_sub(1 + back.min(family.len() - 1));
+                let proof = if same_proof { "a" } else { "b" };
+                let view = RefreshView {
+                    client_id: "app".into(),
+                    expires_at: i64::MAX,
+                    rotation: family[place].map(|(at, proof)| Rotation {
+                        at,
+                        client_proof: proof.to_owned(),
+                        successor_used: family.get(place + 1).is_some_and(Option::is_some),
+                    }),
+                    revoked,
+                };
+                match check_refresh(&view, "app", proof, now, grace) {
+                    Ok(RefreshUse::Rotate) => {
+                        prop_assert_eq!(place, family.len() - 1, "only the leaf rotates");
+                        family[place] = Some((now, proof));
+                        family.push(None);
+                    }
+                    // Nothing is made: the successor is the leaf that exists.
+                    Ok(RefreshUse::Repeat) => prop_assert_eq!(place + 2, family.len()),
+                    Err(refusal) => revoked |= refusal.kills_family(),
+                }
+                let leaves = family.iter().filter(|exchanged| exchanged.is_none()).count();
+                prop_assert_eq!(leaves, 1);
+                if revoked {
+                    let leaf = RefreshView { rotation: None, ..view };
+                    let dead = check_refresh(&RefreshView { revoked, ..leaf }, "app", proof, now, grace);
+                    prop_assert_eq!(dead, Err(RefreshRefusal::Revoked));
+                }
+            }
+        }
+
+        #[test]
+        fn refreshing_never_gains_scope(granted in "[a-c ]{0,6}|openid [a-c ]{0,4}", asked in prop::option::of("[a-e ]{0,8}|openid email [a-e]")) {
+            let granted = ScopeSet::parse(&granted).unwrap();
+            let asked = asked.map(|text| ScopeSet::parse(&text).unwrap());
+            if let Ok(narrowed) = narrow_scope(asked.as_ref(), &granted) {
+                prop_assert!(narrowed.is_subset(&granted));
+            }
+        }
     }
 
     #[test]
