@@ -12,8 +12,9 @@ use pid_oidc::claims::{AccessToken, IdToken, at_hash, user_claims};
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::pkce::Challenge;
 use pid_oidc::token::{
-    CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, Rotation, TokenRequest,
-    TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code, unknown_refresh_token,
+    CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, Rotation,
+    TokenRequest, TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code,
+    unknown_refresh_token,
 };
 use pid_oidc::{OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
@@ -155,11 +156,7 @@ fn refresh(
     let seen = RefreshView {
         client_id: token.client_id.to_string(),
         expires_at: token.expires_at.secs(),
-        rotation: token.used_at.map(|at| Rotation {
-            at: at.secs(),
-            client_proof: String::new(),
-            successor_used: true,
-        }),
+        rotation: token.used_at.map(|at| Rotation { at: at.secs(), client_proof: String::new(), successor_used: true }),
         revoked: grant.revoked_at.is_some(),
     };
     // Without a window of grace every reuse is theft.

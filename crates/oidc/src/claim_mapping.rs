@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    fn apply(mapping_json: Value, claims: Value) -> Value {
+    fn apply(mapping_json: Value, claims: &Value) -> Value {
         let mapping = mapping(mapping_json);
         Value::Object(mapping.apply(claims.as_object().unwrap().clone(), &user()))
     }
@@ -187,36 +187,36 @@ mod tests {
     #[test]
     fn claims_are_renamed_dropped_and_added() {
         let claims = json!({"sub": "u", "preferred_username": "ada", "picture": "p", "name": "Ada", "quota": 5});
-        assert_eq!(apply(json!({}), claims.clone()), claims);
+        assert_eq!(apply(json!({}), &claims), claims);
         assert_eq!(
             apply(
                 json!({"rename": {"preferred_username": "username", "absent": "x"}, "drop": ["picture"], "constants": {"tenant": {"id": 1}}}),
-                claims.clone()
+                &claims
             ),
             json!({"sub": "u", "username": "ada", "name": "Ada", "quota": 5, "tenant": {"id": 1}})
         );
         // Names may be exchanged; a constant wins over what was released.
         assert_eq!(
-            apply(json!({"rename": {"name": "quota", "quota": "name"}, "constants": {"picture": "none"}}), claims),
+            apply(json!({"rename": {"name": "quota", "quota": "name"}, "constants": {"picture": "none"}}), &claims),
             json!({"sub": "u", "preferred_username": "ada", "picture": "none", "name": 5, "quota": "Ada"})
         );
     }
 
     #[test]
     fn groups_are_written_as_wanted() {
-        let groups = |mapping: Value| apply(mapping, json!({"sub": "u", "groups": []}))["groups"].clone();
+        let groups = |mapping: Value| apply(mapping, &json!({"sub": "u", "groups": []}))["groups"].clone();
         assert_eq!(groups(json!({})), json!(["app-admins", "app-users", "family"]));
         assert_eq!(groups(json!({"groups": {"format": "ids"}})), json!(["1", "2", "3"]));
         assert_eq!(groups(json!({"groups": {"filter": ["app-*"]}})), json!(["app-admins", "app-users"]));
         assert_eq!(groups(json!({"groups": {"format": "ids", "filter": ["*admins", "fam*y"]}})), json!(["1", "3"]));
         assert_eq!(groups(json!({"groups": {"filter": ["none"]}})), json!([]));
         assert_eq!(
-            apply(json!({"groups": {"format": "ids"}}), json!({"sub": "u"})),
+            apply(json!({"groups": {"format": "ids"}}), &json!({"sub": "u"})),
             json!({"sub": "u"}),
             "only if released"
         );
         assert_eq!(
-            apply(json!({"rename": {"groups": "roles"}}), json!({"groups": []}))["roles"],
+            apply(json!({"rename": {"groups": "roles"}}), &json!({"groups": []}))["roles"],
             json!(["app-admins", "app-users", "family"])
         );
     }
@@ -242,13 +242,13 @@ mod tests {
         ] {
             for bad in [json!({"rename": {"team": claim}}), json!({"constants": {claim: true}})] {
                 assert_eq!(mapping(bad.clone()).validate(), Err(MappingError::Protected(claim.into())), "{bad}");
-                assert_eq!(apply(bad.clone(), claims.clone()), claims, "{bad}");
+                assert_eq!(apply(bad.clone(), &claims), claims, "{bad}");
             }
         }
         for claim in ["sub", "iss", "sid"] {
             let bad = json!({"drop": [claim]});
             assert!(mapping(bad.clone()).validate().is_err());
-            assert_eq!(apply(bad, claims.clone()), claims);
+            assert_eq!(apply(bad, &claims), claims);
         }
         assert_eq!(
             mapping(json!({"drop": ["email", "email_verified"], "rename": {"email": "mail"}})).validate(),
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn case_099_templates_are_data() {
-        let claims = apply(json!({"constants": {"x": "{{ user.password }}"}}), json!({"name": "${7*7}"}));
+        let claims = apply(json!({"constants": {"x": "{{ user.password }}"}}), &json!({"name": "${7*7}"}));
         assert_eq!(claims, json!({"x": "{{ user.password }}", "name": "${7*7}"}));
     }
 
@@ -285,7 +285,7 @@ mod tests {
             drop in prop::collection::vec("[a-f]", 0..3),
         ) {
             let given: Map<String, Value> = claims.into_iter().map(|(name, value)| (name, json!(value))).collect();
-            let mapping = ClaimMapping { rename, drop: drop.clone(), ..ClaimMapping::default() };
+            let mapping = ClaimMapping { rename, drop, ..ClaimMapping::default() };
             let told = mapping.apply(given.clone(), &user());
             prop_assert!(told.len() <= given.len());
             prop_assert!(told.values().all(|value| given.values().any(|other| other == value)));

@@ -182,7 +182,7 @@ impl<'a> Assertion<'a> {
             Audience::Named(name) => audiences.iter().any(|aud| aud == name),
             // Made for us alone, so that nobody else whom it is also meant for can use it here.
             Audience::Ours if own_keys => !audiences.is_empty() && audiences.iter().all(ours),
-            Audience::Ours => audiences.iter().any(|aud| *aud == us.issuer),
+            Audience::Ours => audiences.contains(&us.issuer),
         };
         if !addressed {
             return Err(refuse("The 'aud' of the client assertion must be this issuer."));

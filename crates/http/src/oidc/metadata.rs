@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pid_jose::KeySet;
-use pid_oidc::discovery::Metadata;
+use pid_oidc::discovery::{Features, Instance, Metadata};
 
 use crate::state::App;
 
@@ -58,8 +58,16 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
         return Some(Arc::clone(documents));
     }
     let env = app.env();
-    let algs: Vec<&str> = keys.algs().into_iter().map(pid_jose::Alg::as_str).collect();
-    let metadata = Metadata::new(&env.app_url.origin, &env.internal_url, &algs, false).to_bytes().ok()?;
+    let algs = keys.algs();
+    let instance = Instance {
+        app_url: &env.app_url.origin,
+        internal_url: &env.internal_url,
+        algorithms: &algs,
+        named_scopes: &[],
+        locales: &[],
+        features: Features::default(),
+    };
+    let metadata = Metadata::new(&instance).to_bytes().ok()?;
     let documents =
         Arc::new(Documents { discovery: Document::new(metadata), jwks: Document::new(keys.jwks().to_vec()), keys });
     app.documents().0.store(Some(Arc::clone(&documents)));
