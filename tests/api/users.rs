@@ -209,6 +209,20 @@ async fn disabling_signs_out_and_deleting_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_holds_from_the_next_request_on() {
+    let app = TestApp::start().await;
+    app.admin().await;
+    let tim = app.person("tim").await;
+    let path = format!("/api/users/{}", tim.id());
+    tim.agent.get("/api/users").await.refused(403, "forbidden");
+    app.script().patch(&path, &json!({ "isAdmin": true }), None).await.expect(200);
+    tim.agent.get("/api/users").await.expect(200);
+    app.script().patch(&path, &json!({ "isAdmin": false }), None).await.expect(200);
+    tim.agent.get("/api/users").await.refused(403, "forbidden");
+    tim.agent.get("/api/users/me").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn groups_are_replaced_as_a_set() {
     let app = TestApp::start().await;
     let script = app.script();

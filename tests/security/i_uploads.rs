@@ -45,6 +45,7 @@ async fn case_084_an_svg_only_draws() {
     app.restart().await;
     let shown = app.agent().get(LOGO).await.expect(200);
     is_tame(&shown);
+    assert!(shown.header("content-disposition").unwrap().starts_with("attachment"));
     let text = shown.text();
     for bad in
         ["script", "evil", "onload", "onclick", "foreignObject", "iframe", "javascript", "image", "style", "<set"]

@@ -12,7 +12,11 @@ use crate::{Code, Error, audit};
 /// Checks a list: the shape of each claim, then repeated keys, then reserved ones (api.md §15.2).
 pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
     let refuse = |code: Code, field: FieldCode, key: &str| {
-        let message = if code == Code::ReservedClaim { "is reserved" } else { "is given twice" };
+        let message = if code == Code::ReservedClaim {
+            "is reserved. Choose another name"
+        } else {
+            "is given twice. Keep one of them"
+        };
         Error {
             fields: vec![FieldError { field: "key".to_owned(), code: field, message: message.to_owned() }],
             ..Error::with(code, format!("The claim \"{key}\" {message}")).detail("key", key)

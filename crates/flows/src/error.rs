@@ -68,9 +68,9 @@ codes! {
     /// The change would leave no enabled admin.
     LastAdmin = "last_admin", 409, "This is the last administrator who can sign in. Make somebody else an administrator first";
     /// The resource changed since it was read; detail `version`.
-    VersionMismatch = "version_mismatch", 412, "Somebody else changed this in the meantime";
+    VersionMismatch = "version_mismatch", 412, "Somebody else changed this in the meantime. Read it again, then repeat your change";
     /// No session and no valid API key.
-    NotSignedIn = "not_signed_in", 401, "You are not signed in";
+    NotSignedIn = "not_signed_in", 401, "You are not signed in. Sign in, or send a valid API key";
     /// A login code or sign-up token is unusable.
     TokenInvalidOrExpired = "token_invalid_or_expired", 401, "This code is invalid or has expired";
     /// A fresh passkey proof is missing.
@@ -78,9 +78,9 @@ codes! {
     /// The assertion was not accepted.
     WebauthnAuthenticationFailed = "webauthn_authentication_failed", 401, "This passkey could not be verified";
     /// Not an admin.
-    Forbidden = "forbidden", 403, "You don't have permission to do this";
+    Forbidden = "forbidden", 403, "You don't have permission to do this. Ask an administrator";
     /// The account is disabled.
-    UserDisabled = "user_disabled", 403, "This account is disabled";
+    UserDisabled = "user_disabled", 403, "This account is disabled. Ask an administrator to enable it";
     /// API keys may not do this.
     ApiKeyAuthNotAllowed = "api_key_auth_not_allowed", 403, "API keys can't be used for this";
     /// The API key's scopes don't reach here.

@@ -363,7 +363,11 @@ pub async fn logo(
     let id = client_id_from_path(&id);
     let file = app.db().read(move |tx| clients::logo(tx, &id, variant.is_dark())).await?;
     let tag = etag(file.updated_at.millis());
+    // A drawing that is opened by itself is saved, not shown; in a page both are shown (security case 84).
+    let is_drawing = file.content_type == "image/svg+xml";
+    let disposition = if is_drawing { "attachment; filename=\"logo.svg\"" } else { "inline" };
     let headers = [
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
         (
             header::CONTENT_TYPE,
             HeaderValue::from_str(&file.content_type).unwrap_or(HeaderValue::from_static("image/png")),
