@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -28,6 +29,8 @@ const WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 pub(crate) struct Postgres {
     pool: Pool,
     prepare: bool,
+    /// Shared with each closure at work, which holds a clone of the engine.
+    at_work: Arc<()>,
 }
 
 /// A connection inside a transaction, with what happened to it.
@@ -66,7 +69,7 @@ impl Postgres {
         if version < 150_000 {
             return Err(OpenError::Unsupported("PostgreSQL 15 or later is needed".to_owned()));
         }
-        Ok(Self { pool, prepare })
+        Ok(Self { pool, prepare, at_work: Arc::new(()) })
     }
 
     /// A connection for the migrations.
@@ -149,6 +152,11 @@ impl Postgres {
 
     pub(crate) fn close(&self) {
         self.pool.close();
+        // A closure outlives the request that was dropped; the runtime must not end under it.
+        let until = std::time::Instant::now() + Duration::from_secs(5);
+        while Arc::strong_count(&self.at_work) > 1 && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
