@@ -332,3 +332,20 @@ async fn case_041_nothing_secret_is_cached_or_shared_with_other_origins() {
         assert_eq!(rp.agent.send(preflight).await.header("access-control-allow-credentials"), None, "{path}");
     }
 }
+
+/// What an entry of the audit log shows must not be drawn from the same random bytes as what was made beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_078_the_audit_log_tells_nothing_of_a_new_secret() {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let app = TestApp::start().await;
+    let script = app.script();
+    let client = app.client(json!({})).await;
+    let secret = client["secret"].as_str().unwrap();
+    let log = script.get("/api/audit-logs/all?filters[event]=CLIENT_SECRET_CREATED").await.expect(200).json();
+    let id = log["data"][0]["id"].as_str().unwrap().replace('-', "");
+    // The first six bytes of a UUID are all random: as letters they would be how the secret begins.
+    let bytes = (0..6).map(|i| u8::from_str_radix(&id[2 * i..2 * i + 2], 16).unwrap()).filter(|b| *b < 248);
+    let begins: String = bytes.map(|b| char::from(LETTERS[usize::from(b) % LETTERS.len()])).collect();
+    assert!(!secret.starts_with(&begins), "the entry's id gives away {begins}…");
+    assert!(!log.to_string().contains(secret));
+}
