@@ -155,7 +155,12 @@ impl Actor {
     /// Agrees to what a client asks for, so that the next sign-in to it is one redirect.
     pub async fn consent(&mut self, alg: Alg) -> Result<()> {
         let (path, session) = (self.authorize_path(alg)?, self.session.clone());
-        let reply = self.get(&path, &[("cookie", &session)]).await?.expect(302)?;
+        let reply = self.get(&path, &[("cookie", &session)]).await?;
+        if reply.status == 303 {
+            // Agreed to in another browser.
+            return self.redeem(alg, &reply.redirected("code")?).await;
+        }
+        let reply = reply.expect(302)?;
         let cookies = format!("{session}; {}", reply.cookie("session")?);
         let path = format!("/api/oidc/interactions/{}/complete", reply.redirected("interaction")?);
         let done = self.post(&path, &cookies, &json!({ "step": "consent" })).await?.expect(200)?.json()?;

@@ -10,9 +10,9 @@ use crate::operation::Operation;
 use crate::server::Server;
 use crate::usage::{cpu_ms, written};
 
-/// People who act at the same time, a connection each.
-pub const CONNECTIONS: usize = 10;
-/// Operations of one person in one run, at most.
+/// Browsers that act at the same time, a connection each: the office at nine.
+pub const CONNECTIONS: usize = 32;
+/// Operations of one browser in one run, at most.
 const MOST: usize = 100_000;
 /// Before the measured time, so that caches and connections are as they will be.
 const WARM_UP: Duration = Duration::from_millis(300);

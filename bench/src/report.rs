@@ -96,7 +96,7 @@ impl fmt::Display for Report {
             ("RS256 verification", l.verify_rs256),
             ("ES256 verification", l.verify_es256),
             ("point select", l.select),
-            ("write: a select and two inserts, ten to a commit", l.write),
+            ("write: a select and two inserts, grouped", l.write),
             ("hyper's \"hello\"", l.hello),
         ] {
             writeln!(f, "| {name} | {ms:.4} | {:.0} |", 1000.0 / ms)?;

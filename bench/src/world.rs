@@ -1,4 +1,4 @@
-//! A small installation: ten people with a passkey each, ten clients, made through the API.
+//! A small installation: ten people with several browsers each, ten clients, made through the API.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use crate::operation::Alg;
 use crate::server::{API_KEY, Server};
 use crate::wire::Wire;
 
+const PEOPLE: usize = 10;
 const CLIENTS: usize = 10;
 
 /// A script with the static API key.
@@ -30,7 +31,8 @@ impl Script {
     }
 }
 
-/// Fills the server and gives the people, signed in, each with tokens of a client of each algorithm.
+/// Fills the server and gives browsers of these people, signed in, each with a passkey of its own and tokens of a client
+/// of each algorithm.
 pub async fn set_up(server: &Server) -> Result<Vec<Actor>> {
     let host = format!("localhost:{}", server.address.port());
     let mut script = Script { wire: Wire::open(server.address).await?, host };
@@ -46,12 +48,16 @@ pub async fn set_up(server: &Server) -> Result<Vec<Actor>> {
         apps.push(App::new(alg, id, secret["secret"].as_str().unwrap_or_default()));
     }
     let apps: Arc<[App]> = apps.into();
-    let mut actors = Vec::new();
-    for i in 0..CONNECTIONS {
+    let mut people = Vec::new();
+    for i in 0..PEOPLE {
         let (name, email) = (format!("person{i}"), format!("person{i}@example.com"));
         let body = json!({ "username": name, "email": email, "firstName": "Tim", "lastName": "Test", "displayName": "Tim Test" });
-        let user = script.post("/api/users", &body).await?;
-        let path = format!("/api/users/{}/one-time-access-token", user["id"].as_str().unwrap_or_default());
+        people.push(script.post("/api/users", &body).await?);
+    }
+    let mut actors = Vec::new();
+    for i in 0..CONNECTIONS {
+        let user = people[i % PEOPLE]["id"].as_str().unwrap_or_default();
+        let path = format!("/api/users/{user}/one-time-access-token");
         let code = script.post(&path, &json!({})).await?;
         let mut actor = Actor::new(server.address, u32::try_from(i)?, Arc::clone(&apps)).await?;
         actor.enrol(code["token"].as_str().unwrap_or_default()).await?;

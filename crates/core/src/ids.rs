@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Entropy;
+use crate::{Entropy, Timestamp};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -23,6 +23,11 @@ macro_rules! id {
             /// A fresh UUID v4 in lower case.
             pub fn generate(entropy: &Entropy) -> Self {
                 Self(entropy.uuid())
+            }
+
+            /// A fresh UUID v7 in lower case, for rows that are made at every sign-in: see [`Entropy::uuid_at`].
+            pub fn generate_at(entropy: &Entropy, now: Timestamp) -> Self {
+                Self(entropy.uuid_at(now))
             }
 
             /// The id as text.

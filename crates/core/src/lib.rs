@@ -11,6 +11,7 @@ pub mod clients;
 pub mod ctx;
 pub mod entropy;
 pub mod groups;
+pub mod handle;
 pub mod ids;
 pub mod list;
 pub mod secret;

@@ -151,13 +151,13 @@ impl Credentials {
     /// Disabling ends all sessions; whoever still holds the cookie of one is told why (api.md §10.4).
     fn not_disabled(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<(), Error> {
         let Some(cookie) = &self.session else { return Ok(()) };
-        let disabled = sessions::is_of_disabled(tx, &sha256(cookie.expose().as_bytes()), now)?;
+        let disabled = sessions::is_of_disabled(tx, cookie.expose(), now)?;
         if disabled { Err(Error::new(Code::UserDisabled)) } else { Ok(()) }
     }
 
     fn live_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<(Session, User)>, Error> {
         let Some(cookie) = &self.session else { return Ok(None) };
-        let Some(session) = sessions::live_by_token(tx, &sha256(cookie.expose().as_bytes()), now)? else {
+        let Some(session) = sessions::live_by_cookie(tx, cookie.expose(), now)? else {
             return Ok(None);
         };
         Ok(users::by_id(tx, &session.user_id)?.map(|user| (session, user)))

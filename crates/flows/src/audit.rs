@@ -28,7 +28,7 @@ pub fn record(
     let data: serde_json::Map<String, serde_json::Value> =
         data.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
     let data = serde_json::Value::Object(data).to_string();
-    let (id, place) = (entropy.uuid(), place(&ctx.ip_address));
+    let (id, place) = (entropy.uuid_at(ctx.now), place(&ctx.ip_address));
     Ok(audit::insert(tx, ctx, NewEntry { id: &id, place: &place, event, user, actor, client_name, data: &data })?)
 }
 

@@ -5,7 +5,7 @@ use pid_core::audit::Event;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::Session;
 use pid_core::users::User;
-use pid_core::{Ctx, GrantId, InteractionId, Timestamp};
+use pid_core::{Ctx, GrantId, InteractionId, Timestamp, handle};
 use pid_jose::KeySet;
 use pid_oidc::authorize::{
     self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
@@ -207,7 +207,7 @@ fn wait(
     }
     let view = authorize::begin(owed, case.session_view.as_ref(), ctx.now.secs());
     let blank = Interaction {
-        id: InteractionId::generate(&ctx.entropy()),
+        id: InteractionId::generate_at(&ctx.entropy(), ctx.now),
         client_id: case.client.id.clone(),
         user_id: None,
         parameters: params_text(&case.raw),
@@ -242,7 +242,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         grants::use_consent(tx, &user.id, &case.client.id, ctx.now)?;
     }
     let grant = Grant {
-        id: GrantId::generate(&entropy),
+        id: GrantId::generate_at(&entropy, ctx.now),
         client_id: case.client.id.clone(),
         user_id: user.id.clone(),
         session_id: session.id.clone(),
@@ -257,7 +257,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         revoked_at: None,
     };
     grants::insert(tx, &grant)?;
-    let code = format!("pocket_id_ac_{}", entropy.token());
+    let code = format!("pocket_id_ac_{}", handle::make(grant.id.as_str(), 0, &entropy.bytes()));
     let row = grants::Code {
         grant_id: grant.id,
         client_id: case.client.id.clone(),

@@ -41,7 +41,7 @@ pub fn register_start(
     let entropy = ctx.entropy();
     let user = who.who().user();
     let existing = passkeys::by_user(tx, &user.id)?;
-    let challenge = entropy.bytes::<32>();
+    let challenge = entropy.bytes_at(ctx.now);
     let row = Challenge {
         kind: Ceremony::Register,
         user_id: Some(user.id.clone()),
@@ -70,7 +70,7 @@ pub fn register_start(
 /// Request options for anybody (WebAuthn L3 §5.5), and the challenge row behind them. Also starts a re-authentication.
 pub fn login_start(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, browser: &Secret) -> Result<serde_json::Value, Error> {
     let entropy = ctx.entropy();
-    let challenge = entropy.bytes::<32>();
+    let challenge = entropy.bytes_at(ctx.now);
     let row = Challenge { kind: Ceremony::Authenticate, user_id: None, expires_at: ctx.now.plus_secs(CEREMONY_SECS) };
     passkeys::insert_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()), &row)?;
     Ok(options::request(&env.app_url.host, &challenge, CEREMONY_SECS))

@@ -3,7 +3,7 @@
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::users::User;
-use pid_core::{Ctx, Entropy, SessionId};
+use pid_core::{Ctx, Entropy, SessionId, handle};
 use pid_store::{WriteTx, sessions};
 
 use crate::Error;
@@ -32,14 +32,15 @@ pub fn begin(
     session_minutes: i64,
 ) -> Result<NewSession, Error> {
     if let Some(previous) = previous
-        && let Some(old) = sessions::live_by_token(tx, &sha256(previous.expose().as_bytes()), ctx.now)?
+        && let Some(old) = sessions::live_by_cookie(tx, previous.expose(), ctx.now)?
     {
         // The new session takes over the browser. Grants of the old one stay, they know it by id.
         sessions::end(tx, &old.id, ctx.now)?;
     }
-    let cookie = entropy.token();
+    let id = SessionId::generate_at(entropy, ctx.now);
+    let cookie = handle::make(id.as_str(), 0, &entropy.bytes());
     let session = Session {
-        id: SessionId::generate(entropy),
+        id,
         user_id: user.id.clone(),
         began_by,
         auth_time: ctx.now,
@@ -53,7 +54,7 @@ pub fn begin(
 
 /// Gives a session a new cookie: after a step-up, what was known of the old one is worth nothing (security case 61).
 pub fn renew(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy, session: &Session) -> Result<NewSession, Error> {
-    let cookie = entropy.token();
+    let cookie = handle::make(session.id.as_str(), 0, &entropy.bytes());
     sessions::rotate(tx, &session.id, &sha256(cookie.as_bytes()))?;
     let max_age_secs = session.expires_at.secs_since(ctx.now).max(1);
     Ok(NewSession { session: session.clone(), cookie: Secret::new(cookie), max_age_secs })

@@ -1,11 +1,10 @@
 //! The token endpoint (oidc.md §13): everything in one write transaction, signing outside of it.
 
 use aws_lc_rs::hmac;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use pid_core::audit::Event;
 use pid_core::secret::{equal, sha256};
 use pid_core::users::User;
-use pid_core::{Ctx, GrantId};
+use pid_core::{Ctx, GrantId, handle};
 use pid_jose::{Alg, KeySet, Typ, sign};
 use pid_oidc::authorize::{Consent, check_grant_consent};
 use pid_oidc::claims::{AccessToken, IdToken, at_hash, user_claims};
@@ -108,8 +107,7 @@ fn redeem(
     view: &pid_oidc::authorize::ClientView,
     request: &CodeRequest,
 ) -> Result<Outcome, Error> {
-    let hash = sha256(request.code.as_bytes());
-    let Some(code) = grants::code(tx, &hash)? else { return Ok(Outcome::Refused(unknown_code())) };
+    let Some(code) = grants::code(tx, &request.code)? else { return Ok(Outcome::Refused(unknown_code())) };
     let seen = CodeView {
         client_id: code.client_id.to_string(),
         redirect_uri: code.redirect_uri.clone(),
@@ -134,7 +132,7 @@ fn redeem(
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    if !grants::take_code(tx, &hash, ctx.now)? {
+    if !grants::take_code(tx, &grant.id, ctx.now)? {
         return Ok(Outcome::Refused(unknown_code()));
     }
     issue(tx, ctx, env, client, &grant, &user, scopes, 0)
@@ -148,8 +146,9 @@ fn refresh(
     view: &pid_oidc::authorize::ClientView,
     request: &RefreshRequest,
 ) -> Result<Outcome, Error> {
-    let hash = sha256(request.refresh_token.as_bytes());
-    let Some(token) = grants::refresh(tx, &hash)? else { return Ok(Outcome::Refused(unknown_refresh_token())) };
+    let Some(token) = grants::refresh(tx, &request.refresh_token)? else {
+        return Ok(Outcome::Refused(unknown_refresh_token()));
+    };
     let Some(grant) = grants::by_id(tx, &token.grant_id)? else {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     };
@@ -181,10 +180,9 @@ fn refresh(
         Ok(scopes) => scopes,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    if !grants::take_refresh(tx, &hash, ctx.now)? {
+    if !grants::take_refresh(tx, &grant.id, token.sequence, ctx.now)? {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     }
-    grants::drop_access(tx, &grant.id)?;
     issue(tx, ctx, env, client, &grant, &user, scopes, token.sequence + 1)
 }
 
@@ -209,7 +207,6 @@ fn grant_user(
 fn kill(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &GrantId, by: RevokedBy) -> Result<(), Error> {
     let Some(found) = grants::by_id(tx, grant)? else { return Ok(()) };
     if grants::revoke(tx, grant, by, ctx.now)? {
-        grants::drop_access(tx, grant)?;
         let event = if by == RevokedBy::CodeReuse { Event::CodeReuse } else { Event::RefreshReuse };
         let data = [("clientName", client.name.as_str())];
         audit::record(tx, ctx, &ctx.entropy(), event, Some(&found.user_id), None, &data)?;
@@ -233,14 +230,13 @@ fn issue(
     grant: &Grant,
     user: &User,
     scopes: ScopeSet,
-    sequence: i64,
+    sequence: u32,
 ) -> Result<Outcome, Error> {
     let entropy = ctx.entropy();
     let now = ctx.now.secs();
-    let token_id = entropy.uuid();
+    let token_id = entropy.uuid_at(ctx.now);
     let access_expires = ctx.now.plus_minutes(client.access_token_minutes);
     let refresh_expires = ctx.now.plus_minutes(client.refresh_token_minutes);
-    grants::insert_access(tx, &token_id, &grant.id, access_expires)?;
     let refresh_token = derive_refresh_token(env, &grant.id, sequence);
     let row = grants::RefreshToken {
         grant_id: grant.id.clone(),
@@ -249,7 +245,7 @@ fn issue(
         expires_at: refresh_expires,
         used_at: None,
     };
-    grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &row)?;
+    grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &token_id, &row)?;
     grants::extend(tx, &grant.id, refresh_expires.max(access_expires))?;
     let id_token = if scopes.contains(scope::OPENID) {
         Some(IdToken {
@@ -285,10 +281,12 @@ fn issue(
 
 /// A refresh token is derived from its family and place, so that a repeated answer could be given again without
 /// anything being stored in clear.
-fn derive_refresh_token(env: &Env, grant: &GrantId, sequence: i64) -> String {
+fn derive_refresh_token(env: &Env, grant: &GrantId, sequence: u32) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &env.refresh_token_key);
     let tag = hmac::sign(&key, format!("{grant} {sequence}").as_bytes());
-    format!("pocket_id_rt_{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
+    let mut secret = [0; 32];
+    secret.copy_from_slice(tag.as_ref());
+    format!("pocket_id_rt_{}", handle::make(grant.as_str(), sequence, &secret))
 }
 
 impl Unsigned {

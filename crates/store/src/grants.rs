@@ -1,6 +1,6 @@
-//! Grants and what hangs on them: codes, refresh tokens, access tokens, consents.
+//! Grants and what hangs on them: codes, refresh and access tokens, consents.
 
-use pid_core::{ClientId, GrantId, SessionId, Timestamp, UserId};
+use pid_core::{ClientId, GrantId, SessionId, Timestamp, UserId, handle};
 
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
@@ -9,32 +9,33 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at FROM grants WHERE id = $1";
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
-    REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE session_id = $1 AND revoked_at IS NULL";
-    REVOKE_OF_SESSION_AT_CLIENT = "UPDATE grants SET revoked_at = $3, revoked_by = $4 WHERE session_id = $1 AND client_id = $2 AND revoked_at IS NULL";
+    REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2, revoked_by = $3 \
+        WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND session_id = $1 AND revoked_at IS NULL";
+    REVOKE_OF_SESSION_AT_CLIENT = "UPDATE grants SET revoked_at = $3, revoked_by = $4 \
+        WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND session_id = $1 AND client_id = $2 AND revoked_at IS NULL";
     REVOKE_OF_USER = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND revoked_at IS NULL";
     REVOKE_OF_USER_AT_CLIENT = "UPDATE grants SET revoked_at = $3, revoked_by = $4 WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL";
     EXTEND = "UPDATE grants SET expires_at = $2 WHERE id = $1 AND expires_at < $2";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
 
-    INSERT_CODE = "INSERT INTO authorization_codes (code_hash, grant_id, client_id, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    CODE = "SELECT grant_id, client_id, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at, used_at FROM authorization_codes WHERE code_hash = $1";
-    TAKE_CODE = "UPDATE authorization_codes SET used_at = $2 WHERE code_hash = $1 AND used_at IS NULL RETURNING grant_id";
+    INSERT_CODE = "INSERT INTO authorization_codes (grant_id, code_hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    CODE = "SELECT grants.client_id, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, authorization_codes.expires_at, used_at \
+        FROM authorization_codes JOIN grants ON grants.id = grant_id WHERE grant_id = $1 AND code_hash = $2";
+    TAKE_CODE = "UPDATE authorization_codes SET used_at = $2 WHERE grant_id = $1 AND used_at IS NULL RETURNING grant_id";
 
-    INSERT_REFRESH = "INSERT INTO refresh_tokens (token_hash, grant_id, client_id, sequence, expires_at) VALUES ($1, $2, $3, $4, $5)";
-    REFRESH = "SELECT grant_id, client_id, sequence, expires_at, used_at FROM refresh_tokens WHERE token_hash = $1";
-    TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL RETURNING grant_id";
-
-    INSERT_ACCESS = "INSERT INTO access_tokens (jti, grant_id, expires_at) VALUES ($1, $2, $3)";
-    DROP_ACCESS = "DELETE FROM access_tokens WHERE grant_id = $1";
+    INSERT_REFRESH = "INSERT INTO refresh_tokens (grant_id, sequence, token_hash, jti, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    REFRESH = "SELECT grants.client_id, refresh_tokens.expires_at, used_at \
+        FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE grant_id = $1 AND sequence = $2 AND token_hash = $3";
+    TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
     GRANT_OF_ACCESS = "SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
-        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at FROM access_tokens JOIN grants ON grants.id = access_tokens.grant_id WHERE access_tokens.jti = $1";
-    PURGE_ACCESS = "DELETE FROM access_tokens WHERE expires_at < $1";
+        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at \
+        FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL";
 
     CONSENT = "SELECT keys FROM consents WHERE user_id = $1 AND client_id = $2";
     PUT_CONSENT = "INSERT INTO consents (user_id, client_id, keys, created_at, last_used_at) VALUES ($1, $2, $3, $4, $4) \
         ON CONFLICT (user_id, client_id) DO UPDATE SET keys = $3, last_used_at = $4";
-    USE_CONSENT = "UPDATE consents SET last_used_at = $3 WHERE user_id = $1 AND client_id = $2";
+    USE_CONSENT = "UPDATE consents SET last_used_at = $3 WHERE user_id = $1 AND client_id = $2 AND last_used_at <= $4";
 }
 
 /// One authorization of one client by one person.
@@ -183,10 +184,9 @@ pub fn extend(tx: &WriteTx<'_>, id: &GrantId, until: Timestamp) -> Result<(), St
     Ok(())
 }
 
-/// Removes families whose last token expired before a moment, and expired access token rows.
+/// Removes families whose last token expired before a moment.
 pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
-    let grants = tx.execute(&PURGE, params![before.millis()])?;
-    Ok(grants + tx.execute(&PURGE_ACCESS, params![before.millis()])?)
+    tx.execute(&PURGE, params![before.millis()])
 }
 
 /// An authorization code at rest.
@@ -208,14 +208,13 @@ pub struct Code {
     pub used_at: Option<Timestamp>,
 }
 
-/// Stores a code under its hash.
+/// Stores a code with its hash. It names its family: [`handle`].
 pub fn insert_code(tx: &WriteTx<'_>, hash: &[u8; 32], c: &Code) -> Result<(), StoreError> {
     tx.execute(
         &INSERT_CODE,
         params![
-            hash.to_vec(),
             c.grant_id.as_str(),
-            c.client_id.as_str(),
+            hash.to_vec(),
             c.redirect_uri.as_str(),
             c.redirect_uri_sent,
             c.challenge.as_ref().map(|(challenge, _)| challenge.clone()),
@@ -226,27 +225,28 @@ pub fn insert_code(tx: &WriteTx<'_>, hash: &[u8; 32], c: &Code) -> Result<(), St
     Ok(())
 }
 
-/// A code by hash, used ones included.
-pub fn code(tx: &ReadTx<'_>, hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
-    let Some(row) = tx.query_opt(&CODE, params![hash.to_vec()])? else { return Ok(None) };
-    let challenge = match (row.get::<Option<String>>(4)?, row.get::<Option<String>>(5)?) {
+/// A code as it was sent, used ones included.
+pub fn code(tx: &ReadTx<'_>, code: &str) -> Result<Option<Code>, StoreError> {
+    let Some(handle) = handle::read(code) else { return Ok(None) };
+    let Some(row) = tx.query_opt(&CODE, params![handle.id.as_str(), handle.hash.to_vec()])? else { return Ok(None) };
+    let challenge = match (row.get::<Option<String>>(3)?, row.get::<Option<String>>(4)?) {
         (Some(challenge), Some(method)) => Some((challenge, method)),
         _ => None,
     };
     Ok(Some(Code {
-        grant_id: GrantId::new(row.get::<String>(0)?),
-        client_id: ClientId::new(row.get::<String>(1)?),
-        redirect_uri: row.get(2)?,
-        redirect_uri_sent: row.get(3)?,
+        grant_id: GrantId::new(handle.id),
+        client_id: ClientId::new(row.get::<String>(0)?),
+        redirect_uri: row.get(1)?,
+        redirect_uri_sent: row.get(2)?,
         challenge,
-        expires_at: Timestamp::from_millis(row.get(6)?),
-        used_at: row.get::<Option<i64>>(7)?.map(Timestamp::from_millis),
+        expires_at: Timestamp::from_millis(row.get(5)?),
+        used_at: row.get::<Option<i64>>(6)?.map(Timestamp::from_millis),
     }))
 }
 
-/// Takes a code: exactly one caller gets `true`, ever.
-pub fn take_code(tx: &WriteTx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
-    Ok(!tx.query_returning(&TAKE_CODE, params![hash.to_vec(), now.millis()])?.is_empty())
+/// Takes a family's code: exactly one caller gets `true`, ever.
+pub fn take_code(tx: &WriteTx<'_>, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(!tx.query_returning(&TAKE_CODE, params![grant.as_str(), now.millis()])?.is_empty())
 }
 
 /// A refresh token at rest.
@@ -257,52 +257,43 @@ pub struct RefreshToken {
     /// Who may use it.
     pub client_id: ClientId,
     /// Its place in the family, from 0.
-    pub sequence: i64,
+    pub sequence: u32,
     /// Until when it may be used.
     pub expires_at: Timestamp,
     /// When it was rotated.
     pub used_at: Option<Timestamp>,
 }
 
-/// Stores a refresh token under its hash.
-pub fn insert_refresh(tx: &WriteTx<'_>, hash: &[u8; 32], t: &RefreshToken) -> Result<(), StoreError> {
+/// Stores a refresh token with its hash, and the id of the access token that was issued with it.
+pub fn insert_refresh(tx: &WriteTx<'_>, hash: &[u8; 32], jti: &str, t: &RefreshToken) -> Result<(), StoreError> {
     tx.execute(
         &INSERT_REFRESH,
-        params![hash.to_vec(), t.grant_id.as_str(), t.client_id.as_str(), t.sequence, t.expires_at.millis()],
+        params![t.grant_id.as_str(), i64::from(t.sequence), hash.to_vec(), jti, t.expires_at.millis()],
     )?;
     Ok(())
 }
 
-/// A refresh token by hash, rotated ones included.
-pub fn refresh(tx: &ReadTx<'_>, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
-    let Some(row) = tx.query_opt(&REFRESH, params![hash.to_vec()])? else { return Ok(None) };
+/// A refresh token as it was sent, rotated ones included.
+pub fn refresh(tx: &ReadTx<'_>, token: &str) -> Result<Option<RefreshToken>, StoreError> {
+    let Some(handle) = handle::read(token) else { return Ok(None) };
+    let key = params![handle.id.as_str(), i64::from(handle.sequence), handle.hash.to_vec()];
+    let Some(row) = tx.query_opt(&REFRESH, key)? else { return Ok(None) };
     Ok(Some(RefreshToken {
-        grant_id: GrantId::new(row.get::<String>(0)?),
-        client_id: ClientId::new(row.get::<String>(1)?),
-        sequence: row.get(2)?,
-        expires_at: Timestamp::from_millis(row.get(3)?),
-        used_at: row.get::<Option<i64>>(4)?.map(Timestamp::from_millis),
+        grant_id: GrantId::new(handle.id),
+        client_id: ClientId::new(row.get::<String>(0)?),
+        sequence: handle.sequence,
+        expires_at: Timestamp::from_millis(row.get(1)?),
+        used_at: row.get::<Option<i64>>(2)?.map(Timestamp::from_millis),
     }))
 }
 
-/// Takes a refresh token: exactly one caller gets `true`, ever.
-pub fn take_refresh(tx: &WriteTx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
-    Ok(!tx.query_returning(&TAKE_REFRESH, params![hash.to_vec(), now.millis()])?.is_empty())
+/// Takes a refresh token: exactly one caller gets `true`, ever. The access token issued with it is worth nothing from
+/// now on: rotation replaces both.
+pub fn take_refresh(tx: &WriteTx<'_>, grant: &GrantId, sequence: u32, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(!tx.query_returning(&TAKE_REFRESH, params![grant.as_str(), i64::from(sequence), now.millis()])?.is_empty())
 }
 
-/// Records an access token, so that userinfo can refuse it once its family is revoked.
-pub fn insert_access(tx: &WriteTx<'_>, jti: &str, grant: &GrantId, expires_at: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&INSERT_ACCESS, params![jti, grant.as_str(), expires_at.millis()])?;
-    Ok(())
-}
-
-/// Forgets the access tokens of a family: rotation replaces them.
-pub fn drop_access(tx: &WriteTx<'_>, grant: &GrantId) -> Result<(), StoreError> {
-    tx.execute(&DROP_ACCESS, params![grant.as_str()])?;
-    Ok(())
-}
-
-/// The family of an access token that is still recorded.
+/// The family of an access token that was not replaced by rotation.
 pub fn of_access_token(tx: &ReadTx<'_>, jti: &str) -> Result<Option<Grant>, StoreError> {
     tx.query_opt(&GRANT_OF_ACCESS, params![jti])?.as_ref().map(grant).transpose()
 }
@@ -326,8 +317,9 @@ pub fn put_consent(
     Ok(())
 }
 
-/// Notes that consent was used.
+/// Notes that consent was used, once a minute.
 pub fn use_consent(tx: &WriteTx<'_>, user: &UserId, client: &ClientId, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&USE_CONSENT, params![user.as_str(), client.as_str(), now.millis()])?;
+    let before = now.plus_secs(-60);
+    tx.execute(&USE_CONSENT, params![user.as_str(), client.as_str(), now.millis(), before.millis()])?;
     Ok(())
 }

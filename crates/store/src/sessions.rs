@@ -1,24 +1,24 @@
 //! Browser sessions and re-authentication proofs.
 
 use pid_core::sessions::{BeganBy, Session};
-use pid_core::{SessionId, Timestamp, UserId};
+use pid_core::{SessionId, Timestamp, UserId, handle};
 
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 statements! {
     INSERT = "INSERT INTO sessions (id, token_hash, user_id, began_by, amr, auth_time, interaction_id, ip_address, user_agent, created_at, expires_at, last_seen_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)";
-    LIVE_BY_TOKEN = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
-        WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $2";
+    LIVE_BY_COOKIE = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
+        WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3";
     OF_DISABLED = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
-        WHERE sessions.token_hash = $1 AND sessions.expires_at > $2 AND users.disabled";
+        WHERE sessions.id = $1 AND sessions.token_hash = $2 AND sessions.expires_at > $3 AND users.disabled";
     ROTATE = "UPDATE sessions SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";
     END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     END_OF_USER = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
     BY_ID = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions WHERE id = $1";
     IS_LIVE = "SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL";
     PURGE = "DELETE FROM sessions WHERE expires_at < $1 AND NOT EXISTS \
-        (SELECT 1 FROM grants WHERE grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at >= $1)";
+        (SELECT 1 FROM grants WHERE grants.user_id = sessions.user_id AND grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at >= $1)";
     INSERT_REAUTH = "INSERT INTO reauthentications (token_hash, session_id, user_id, authenticated_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     TAKE_REAUTH = "UPDATE reauthentications SET used_at = $4 \
         WHERE token_hash = $1 AND session_id = $2 AND user_id = $3 AND used_at IS NULL AND expires_at > $4 RETURNING authenticated_at";
@@ -68,13 +68,15 @@ pub fn insert(
 }
 
 /// The session of a cookie if it has neither ended nor expired.
-pub fn live_by_token(tx: &ReadTx<'_>, token_hash: &[u8; 32], now: Timestamp) -> Result<Option<Session>, StoreError> {
-    tx.query_opt(&LIVE_BY_TOKEN, params![token_hash.to_vec(), now.millis()])?.as_ref().map(session).transpose()
+pub fn live_by_cookie(tx: &ReadTx<'_>, cookie: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
+    let Some(handle) = handle::read(cookie) else { return Ok(None) };
+    tx.query_opt(&LIVE_BY_COOKIE, params![handle.id, handle.hash.to_vec(), now.millis()])?.as_ref().map(session).transpose()
 }
 
 /// Whether a cookie is of an unexpired session, ended or not, of somebody who is disabled.
-pub fn is_of_disabled(tx: &ReadTx<'_>, token_hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
-    Ok(tx.query_opt(&OF_DISABLED, params![token_hash.to_vec(), now.millis()])?.is_some())
+pub fn is_of_disabled(tx: &ReadTx<'_>, cookie: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(handle) = handle::read(cookie) else { return Ok(false) };
+    Ok(tx.query_opt(&OF_DISABLED, params![handle.id, handle.hash.to_vec(), now.millis()])?.is_some())
 }
 
 /// Puts a live session under the hash of a new cookie; the old cookie is worth nothing from now on.

@@ -19,6 +19,11 @@ use crate::{OpenError, ReadTx, Row, StoreError, Value, WriteTx, migrate};
 
 /// Marks our files ("PkId"), so that a foreign database is never touched.
 const APPLICATION_ID: i64 = 0x506b_4964;
+/// Bytes of a page of a new file. A commit writes each page that it touched, and most of a sign-in's rows go to pages of
+/// their own: small pages write less.
+const PAGE_SIZE: i64 = 1024;
+/// Pages in the log before they are folded into the file: the more, the more often a page changed meanwhile.
+const LOG_PAGES: i64 = 8000;
 /// Jobs in one commit, at most.
 const GROUP_JOBS: usize = 64;
 /// How long a group may gather, from its first job.
@@ -86,11 +91,13 @@ impl Sqlite {
         conn.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         if new {
             // Before WAL, so that the mark is in the file itself whatever happens to the log.
+            conn.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
             conn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         }
         conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         configure(&conn).map_err(failed)?;
         conn.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(failed)?;
         migrate::sqlite(&mut conn, path, now_millis)?;
         let (sender, receiver) = mpsc::channel();
         let writer = std::thread::Builder::new()

@@ -1,6 +1,6 @@
 -- Audit entries outlive the people they speak of: names are kept in the entry, and nothing refers to `users` any more.
 CREATE TABLE audit_entries (
-  id TEXT NOT NULL PRIMARY KEY,
+  id TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   event TEXT NOT NULL,
   user_id TEXT,
@@ -12,7 +12,8 @@ CREATE TABLE audit_entries (
   user_agent TEXT NOT NULL,
   country TEXT NOT NULL,
   city TEXT NOT NULL,
-  data TEXT NOT NULL -- JSON object of strings
+  data TEXT NOT NULL, -- JSON object of strings
+  PRIMARY KEY (created_at, id)
 );
 INSERT INTO audit_entries (id, created_at, event, user_id, username, actor_id, actor_username, client_name, ip_address, user_agent, country, city, data)
   SELECT id, created_at, event, user_id, (SELECT username FROM users WHERE users.id = audit_logs.user_id), actor_id,
@@ -20,7 +21,6 @@ INSERT INTO audit_entries (id, created_at, event, user_id, username, actor_id, a
   FROM audit_logs;
 DROP TABLE audit_logs;
 ALTER TABLE audit_entries RENAME TO audit_logs;
-CREATE INDEX audit_logs_created_idx ON audit_logs (created_at, id);
 CREATE INDEX audit_logs_user_idx ON audit_logs (user_id, created_at);
 CREATE INDEX audit_logs_event_idx ON audit_logs (event, created_at);
 CREATE INDEX audit_logs_client_idx ON audit_logs (client_name, created_at);
