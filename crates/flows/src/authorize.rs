@@ -260,7 +260,6 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
     let code = format!("pocket_id_ac_{}", handle::make(grant.id.as_str(), 0, &entropy.bytes()));
     let row = grants::Code {
         grant_id: grant.id,
-        client_id: case.client.id.clone(),
         redirect_uri: case.request.redirect_uri.as_str().to_owned(),
         redirect_uri_sent: case.request.redirect_uri_sent,
         challenge: case.request.challenge.as_ref().map(|c| (c.value().to_owned(), c.method().as_str().to_owned())),

@@ -108,8 +108,9 @@ fn redeem(
     request: &CodeRequest,
 ) -> Result<Outcome, Error> {
     let Some(code) = grants::code(tx, &request.code)? else { return Ok(Outcome::Refused(unknown_code())) };
+    let Some(grant) = grants::by_id(tx, &code.grant_id)? else { return Ok(Outcome::Refused(unknown_code())) };
     let seen = CodeView {
-        client_id: code.client_id.to_string(),
+        client_id: grant.client_id.to_string(),
         redirect_uri: code.redirect_uri.clone(),
         redirect_uri_sent: code.redirect_uri_sent,
         challenge: code.challenge.clone().and_then(|(value, method)| Challenge::from_stored(&method, value)),
@@ -118,15 +119,16 @@ fn redeem(
     };
     if let Err(refusal) = check_code(&seen, client.id.as_str(), request, ctx.now.secs()) {
         if refusal == CodeRefusal::WrongClient {
-            report_foreign(tx, ctx, client, &code.grant_id)?;
+            report_foreign(tx, ctx, client, &grant)?;
         }
         if refusal.kills_family() {
-            kill(tx, ctx, client, &code.grant_id, RevokedBy::CodeReuse)?;
+            kill(tx, ctx, client, &grant, RevokedBy::CodeReuse)?;
         }
         return Ok(Outcome::Refused(refusal.error()));
     }
-    let grant = grants::by_id(tx, &code.grant_id)?.filter(|g| g.revoked_at.is_none());
-    let Some(grant) = grant else { return Ok(Outcome::Refused(unknown_code())) };
+    if grant.revoked_at.is_some() {
+        return Ok(Outcome::Refused(unknown_code()));
+    }
     let scopes = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
     let user = match grant_user(tx, view, &grant, &scopes)? {
         Ok(user) => user,
@@ -153,7 +155,7 @@ fn refresh(
         return Ok(Outcome::Refused(unknown_refresh_token()));
     };
     let seen = RefreshView {
-        client_id: token.client_id.to_string(),
+        client_id: grant.client_id.to_string(),
         expires_at: token.expires_at.secs(),
         rotation: token.used_at.map(|at| Rotation { at: at.secs(), client_proof: String::new(), successor_used: true }),
         revoked: grant.revoked_at.is_some(),
@@ -163,10 +165,10 @@ fn refresh(
         Ok(RefreshUse::Rotate | RefreshUse::Repeat) => {}
         Err(refusal) => {
             if refusal == RefreshRefusal::WrongClient {
-                report_foreign(tx, ctx, client, &grant.id)?;
+                report_foreign(tx, ctx, client, &grant)?;
             }
             if refusal.kills_family() {
-                kill(tx, ctx, client, &grant.id, RevokedBy::RefreshReuse)?;
+                kill(tx, ctx, client, &grant, RevokedBy::RefreshReuse)?;
             }
             return Ok(Outcome::Refused(refusal.error()));
         }
@@ -204,21 +206,19 @@ fn grant_user(
     }
 }
 
-fn kill(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &GrantId, by: RevokedBy) -> Result<(), Error> {
-    let Some(found) = grants::by_id(tx, grant)? else { return Ok(()) };
-    if grants::revoke(tx, grant, by, ctx.now)? {
+fn kill(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &Grant, by: RevokedBy) -> Result<(), Error> {
+    if grants::revoke(tx, &grant.id, by, ctx.now)? {
         let event = if by == RevokedBy::CodeReuse { Event::CodeReuse } else { Event::RefreshReuse };
         let data = [("clientName", client.name.as_str())];
-        audit::record(tx, ctx, &ctx.entropy(), event, Some(&found.user_id), None, &data)?;
+        audit::record(tx, ctx, &ctx.entropy(), event, Some(&grant.user_id), None, &data)?;
     }
     Ok(())
 }
 
 /// Writes down that a client presented what was issued to another: one of the two leaks (security case 35).
-fn report_foreign(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &GrantId) -> Result<(), Error> {
-    let Some(found) = grants::by_id(tx, grant)? else { return Ok(()) };
-    let data = [("clientName", client.name.as_str()), ("issuedTo", found.client_id.as_str())];
-    audit::record(tx, ctx, &ctx.entropy(), Event::ForeignGrant, Some(&found.user_id), None, &data)
+fn report_foreign(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &Grant) -> Result<(), Error> {
+    let data = [("clientName", client.name.as_str()), ("issuedTo", grant.client_id.as_str())];
+    audit::record(tx, ctx, &ctx.entropy(), Event::ForeignGrant, Some(&grant.user_id), None, &data)
 }
 
 #[allow(clippy::too_many_arguments, reason = "the end of both grants; a struct would only rename them")]
@@ -238,13 +238,7 @@ fn issue(
     let access_expires = ctx.now.plus_minutes(client.access_token_minutes);
     let refresh_expires = ctx.now.plus_minutes(client.refresh_token_minutes);
     let refresh_token = derive_refresh_token(env, &grant.id, sequence);
-    let row = grants::RefreshToken {
-        grant_id: grant.id.clone(),
-        client_id: client.id.clone(),
-        sequence,
-        expires_at: refresh_expires,
-        used_at: None,
-    };
+    let row = grants::RefreshToken { grant_id: grant.id.clone(), sequence, expires_at: refresh_expires, used_at: None };
     grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &token_id, &row)?;
     grants::extend(tx, &grant.id, refresh_expires.max(access_expires))?;
     let id_token = if scopes.contains(scope::OPENID) {

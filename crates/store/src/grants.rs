@@ -20,13 +20,12 @@ statements! {
 
     INSERT_CODE = "INSERT INTO authorization_codes (grant_id, code_hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    CODE = "SELECT grants.client_id, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, authorization_codes.expires_at, used_at \
-        FROM authorization_codes JOIN grants ON grants.id = grant_id WHERE grant_id = $1 AND code_hash = $2";
+    CODE = "SELECT redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at, used_at \
+        FROM authorization_codes WHERE grant_id = $1 AND code_hash = $2";
     TAKE_CODE = "UPDATE authorization_codes SET used_at = $2 WHERE grant_id = $1 AND used_at IS NULL RETURNING grant_id";
 
     INSERT_REFRESH = "INSERT INTO refresh_tokens (grant_id, sequence, token_hash, jti, expires_at) VALUES ($1, $2, $3, $4, $5)";
-    REFRESH = "SELECT grants.client_id, refresh_tokens.expires_at, used_at \
-        FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE grant_id = $1 AND sequence = $2 AND token_hash = $3";
+    REFRESH = "SELECT expires_at, used_at FROM refresh_tokens WHERE grant_id = $1 AND sequence = $2 AND token_hash = $3";
     TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
     GRANT_OF_ACCESS = "SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
         grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at \
@@ -194,8 +193,6 @@ pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
 pub struct Code {
     /// Its family.
     pub grant_id: GrantId,
-    /// Who may redeem it.
-    pub client_id: ClientId,
     /// Where it was sent.
     pub redirect_uri: String,
     /// Whether the request named the redirect URI: then the token request must, too.
@@ -229,18 +226,17 @@ pub fn insert_code(tx: &WriteTx<'_>, hash: &[u8; 32], c: &Code) -> Result<(), St
 pub fn code(tx: &ReadTx<'_>, code: &str) -> Result<Option<Code>, StoreError> {
     let Some(handle) = handle::read(code) else { return Ok(None) };
     let Some(row) = tx.query_opt(&CODE, params![handle.id.as_str(), handle.hash.to_vec()])? else { return Ok(None) };
-    let challenge = match (row.get::<Option<String>>(3)?, row.get::<Option<String>>(4)?) {
+    let challenge = match (row.get::<Option<String>>(2)?, row.get::<Option<String>>(3)?) {
         (Some(challenge), Some(method)) => Some((challenge, method)),
         _ => None,
     };
     Ok(Some(Code {
         grant_id: GrantId::new(handle.id),
-        client_id: ClientId::new(row.get::<String>(0)?),
-        redirect_uri: row.get(1)?,
-        redirect_uri_sent: row.get(2)?,
+        redirect_uri: row.get(0)?,
+        redirect_uri_sent: row.get(1)?,
         challenge,
-        expires_at: Timestamp::from_millis(row.get(5)?),
-        used_at: row.get::<Option<i64>>(6)?.map(Timestamp::from_millis),
+        expires_at: Timestamp::from_millis(row.get(4)?),
+        used_at: row.get::<Option<i64>>(5)?.map(Timestamp::from_millis),
     }))
 }
 
@@ -254,8 +250,6 @@ pub fn take_code(tx: &WriteTx<'_>, grant: &GrantId, now: Timestamp) -> Result<bo
 pub struct RefreshToken {
     /// Its family.
     pub grant_id: GrantId,
-    /// Who may use it.
-    pub client_id: ClientId,
     /// Its place in the family, from 0.
     pub sequence: u32,
     /// Until when it may be used.
@@ -280,10 +274,9 @@ pub fn refresh(tx: &ReadTx<'_>, token: &str) -> Result<Option<RefreshToken>, Sto
     let Some(row) = tx.query_opt(&REFRESH, key)? else { return Ok(None) };
     Ok(Some(RefreshToken {
         grant_id: GrantId::new(handle.id),
-        client_id: ClientId::new(row.get::<String>(0)?),
         sequence: handle.sequence,
-        expires_at: Timestamp::from_millis(row.get(1)?),
-        used_at: row.get::<Option<i64>>(2)?.map(Timestamp::from_millis),
+        expires_at: Timestamp::from_millis(row.get(0)?),
+        used_at: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis),
     }))
 }
 
@@ -317,7 +310,7 @@ pub fn put_consent(
     Ok(())
 }
 
-/// Notes that consent was used, once a minute.
+/// Notes that consent was used, at most once a minute.
 pub fn use_consent(tx: &WriteTx<'_>, user: &UserId, client: &ClientId, now: Timestamp) -> Result<(), StoreError> {
     let before = now.plus_secs(-60);
     tx.execute(&USE_CONSENT, params![user.as_str(), client.as_str(), now.millis(), before.millis()])?;
