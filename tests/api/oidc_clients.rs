@@ -298,7 +298,10 @@ async fn lists_sort_search_and_filter() {
     let script = app.script();
     let group = script.post("/api/user-groups", &json!({ "name": "staff", "friendlyName": "Staff" })).await.id();
     create(&script, json!({ "name": "Beta", "skipConsent": true })).await;
+    // None in the millisecond of another.
+    app.advance(1);
     create(&script, json!({ "name": "alpha", "isPublic": true })).await;
+    app.advance(1);
     let gamma = create(&script, json!({ "name": "Gamma", "isGroupRestricted": true, "skipConsent": true })).await;
     script.put(&format!("{}/allowed-user-groups", path(&gamma)), &json!({ "userGroupIds": [group] })).await.expect(200);
     for (query, names) in [
