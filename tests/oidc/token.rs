@@ -166,7 +166,9 @@ async fn bad_requests_are_told_what_is_wrong() {
     let huge = "x".repeat(100_000);
     rp.token(&[("grant_type", "authorization_code"), ("code", &huge)]).await.oauth_error(400, "invalid_request");
     let endless = "x".repeat(1 << 20);
-    rp.token(&[("grant_type", "authorization_code"), ("code", &endless)]).await.oauth_error(413, "invalid_request");
+    let refused = rp.token(&[("grant_type", "authorization_code"), ("code", &endless)]).await;
+    // What follows goes out on another connection: this one ends, and says so.
+    assert_eq!(refused.oauth_error(413, "invalid_request").header("connection"), Some("close"));
     for (content_type, body) in [
         ("application/json", r#"{"grant_type":"authorization_code"}"#),
         ("text/plain", "grant_type=authorization_code"),

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use pid_flows::Code;
 use tracing::Instrument as _;
 
@@ -25,6 +25,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; img-src * data: blob:",
 );
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const JSON_UTF_8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -67,7 +68,13 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
             response.headers_mut().insert(header::CONTENT_TYPE, JSON_UTF_8);
         }
     }
+    let unread = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
     let headers = response.headers_mut();
+    if unread {
+        // Its body is not read to the end, so the connection can't go on: RFC 9112 §9.6 wants that said, or a client
+        // sends its next request into the void.
+        headers.insert(header::CONNECTION, CLOSE);
+    }
     if headers.get(header::CONTENT_TYPE) == Some(&JSON) {
         headers.insert(header::CONTENT_TYPE, JSON_UTF_8);
     }
