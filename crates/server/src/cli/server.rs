@@ -15,6 +15,8 @@ use crate::config::Config;
 pub async fn run(config: Config) -> Result<(), StartError> {
     let app_url = config.app_url.origin.clone();
     let running = start(config, Clock::default()).await?;
+    // Before it says that it is ready: whoever waits for that may stop it at once, and in order.
+    let mut signals = Signals::listen();
     let mut out = std::io::stdout();
     // Whoever starts it in a terminal wants the address, not a log line. A closed output is no reason to stop.
     let _ = writeln!(out, "Pocket ID is ready. Open {app_url} in your browser.");
@@ -29,7 +31,6 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         );
     }
     let _ = out.flush();
-    let mut signals = Signals::listen();
     tracing::info!(address = %running.address, "listening");
     signals.next().await;
     tracing::info!("stopping");
