@@ -123,12 +123,21 @@ impl Agent {
 
     /// `POST` of a file, as a form with the part `file`.
     pub async fn upload(&self, path: &str, file_name: &str, content: &[u8]) -> Reply {
+        self.send_file(Method::POST, path, file_name, content).await
+    }
+
+    /// `PUT` of a file, as a form with the part `file`.
+    pub async fn put_file(&self, path: &str, file_name: &str, content: &[u8]) -> Reply {
+        self.send_file(Method::PUT, path, file_name, content).await
+    }
+
+    async fn send_file(&self, method: Method, path: &str, file_name: &str, content: &[u8]) -> Reply {
         let head = format!(
             "--parts\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
         );
         let body = [head.as_bytes(), content, b"\r\n--parts--\r\n"].concat();
-        let request = self.request(Method::POST, path).header("content-type", "multipart/form-data; boundary=parts");
+        let request = self.request(method, path).header("content-type", "multipart/form-data; boundary=parts");
         self.send(request.body(body)).await
     }
 

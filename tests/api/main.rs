@@ -12,6 +12,7 @@ mod errors;
 mod oidc_client_logos;
 mod oidc_clients;
 mod one_time_access;
+mod profile_pictures;
 mod setup;
 mod signing_alg;
 mod user_groups;

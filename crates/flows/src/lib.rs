@@ -23,6 +23,7 @@ pub mod keys;
 pub mod login_codes;
 pub mod passkeys;
 pub mod preview;
+pub mod profile_pictures;
 mod protocol;
 pub mod sessions;
 pub mod settings;

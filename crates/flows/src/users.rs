@@ -296,6 +296,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, i
     }
     keep_an_admin(tx, &current, false)?;
     users::delete(tx, id)?;
+    crate::profile_pictures::forget(tx, id)?;
     let data = [("username", current.username.as_str()), ("userID", current.id.as_str())];
     audit::record(tx, ctx, &ctx.entropy(), Event::UserDeleted, None, Some(&admin.user().id), &data)
 }

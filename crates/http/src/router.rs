@@ -37,13 +37,28 @@ pub fn router(app: App) -> Router {
 
 /// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
 fn management() -> Router<App> {
-    use api::{application_configuration as configuration, custom_claims, oidc_clients, user_groups, users};
+    use api::{
+        application_configuration as configuration, custom_claims, oidc_clients, profile_pictures, user_groups, users,
+    };
     Router::new()
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/me", get(users::me).put(users::replace_me).patch(users::patch_me))
         .route("/api/users/{id}", get(users::get).put(users::replace).patch(users::patch).delete(users::delete))
         .route("/api/users/{id}/groups", get(users::groups))
         .route("/api/users/{id}/user-groups", put(users::set_groups))
+        .route("/api/users/{id}/profile-picture.png", get(profile_pictures::get))
+        .route(
+            "/api/users/{id}/profile-picture",
+            put(profile_pictures::set)
+                .delete(profile_pictures::delete)
+                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PORTRAIT_UPLOAD)),
+        )
+        .route(
+            "/api/users/me/profile-picture",
+            put(profile_pictures::set_own)
+                .delete(profile_pictures::delete_own)
+                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PORTRAIT_UPLOAD)),
+        )
         .route("/api/user-groups", get(user_groups::list).post(user_groups::create))
         .route(
             "/api/user-groups/{id}",

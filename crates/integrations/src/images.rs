@@ -3,10 +3,15 @@
 
 use std::io::Cursor;
 
-use image::{ImageFormat, ImageReader, Limits};
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
-/// The largest upload, bytes.
+/// The largest upload of a logo, bytes.
 pub const MAX_UPLOAD: usize = 2 * 1024 * 1024;
+/// The largest upload of a person's picture, bytes: a photograph as telephones take them.
+pub const MAX_PORTRAIT_UPLOAD: usize = 12 * 1024 * 1024;
+/// The sides of a person's stored picture, pixels.
+pub const PORTRAIT_SIDE: u32 = 300;
 /// The largest side, pixels. Larger pictures are scaled down to it.
 const MAX_SIDE: u32 = 1024;
 /// The largest side that is decoded at all, pixels.
@@ -29,6 +34,9 @@ pub enum PictureError {
     /// The file name's extension is not accepted.
     #[error("use a PNG, JPEG, WebP, GIF, BMP, ICO or SVG file")]
     Extension,
+    /// A person's picture of no format that can be read.
+    #[error("use a PNG, JPEG, WebP, GIF, BMP or TIFF picture")]
+    Format,
     /// Not a picture of that type, damaged, or beyond the limits.
     #[error("the file is damaged, too large to decode, or not of the type that its name says")]
     Undecodable,
@@ -58,21 +66,48 @@ pub fn logo(file_name: &str, content: &[u8]) -> Result<Picture, PictureError> {
     if image::guess_format(content).ok() != Some(format) {
         return Err(PictureError::Undecodable);
     }
+    let picture = decode(content, format)?;
+    let picture = if picture.width() > MAX_SIDE || picture.height() > MAX_SIDE {
+        picture.resize(MAX_SIDE, MAX_SIDE, FilterType::Triangle)
+    } else {
+        picture
+    };
+    png(&picture.to_rgba8().into())
+}
+
+/// Turns an upload into a person's picture: upright as the camera's note says, cut square around the middle,
+/// [`PORTRAIT_SIDE`] wide, a PNG. The name of the file doesn't matter.
+///
+/// # Errors
+/// [`PictureError`].
+pub fn portrait(content: &[u8]) -> Result<Picture, PictureError> {
+    let format = image::guess_format(content).map_err(|_| PictureError::Format)?;
+    let picture = decode(content, format)?;
+    png(&picture.resize_to_fill(PORTRAIT_SIDE, PORTRAIT_SIDE, FilterType::Triangle).to_rgba8().into())
+}
+
+/// Decodes within the limits and turns the picture upright. Of an animation the first frame is taken.
+fn decode(content: &[u8], format: ImageFormat) -> Result<DynamicImage, PictureError> {
     let mut reader = ImageReader::with_format(Cursor::new(content), format);
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_DECODED_SIDE);
     limits.max_image_height = Some(MAX_DECODED_SIDE);
     limits.max_alloc = Some(MAX_DECODED_BYTES);
-    reader.limits(limits);
-    // Of an animation the first frame is taken.
-    let picture = reader.decode().map_err(|_| PictureError::Undecodable)?;
-    let picture = if picture.width() > MAX_SIDE || picture.height() > MAX_SIDE {
-        picture.resize(MAX_SIDE, MAX_SIDE, image::imageops::FilterType::Triangle)
-    } else {
-        picture
-    };
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(|_| PictureError::Undecodable)?;
+    decoder.set_limits(limits).map_err(|_| PictureError::Undecodable)?;
+    // A note that can't be read is no reason to refuse the picture.
+    let orientation = decoder.orientation().ok();
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|_| PictureError::Undecodable)?;
+    if let Some(orientation) = orientation {
+        picture.apply_orientation(orientation);
+    }
+    Ok(picture)
+}
+
+fn png(picture: &DynamicImage) -> Result<Picture, PictureError> {
     let mut out = Cursor::new(Vec::new());
-    picture.to_rgba8().write_to(&mut out, ImageFormat::Png).map_err(|_| PictureError::Undecodable)?;
+    picture.write_to(&mut out, ImageFormat::Png).map_err(|_| PictureError::Undecodable)?;
     Ok(Picture { content_type: "image/png", content: out.into_inner() })
 }
 
@@ -80,10 +115,50 @@ pub fn logo(file_name: &str, content: &[u8]) -> Result<Picture, PictureError> {
 mod tests {
     use super::*;
 
-    fn png(width: u32, height: u32) -> Vec<u8> {
+    fn drawn(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut out = Cursor::new(Vec::new());
-        image::RgbaImage::new(width, height).write_to(&mut out, ImageFormat::Png).unwrap();
+        picture.write_to(&mut out, format).unwrap();
         out.into_inner()
+    }
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        drawn(&image::RgbaImage::new(width, height).into(), ImageFormat::Png)
+    }
+
+    #[test]
+    fn a_portrait_is_square_upright_and_nothing_but_a_picture() {
+        // 400 by 200: red, green, green, blue from left to right; the square middle is green.
+        let colours = [[255, 0, 0], [0, 255, 0], [0, 255, 0], [0, 0, 255]];
+        let wide = image::RgbImage::from_fn(400, 200, |x, _| image::Rgb(colours[x as usize / 100]));
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff] {
+            let made = portrait(&drawn(&wide.clone().into(), format)).unwrap();
+            let made = image::load_from_memory_with_format(&made.content, ImageFormat::Png).unwrap().to_rgb8();
+            assert_eq!((made.width(), made.height()), (300, 300));
+            assert_eq!([made.get_pixel(20, 150).0, made.get_pixel(280, 150).0], [[0, 255, 0]; 2], "{format:?}");
+        }
+        // A JPEG whose Exif note says "turned by 90 degrees" (orientation 6): its left side is up.
+        let halves = image::RgbImage::from_fn(64, 64, |x, _| image::Rgb(if x < 32 { [255; 3] } else { [0; 3] }));
+        let mut jpeg = drawn(&halves.into(), ImageFormat::Jpeg);
+        let mut exif =
+            b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+        exif.append(&mut jpeg.split_off(2));
+        jpeg.extend_from_slice(&exif);
+        let made = portrait(&jpeg).unwrap();
+        assert!(!made.content.windows(4).any(|w| w == b"Exif"));
+        let made = image::load_from_memory(&made.content).unwrap().to_luma8();
+        assert!(made.get_pixel(150, 20).0[0] > 200 && made.get_pixel(150, 280).0[0] < 50);
+    }
+
+    #[test]
+    fn case_085_hostile_portraits_are_refused() {
+        let good = png(20, 10);
+        assert_eq!(portrait(&good[..good.len() / 2]), Err(PictureError::Undecodable));
+        assert_eq!(portrait(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), Err(PictureError::Format));
+        assert_eq!(portrait(b""), Err(PictureError::Format));
+        let mut huge = good;
+        huge[16..20].copy_from_slice(&65_535_u32.to_be_bytes());
+        huge[20..24].copy_from_slice(&65_535_u32.to_be_bytes());
+        assert_eq!(portrait(&huge), Err(PictureError::Undecodable));
     }
 
     #[test]

@@ -4,4 +4,5 @@
 pub mod device;
 pub mod fetch;
 pub mod images;
+pub mod initials;
 mod svg;

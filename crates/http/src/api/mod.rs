@@ -9,6 +9,7 @@ pub mod custom_claims;
 pub mod dto;
 pub mod oidc_clients;
 pub mod one_time_access;
+pub mod profile_pictures;
 pub mod signup;
 pub mod user_groups;
 pub mod users;

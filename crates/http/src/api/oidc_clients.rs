@@ -386,17 +386,20 @@ pub async fn logo(
     Ok((headers, file.content).into_response())
 }
 
-/// The file of a multipart form's part `file`: its name and content.
+/// The file of a multipart form's part `file`: its name and content. `limit` is that of the route, bytes.
 pub(crate) async fn uploaded(
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+    limit: usize,
 ) -> Result<(String, Bytes), ApiError> {
     let mut form = form.map_err(|_| {
         ApiError::from(Error::with(Code::InvalidRequestBody, "Send a multipart form with the part \"file\""))
     })?;
     let broken = |e: axum::extract::multipart::MultipartError| {
         if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let mib = limit / 1024 / 1024;
             ApiError::from(
-                Error::with(Code::FileTooLarge, "The file is too large: at most 2 MiB").detail("max_size", "2.00 MB"),
+                Error::with(Code::FileTooLarge, format!("The file is too large: at most {mib} MiB"))
+                    .detail("max_size", format!("{mib}.00 MB")),
             )
         } else {
             ApiError::from(Error::with(Code::InvalidRequestBody, "The multipart form is malformed"))
@@ -420,13 +423,15 @@ pub async fn set_logo(
     Query(variant): Query<Variant>,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let (name, content) = uploaded(form).await?;
+    let (name, content) = uploaded(form, images::MAX_UPLOAD).await?;
     let decoded = tokio::task::spawn_blocking(move || images::logo(&name, &content)).await;
     let picture = decoded.map_err(Error::internal)?.map_err(|e| match e {
         PictureError::Extension => {
             Error::with(Code::FileTypeNotSupported, format!("This type of file is not supported: {e}"))
         }
-        PictureError::Undecodable => Error::with(Code::InvalidImage, format!("This picture can't be used: {e}")),
+        PictureError::Format | PictureError::Undecodable => {
+            Error::with(Code::InvalidImage, format!("This picture can't be used: {e}"))
+        }
     })?;
     let id = client_id_from_path(&id);
     app.db()

@@ -1,0 +1,99 @@
+//! People's pictures (api.md §13.9): what they or an administrator uploaded, else their initials. The address of the
+//! picture is the claim `picture`, which applications fetch without cookies, so it is public.
+
+use pid_core::audit::Event;
+use pid_core::ids::is_uuid;
+use pid_core::settings::Settings;
+use pid_core::users::User;
+use pid_core::{Ctx, FieldCode, UserId};
+use pid_store::files::{self, File};
+use pid_store::{ReadTx, WriteTx, users};
+
+use crate::access::{Admin, SignedIn};
+use crate::{Code, Error, audit};
+
+/// What there is to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Portrait {
+    /// An uploaded picture.
+    File(File),
+    /// Nothing: draw these letters, at most two.
+    Initials(String),
+}
+
+fn path(id: &UserId) -> String {
+    format!("profile-pictures/{id}.png")
+}
+
+fn find(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
+    if !is_uuid(id.as_str()) {
+        return Err(Error::field("userId", FieldCode::InvalidFormat, "must be a UUID"));
+    }
+    users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))
+}
+
+/// The first letters of first and last name, or of the username where there is neither.
+fn initials(user: &User) -> String {
+    let first = |name: &str| name.trim().chars().next();
+    let names: Vec<char> = [first(&user.first_name), first(&user.last_name)].into_iter().flatten().collect();
+    let letters = if names.is_empty() { user.username.chars().take(2).collect() } else { names };
+    letters.into_iter().flat_map(char::to_uppercase).collect()
+}
+
+/// A person's picture.
+///
+/// # Errors
+/// `validation_failed` if the id is no UUID, `user_not_found`.
+pub fn get(tx: &ReadTx<'_>, id: &UserId) -> Result<Portrait, Error> {
+    let user = find(tx, id)?;
+    Ok(match files::get(tx, &path(id))? {
+        Some(file) => Portrait::File(file),
+        None => Portrait::Initials(initials(&user)),
+    })
+}
+
+fn put(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, by: &UserId, picture: &[u8]) -> Result<(), Error> {
+    let file = File { content_type: "image/png".to_owned(), content: picture.to_vec(), updated_at: ctx.now };
+    files::put(tx, &path(&user.id), &file)?;
+    changed(tx, ctx, user, by)
+}
+
+fn changed(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, by: &UserId) -> Result<(), Error> {
+    let data = [("username", user.username.as_str()), ("changed", "profilePicture")];
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(&user.id), Some(by), &data)
+}
+
+/// Stores a picture, checked and written anew already, for any person.
+pub fn set(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId, picture: &[u8]) -> Result<(), Error> {
+    put(tx, ctx, &find(tx, id)?, &admin.user().id, picture)
+}
+
+/// Takes a person's picture away; none to take away is fine.
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId) -> Result<(), Error> {
+    let user = find(tx, id)?;
+    if files::delete(tx, &path(id))? { changed(tx, ctx, &user, &admin.user().id) } else { Ok(()) }
+}
+
+/// A picture from the directory is the directory's.
+fn check_own(settings: &Settings, user: &User) -> Result<(), Error> {
+    if settings.ldap_enabled() && user.ldap_id.is_some() { Err(Error::new(Code::LdapUserUpdate)) } else { Ok(()) }
+}
+
+/// Stores one's own picture. That needs no self-account editing: a picture is nobody's identity.
+pub fn set_own(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, who: &SignedIn, picture: &[u8]) -> Result<(), Error> {
+    check_own(settings, who.user())?;
+    put(tx, ctx, who.user(), &who.user().id, picture)
+}
+
+/// Takes one's own picture away; none to take away is fine.
+pub fn delete_own(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, who: &SignedIn) -> Result<(), Error> {
+    check_own(settings, who.user())?;
+    let user = who.user();
+    if files::delete(tx, &path(&user.id))? { changed(tx, ctx, user, &user.id) } else { Ok(()) }
+}
+
+/// An account is being deleted: its picture goes with it.
+pub(crate) fn forget(tx: &WriteTx<'_>, id: &UserId) -> Result<(), Error> {
+    files::delete(tx, &path(id))?;
+    Ok(())
+}
