@@ -114,7 +114,8 @@ fn rsa(alg: i64, n: &[u8], e: &[u8]) -> Result<Key, CoseError> {
     let n: Vec<u8> = n.iter().copied().skip_while(|b| *b == 0).collect();
     let e: Vec<u8> = e.iter().copied().skip_while(|b| *b == 0).collect();
     let odd_from_3 = e.last().is_some_and(|b| b % 2 == 1) && e != [1] && e.len() <= 8;
-    if !(256..=512).contains(&n.len()) || n.first().is_none_or(|b| *b < 0x80) || !odd_from_3 {
+    let bits = n.len() * 8 - n.first().map_or(0, |b| b.leading_zeros() as usize);
+    if !(2048..=4096).contains(&bits) || !odd_from_3 {
         return Err(CoseError::Unusable);
     }
     Ok(Key::Rsa(parameters, n, e))

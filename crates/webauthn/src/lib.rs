@@ -10,6 +10,8 @@ mod client_data;
 mod cose;
 pub mod options;
 pub mod register;
+#[cfg(test)]
+mod vectors;
 mod wire;
 
 pub use auth_data::AuthDataError;
