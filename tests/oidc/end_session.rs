@@ -51,6 +51,12 @@ async fn a_hint_signs_out_and_returns() {
             Some("https://a.app.example/x/y?z=1"),
             "https://a.app.example/x/y?z=1&state=s%20%26",
         ),
+        // Only the way back is withheld from an address that is not registered.
+        (json!([BYE]), Some("https://evil.example/"), "/logout"),
+        (json!([BYE]), Some("https://app.example/bye2"), "/logout"),
+        // The root of a callback's origin counts as registered.
+        (json!([BYE]), Some("https://app.example/"), "https://app.example/?state=s%20%26"),
+        (json!([]), Some("https://app.example"), "https://app.example?state=s%20%26"),
         (json!(["https://app.example/bye?state=old&a=b"]), None, "https://app.example/bye?a=b&state=s%20%26"),
     ] {
         let (mut app, tim, rp, tokens) = set_up(json!({ "logoutCallbackURLs": urls })).await;
@@ -62,11 +68,6 @@ async fn a_hint_signs_out_and_returns() {
             tim.agent.get(&path(&parameters)).await
         };
         let location = reply.clone().expect(302).location();
-        if expected == "/logout" && requested.is_some() && urls != json!([]) {
-            // Registered addresses, and another one asked for: the person is asked.
-            asked(&reply, &tim).await;
-            continue;
-        }
         assert_eq!(location, expected, "{urls} {requested:?}");
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
@@ -102,7 +103,6 @@ async fn without_a_good_hint_the_person_is_asked() {
         vec![("id_token_hint", tokens.id()), ("client_id", &other.id)],
         vec![("id_token_hint", tokens.id()), ("client_id", "nobody")],
         vec![("id_token_hint", tokens.id()), ("id_token_hint", tokens.id())],
-        vec![("id_token_hint", tokens.id()), ("post_logout_redirect_uri", "https://evil.example/")],
         vec![("client_id", &rp.id), ("post_logout_redirect_uri", "https://evil.example/"), ("state", "s")],
         vec![("logout_hint", "tim"), ("ui_locales", "de")],
     ];

@@ -27,6 +27,10 @@ pub enum Event {
     SetupCompleted,
     /// A session was ended by its owner or by a client's logout.
     SignOut,
+    /// Sessions of a person were ended, all or all but one.
+    SignOutEverywhere,
+    /// A client could not be told that a session has ended.
+    LogoutNoticeFailed,
     /// A sign-in was refused.
     SignInFailed,
     /// An authorization code was used twice; its grant was revoked.
@@ -119,6 +123,8 @@ impl Event {
             Self::PasskeyRenamed => "PASSKEY_RENAMED",
             Self::SetupCompleted => "SETUP_COMPLETED",
             Self::SignOut => "SIGN_OUT",
+            Self::SignOutEverywhere => "SIGN_OUT_EVERYWHERE",
+            Self::LogoutNoticeFailed => "LOGOUT_NOTICE_FAILED",
             Self::SignInFailed => "SIGN_IN_FAILED",
             Self::CodeReuse => "CODE_REUSE",
             Self::RefreshReuse => "REFRESH_REUSE",

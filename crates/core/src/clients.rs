@@ -53,6 +53,44 @@ pub struct Client {
     pub updated_at: Timestamp,
     /// Raised by each change: the ETag of the resource.
     pub version: i64,
+    /// Where the client is told that a session has ended (OpenID Connect Back-Channel Logout §2.2).
+    pub backchannel_logout_url: Option<String>,
+    /// Whether it needs `sid` to be told; we always send it.
+    pub backchannel_logout_session_required: bool,
+    /// Who decided on the address.
+    pub backchannel_logout_source: BackchannelSource,
+}
+
+/// Where a back-channel logout address came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackchannelSource {
+    /// Nobody has decided yet: an address among the logout callbacks may be taken over.
+    #[default]
+    None,
+    /// Taken over from the logout callbacks; follows them.
+    TakenOver,
+    /// Set or cleared by an administrator: for good.
+    Set,
+}
+
+impl BackchannelSource {
+    /// The stored form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::TakenOver => "taken_over",
+            Self::Set => "set",
+        }
+    }
+
+    /// Reads the stored form.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "taken_over" => Self::TakenOver,
+            "set" => Self::Set,
+            _ => Self::None,
+        }
+    }
 }
 
 /// How a client came to be known.

@@ -14,7 +14,7 @@ const BYTES: usize = 16 + 4 + 32;
 pub const LENGTH: usize = 70;
 
 /// What a secret says of its row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handle {
     /// The row's id, a UUID.
     pub id: String,

@@ -79,6 +79,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether it only signs in to apps: it began by a code that the person made for themselves, without a passkey.
+    pub fn is_limited(&self) -> bool {
+        self.began_by == BeganBy::SelfCode
+    }
+
     /// The session's Authentication Method References.
     pub fn amr(&self) -> Vec<String> {
         vec![self.began_by.amr().to_owned()]

@@ -1,4 +1,4 @@
-//! The application configuration: one table of 47 keys (api.md §20.4) from which come defaults,
+//! The application configuration: one table of the contract's 47 keys (api.md §20.4) and ours behind them, from which come defaults,
 //! validation, the two lists of the API and the typed view that rules use.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ pub enum Rule {
     Bool,
     /// A positive whole number.
     Number,
+    /// A whole number; 0 switches off.
+    NumberOrOff,
     /// 1–30 characters.
     Name,
     /// A path of this site (security case 12); the protocol crate knows which are.
@@ -43,12 +45,14 @@ pub struct Setting {
     pub secret: bool,
     /// Must be present and non-empty in a full replacement.
     pub required: bool,
+    /// Not in the contract: a full replacement by a script that doesn't know it leaves it as it is.
+    pub ours: bool,
     /// The shape of the value.
     pub rule: Rule,
 }
 
 const fn s(key: &'static str, default: &'static str, rule: Rule) -> Setting {
-    Setting { key, default, public: false, secret: false, required: false, rule }
+    Setting { key, default, public: false, secret: false, required: false, ours: false, rule }
 }
 
 impl Setting {
@@ -64,12 +68,16 @@ impl Setting {
         self.required = true;
         self
     }
+    const fn ours(mut self) -> Self {
+        self.ours = true;
+        self
+    }
 
     /// The `type` that lists show.
     pub fn type_name(&self) -> &'static str {
         match self.rule {
             Rule::Bool => "boolean",
-            Rule::Number => "number",
+            Rule::Number | Rule::NumberOrOff => "number",
             _ => "string",
         }
     }
@@ -124,6 +132,8 @@ pub const SETTINGS: &[Setting] = &[
     s("webauthnAllowSyncedPasskeys", "true", Rule::Bool).required(),
     s("webauthnAuthenticatorAttachment", "any", Rule::OneOf(&["any", "platform", "cross-platform"])).required(),
     s("cimdUrlAllowlist", "[]", Rule::JsonPatterns),
+    s("sessionIdleTimeout", "0", Rule::NumberOrOff).ours(),
+    s("signOutEndsOfflineAccess", "false", Rule::Bool).ours(),
 ];
 
 /// Finds a key.
@@ -160,6 +170,16 @@ impl Settings {
     /// Lifetime of a browser session, minutes, at least 1.
     pub fn session_minutes(&self) -> i64 {
         self.get("sessionDuration").parse().ok().filter(|n| *n > 0).unwrap_or(60)
+    }
+
+    /// Minutes after which an unused session ends; 0: never.
+    pub fn idle_minutes(&self) -> i64 {
+        self.get("sessionIdleTimeout").parse().ok().filter(|n| *n > 0).unwrap_or(0)
+    }
+
+    /// Whether signing out of one session also ends grants with `offline_access`.
+    pub fn sign_out_ends_offline_access(&self) -> bool {
+        self.flag("signOutEndsOfflineAccess")
     }
 
     /// Where a signed-in person lands: a local path.
@@ -239,12 +259,15 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
                 fields.refuse(key, FieldCode::InvalidFormat, "must be \"true\" or \"false\"");
             }
         }
-        Rule::Number => match value.parse::<i64>() {
-            Ok(n) if n < 1 => fields.refuse(key, FieldCode::TooShort, "must be at least 1"),
-            Ok(n) if n > 525_600 => fields.refuse(key, FieldCode::TooLong, "must be at most 525600"),
-            Ok(_) => {}
-            Err(_) => fields.refuse(key, FieldCode::InvalidFormat, "must be a whole number"),
-        },
+        Rule::Number | Rule::NumberOrOff => {
+            let least = i64::from(setting.rule == Rule::Number);
+            match value.parse::<i64>() {
+                Ok(n) if n < least => fields.refuse(key, FieldCode::TooShort, format!("must be at least {least}")),
+                Ok(n) if n > 525_600 => fields.refuse(key, FieldCode::TooLong, "must be at most 525600"),
+                Ok(_) => {}
+                Err(_) => fields.refuse(key, FieldCode::InvalidFormat, "must be a whole number"),
+            }
+        }
         Rule::Name => fields.length(key, value, 1, 30),
         Rule::Email => {
             if !is_email(value) {
@@ -279,7 +302,8 @@ mod tests {
 
     #[test]
     fn the_table_has_47_keys_of_which_11_are_public_and_its_defaults_are_valid() {
-        assert_eq!(SETTINGS.len(), 47);
+        assert_eq!(SETTINGS.iter().filter(|s| !s.ours).count(), 47);
+        assert!(SETTINGS[47..].iter().all(|s| s.ours && !s.required), "ours come last");
         assert_eq!(SETTINGS.iter().filter(|s| s.public).count(), 11);
         let mut fields = Fields::new();
         for s in SETTINGS {

@@ -6,7 +6,7 @@
 use pid_core::api_keys::{Purpose, Scope};
 use pid_core::ids::STATIC_API_USER;
 use pid_core::secret::{Secret, equal, sha256};
-use pid_core::sessions::Session;
+use pid_core::sessions::{BeganBy, Session};
 use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
 use pid_store::{ReadTx, api_keys, sessions, users};
@@ -25,6 +25,13 @@ pub struct Credentials {
     pub static_api_key: Option<[u8; 32]>,
     /// What the request wants to do: an API key's scopes must allow it.
     pub purpose: Purpose,
+    /// Minutes after which an unused session counts no more; 0: never.
+    pub idle_minutes: i64,
+}
+
+/// Since when a session must have been used. Its last use is known to the minute, so there is a minute of grace.
+pub fn idle_since(idle_minutes: i64, now: Timestamp) -> Timestamp {
+    if idle_minutes > 0 { now.plus_minutes(-idle_minutes - 1) } else { Timestamp::from_millis(i64::MIN) }
 }
 
 /// A signed-in person, by session or API key (class USER).
@@ -93,8 +100,15 @@ pub const ENROL_PROOF_SECS: i64 = 5 * 60;
 pub const ENROL_SESSION_SECS: i64 = 15 * 60;
 
 impl Credentials {
-    /// Checks for a signed-in person by the order of api.md §6.3.
+    /// Checks for a signed-in person by the order of api.md §6.3. A limited session is refused as such.
     pub fn signed_in(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SignedIn, Error> {
+        let who = self.signed_in_or_limited(tx, now)?;
+        who.session.as_ref().map_or(Ok(()), unlimited)?;
+        Ok(who)
+    }
+
+    /// As [`Credentials::signed_in`], for the few things that a limited session may do as well.
+    pub fn signed_in_or_limited(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SignedIn, Error> {
         if let Some((session, user)) = self.live_session(tx, now)? {
             return Ok(SignedIn { user: enabled(user)?, session: Some(session) });
         }
@@ -107,8 +121,15 @@ impl Credentials {
         Ok(SignedIn { user, session: None })
     }
 
-    /// Checks for a person with a browser session; an API key is refused as such.
+    /// Checks for a person with a browser session; an API key and a limited session are refused as such.
     pub fn session_user(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SessionUser, Error> {
+        let who = self.session_user_or_limited(tx, now)?;
+        unlimited(&who.session)?;
+        Ok(who)
+    }
+
+    /// As [`Credentials::session_user`], for the few things that a limited session may do as well.
+    pub fn session_user_or_limited(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SessionUser, Error> {
         if let Some((session, user)) = self.live_session(tx, now)? {
             return Ok(SessionUser { user: enabled(user)?, session });
         }
@@ -122,8 +143,8 @@ impl Credentials {
         if who.user.is_admin { Ok(Admin { user: who.user }) } else { Err(Error::new(Code::Forbidden)) }
     }
 
-    /// The session if there is a live one of an enabled person; nobody otherwise. For routes on which
-    /// signing in is optional.
+    /// The session if there is a live one of an enabled person, perhaps a limited one; nobody otherwise. For routes on
+    /// which signing in is optional.
     pub fn optional_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<SessionUser>, Error> {
         Ok(self
             .live_session(tx, now)?
@@ -137,9 +158,7 @@ impl Credentials {
     pub fn may_enrol(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<MayEnrol, Error> {
         let who = self.session_user(tx, now)?;
         let s = &who.session;
-        let proof = if s.began_by == pid_core::sessions::BeganBy::Passkey { Some(s.auth_time) } else { None };
-        let latest = proof.max(sessions::latest_reauthentication(tx, s)?);
-        let fresh_proof = latest.is_some_and(|t| now.secs_since(t) <= ENROL_PROOF_SECS);
+        let fresh_proof = has_fresh_proof(tx, s, now)?;
         let young = s.began_by.may_enrol() && now.secs_since(s.created_at) <= ENROL_SESSION_SECS;
         if fresh_proof || young {
             Ok(MayEnrol(who))
@@ -157,9 +176,9 @@ impl Credentials {
 
     fn live_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<(Session, User)>, Error> {
         let Some(cookie) = &self.session else { return Ok(None) };
-        let Some(session) = sessions::live_by_cookie(tx, cookie.expose(), now)? else {
-            return Ok(None);
-        };
+        let idle_since = idle_since(self.idle_minutes, now);
+        let found = sessions::live_by_cookie(tx, cookie.expose(), now, idle_since)?;
+        let Some(session) = found else { return Ok(None) };
         Ok(users::by_id(tx, &session.user_id)?.map(|user| (session, user)))
     }
 
@@ -183,6 +202,18 @@ fn forbid_enrol(code_session: bool) -> Error {
         "Please confirm with your passkey first"
     };
     Error::with(Code::ReauthenticationRequired, message)
+}
+
+/// Whether the session's person used a passkey at most five minutes ago, in it or to begin it.
+pub(crate) fn has_fresh_proof(tx: &ReadTx<'_>, session: &Session, now: Timestamp) -> Result<bool, Error> {
+    let began = (session.began_by == BeganBy::Passkey).then_some(session.auth_time);
+    let latest = began.max(sessions::latest_reauthentication(tx, session)?);
+    Ok(latest.is_some_and(|t| now.secs_since(t) <= ENROL_PROOF_SECS))
+}
+
+/// A session from a self-made code signs in to apps and does nothing else.
+fn unlimited(session: &Session) -> Result<(), Error> {
+    if session.is_limited() { Err(Error::new(Code::LimitedSession)) } else { Ok(()) }
 }
 
 fn enabled(user: User) -> Result<User, Error> {

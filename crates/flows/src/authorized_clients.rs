@@ -4,11 +4,11 @@ use pid_core::audit::Event;
 use pid_core::list::{ListRequest, Page};
 use pid_core::{ClientId, Ctx, UserId};
 use pid_store::authorized_clients::{self, PersonalClient};
-use pid_store::grants::{self, RevokedBy};
+use pid_store::grants::RevokedBy;
 use pid_store::{ReadTx, WriteTx, clients, users};
 
 use crate::access::{Admin, SignedIn};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, sign_out};
 
 /// A page of the clients that the caller may use.
 pub fn usable(tx: &ReadTx<'_>, who: &SignedIn, request: &ListRequest) -> Result<Page<PersonalClient>, Error> {
@@ -32,7 +32,7 @@ pub fn withdraw(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, client: &ClientId) 
     if !authorized_clients::withdraw(tx, user, client)? {
         return Err(Error::not_found("Client authorization"));
     }
-    grants::revoke_of_user_at_client(tx, user, client, RevokedBy::Consent, ctx.now)?;
+    sign_out::app(tx, ctx, user, client, RevokedBy::Consent)?;
     let name = clients::by_id(tx, client)?.map(|c| c.name).unwrap_or_default();
     audit::record(tx, ctx, &ctx.entropy(), Event::ConsentWithdrawn, Some(user), None, &[("clientName", &name)])
 }

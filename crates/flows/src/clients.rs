@@ -2,8 +2,8 @@
 
 use pid_core::audit::Event;
 use pid_core::clients::{
-    ACCESS_TOKEN_MINUTES, Client, ClientSecret, ClientType, FederatedIdentity, MAX_SECRETS, REFRESH_TOKEN_MINUTES,
-    TOKEN_MINUTES, is_client_id,
+    ACCESS_TOKEN_MINUTES, BackchannelSource, Client, ClientSecret, ClientType, FederatedIdentity, MAX_SECRETS,
+    REFRESH_TOKEN_MINUTES, TOKEN_MINUTES, is_client_id,
 };
 use pid_core::groups::Group;
 use pid_core::list::{ListRequest, Page};
@@ -11,6 +11,7 @@ use pid_core::secret::{Secret, sha256};
 use pid_core::validate::nfc;
 use pid_core::{ClientId, Ctx, FieldCode, Fields, GroupId, Timestamp};
 use pid_jose::Alg;
+use pid_oidc::backchannel_logout;
 use pid_oidc::redirect_uri::{Pattern, Purpose};
 use pid_store::files::{self, File};
 use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::Admin;
 use crate::change::{Change, check_version};
 use crate::keys::{self, KeySealer};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, sign_out};
 
 /// The fields of a client (api.md §16.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,12 @@ pub struct ClientInput {
     /// Signs its ID and access tokens: `RS256`, `ES256` or `EdDSA`; absent or empty: as the instance does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<String>,
+    /// Where the client is told that a session has ended. Absent: as before; empty: nowhere, for good.
+    #[serde(rename = "backchannelLogoutURL", skip_serializing)]
+    pub backchannel_logout_url: Option<String>,
+    /// Whether it needs the session's id to be told. Absent: as before.
+    #[serde(skip_serializing)]
+    pub backchannel_logout_session_required: Option<bool>,
     /// Where a logo could be fetched.
     #[serde(skip_serializing)]
     pub logo_url: Option<String>,
@@ -143,6 +150,11 @@ fn check(input: &ClientInput) -> Result<(), Error> {
             fields.refuse("launchURL", FieldCode::InvalidFormat, "must be a URL like https://app.example.com");
         }
     }
+    if let Some(url) = input.backchannel_logout_url.as_deref().filter(|url| !url.is_empty())
+        && let Err(error) = backchannel_logout::check_address(url)
+    {
+        fields.refuse("backchannelLogoutURL", FieldCode::InvalidFormat, error.to_string());
+    }
     for (name, minutes) in [
         ("accessTokenDurationMinutes", input.access_token_duration_minutes),
         ("refreshTokenDurationMinutes", input.refresh_token_duration_minutes),
@@ -198,7 +210,25 @@ fn merged(mut client: Client, input: &ClientInput) -> Client {
     client.signing_alg = signing_alg(input).map(str::to_owned);
     client.access_token_minutes = or(input.access_token_duration_minutes, ACCESS_TOKEN_MINUTES);
     client.refresh_token_minutes = or(input.refresh_token_duration_minutes, REFRESH_TOKEN_MINUTES);
+    decide_backchannel_logout(&mut client, input);
     client
+}
+
+/// What an administrator says counts for good. Until they say something, an address that they typed among the logout
+/// callbacks, as guides tell them to, is taken over; it stays where it was typed.
+fn decide_backchannel_logout(client: &mut Client, input: &ClientInput) {
+    if let Some(required) = input.backchannel_logout_session_required {
+        client.backchannel_logout_session_required = required;
+    }
+    if let Some(url) = &input.backchannel_logout_url {
+        client.backchannel_logout_url = Some(url.clone()).filter(|url| !url.is_empty());
+        client.backchannel_logout_source = BackchannelSource::Set;
+    } else if client.backchannel_logout_source != BackchannelSource::Set && client.client_type == ClientType::Standard {
+        let found = backchannel_logout::taken_over(&client.logout_callback_urls, &client.callback_urls);
+        client.backchannel_logout_source =
+            if found.is_some() { BackchannelSource::TakenOver } else { BackchannelSource::None };
+        client.backchannel_logout_url = found;
+    }
 }
 
 fn input_of(c: &Client) -> ClientInput {
@@ -219,6 +249,8 @@ fn input_of(c: &Client) -> ClientInput {
         access_token_duration_minutes: c.access_token_minutes,
         refresh_token_duration_minutes: c.refresh_token_minutes,
         id_token_signed_response_alg: c.signing_alg.clone(),
+        backchannel_logout_url: None,
+        backchannel_logout_session_required: None,
         logo_url: None,
         dark_logo_url: None,
     }
@@ -282,6 +314,9 @@ pub fn create(
         created_at: ctx.now,
         updated_at: ctx.now,
         version: 1,
+        backchannel_logout_url: None,
+        backchannel_logout_session_required: false,
+        backchannel_logout_source: BackchannelSource::None,
     };
     let client = merged(blank, input);
     clients::insert(tx, &client, &admin.user().id).map_err(|e| match e {
@@ -314,6 +349,7 @@ pub fn update(
     if !next.is_group_restricted {
         groups::disallow_all(tx, id)?;
     }
+    sign_out::lost_at_client(tx, ctx, id)?;
     record(tx, ctx, admin, Event::ClientUpdated, &next)?;
     details(tx, find(tx, id)?)
 }
@@ -324,6 +360,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Resu
     for dark in [false, true] {
         files::delete(tx, &logo_path(id, dark))?;
     }
+    sign_out::client(tx, ctx, id)?;
     clients::delete(tx, id)?;
     record(tx, ctx, admin, Event::ClientDeleted, &client)
 }
@@ -342,6 +379,7 @@ pub fn set_groups(
         groups::set_allowed(tx, id, &GroupId::new(group.as_str()), true)?;
     }
     clients::update(tx, &client, ctx.now)?;
+    sign_out::lost_at_client(tx, ctx, id)?;
     record(tx, ctx, admin, Event::ClientUpdated, &client)?;
     details(tx, find(tx, id)?)
 }

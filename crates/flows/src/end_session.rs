@@ -1,18 +1,17 @@
 //! RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0, oidc.md §20).
 
-use pid_core::audit::Event;
 use pid_core::sessions::Session;
 use pid_core::{ClientId, Ctx, SessionId};
 use pid_jose::KeySet;
+use pid_oidc::backchannel_logout;
 use pid_oidc::logout::{self, EndSessionRequest, Hint, LogoutClient, LogoutDecision, Wish};
 use pid_oidc::redirect_uri::{Pattern, Purpose};
-use pid_store::grants::{self, RevokedBy};
 use pid_store::{ReadTx, WriteTx, protocol, sessions};
 
 use crate::access::Credentials;
 use crate::env::Env;
 use crate::protocol::{hint_claims, session_view};
-use crate::{Error, audit};
+use crate::{Error, sign_out};
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +26,7 @@ fn logout_client(tx: &ReadTx<'_>, id: &str) -> Result<Option<LogoutClient>, Erro
     let found = protocol::client(tx, &ClientId::new(id))?;
     Ok(found.map(|c| LogoutClient {
         id: c.id.to_string(),
+        origins: backchannel_logout::origins(&c.callback_urls).collect(),
         logout_urls: Pattern::parse_list(Purpose::PostLogout, &c.logout_callback_urls).0,
     }))
 }
@@ -59,30 +59,12 @@ pub fn end_session(
                 if let Some(session) = sessions::by_id(tx, &SessionId::new(sid))?
                     && session.user_id.as_str() == out.user_id
                 {
-                    end(tx, ctx, &session)?;
+                    sign_out::session(tx, ctx, &session.id, &session.user_id, None)?;
                 }
             }
             Ok(Outcome::SignedOut(out.redirect))
         }
     }
-}
-
-/// Ends a session with its codes and refresh families, and says so in the audit log.
-pub fn end(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session) -> Result<(), Error> {
-    let was_live = sessions::end(tx, &session.id, ctx.now)?;
-    grants::revoke_of_session(tx, &session.id, RevokedBy::SignOut, ctx.now)?;
-    if was_live {
-        audit::record(
-            tx,
-            ctx,
-            &ctx.stream(&format!("end {}", session.id)),
-            Event::SignOut,
-            Some(&session.user_id),
-            None,
-            &[],
-        )?;
-    }
-    Ok(())
 }
 
 /// The name of the client and the address that a confirmed wish leads to.
@@ -95,6 +77,6 @@ pub fn wish_target(tx: &ReadTx<'_>, wish: &Wish) -> Result<Option<(String, Optio
 
 /// Signs out the browser's person after they confirmed; then to the wish's address, if it is good.
 pub fn sign_out(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session, wish: &Wish) -> Result<Option<String>, Error> {
-    end(tx, ctx, session)?;
+    sign_out::session(tx, ctx, &session.id, &session.user_id, None)?;
     Ok(wish_target(tx, wish)?.and_then(|(_, target)| target))
 }

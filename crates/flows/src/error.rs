@@ -81,6 +81,8 @@ codes! {
     Forbidden = "forbidden", 403, "You don't have permission to do this. Ask an administrator";
     /// The account is disabled.
     UserDisabled = "user_disabled", 403, "This account is disabled. Ask an administrator to enable it";
+    /// The session began by a self-made login code.
+    LimitedSession = "limited_session", 403, "You signed in with a login code of your own, which only signs in to apps. Sign in with your passkey for this";
     /// API keys may not do this.
     ApiKeyAuthNotAllowed = "api_key_auth_not_allowed", 403, "API keys can't be used for this";
     /// The API key's scopes don't reach here.

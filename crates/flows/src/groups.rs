@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
 use crate::change::{Change, check_version};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, sign_out};
 
 /// The fields of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +138,9 @@ fn locked(group: &Group, settings: &Settings) -> Result<(), Error> {
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, id: &GroupId) -> Result<(), Error> {
     let group = find(tx, id)?;
     locked(&group, settings)?;
+    let clients = groups::client_ids(tx, id)?;
     groups::delete(tx, id)?;
+    clients.iter().try_for_each(|client| sign_out::lost_at_client(tx, ctx, client))?;
     record(tx, ctx, admin, Event::GroupDeleted, &group)
 }
 
@@ -157,6 +159,7 @@ pub fn set_members(
     for user in user_ids {
         groups::set_member(tx, &UserId::new(user.as_str()), id, true, ctx.now)?;
     }
+    groups::client_ids(tx, id)?.iter().try_for_each(|client| sign_out::lost_at_client(tx, ctx, client))?;
     record(tx, ctx, admin, Event::GroupUpdated, &group)?;
     details(tx, find(tx, id)?)
 }
@@ -172,6 +175,7 @@ pub fn set_clients(
     let group = find(tx, id)?;
     for client in groups::client_ids(tx, id)?.iter().filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
         groups::set_allowed(tx, client, id, false)?;
+        sign_out::lost_at_client(tx, ctx, client)?;
     }
     for client in client_ids {
         groups::set_allowed(tx, &ClientId::new(client.as_str()), id, true)?;

@@ -65,7 +65,7 @@ pub fn complete(
     step: Step,
     reauthentication: Option<&Secret>,
 ) -> Result<Status, Error> {
-    let who = arrival.credentials.session_user(tx, ctx.now)?;
+    let who = arrival.credentials.session_user_or_limited(tx, ctx.now)?;
     let mut case = open_case(tx, ctx.now, env, keys, arrival)?.map_err(unknown)?;
     let Some(interaction) = case.interaction.clone() else { return Err(Error::not_found("OIDC interaction")) };
     let before = interaction_view(&interaction);

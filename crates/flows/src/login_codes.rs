@@ -9,10 +9,10 @@ use pid_core::entropy::LOGIN_CODE as ALPHABET;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
 use pid_core::users::User;
-use pid_core::{Ctx, FieldCode, UserId};
-use pid_store::{WriteTx, login_codes, users};
+use pid_core::{Ctx, FieldCode, SessionId, Timestamp, UserId};
+use pid_store::{WriteTx, login_codes, passkeys, users};
 
-use crate::access::Admin;
+use crate::access::{Admin, SessionUser, has_fresh_proof};
 use crate::budget::{LOGIN_CODE, LOGIN_CODE_GLOBAL, address_subject};
 use crate::sessions::{NewSession, begin};
 use crate::{Code, Error, audit};
@@ -37,7 +37,23 @@ pub fn create_by_admin(
     let actor = Some(&admin.user().id).filter(|actor| **actor != user.id);
     // A code for oneself is no code of an admin: it must not open the way to new passkeys (security case 58).
     let made_by = if actor.is_some() { "admin" } else { "self" };
-    create(tx, ctx, &user, made_by, actor, ttl_secs)
+    create(tx, ctx, &user, made_by, actor, ttl_secs, None)
+}
+
+/// Makes a code for oneself, to sign in to apps on a device without the passkey: from a session, with a passkey proof of
+/// at most five minutes if one has a passkey, for at most fifteen minutes. The one before is worth nothing any more.
+pub fn create_own(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser, ttl_secs: i64) -> Result<(Secret, Timestamp), Error> {
+    let (user, session) = (who.user(), who.session());
+    if ttl_secs <= 1 {
+        return Err(Error::field("ttl", FieldCode::Ttl, "must be more than one second"));
+    }
+    if !passkeys::by_user(tx, &user.id)?.is_empty() && !has_fresh_proof(tx, session, ctx.now)? {
+        return Err(Error::new(Code::ReauthenticationRequired));
+    }
+    login_codes::drop_self_made(tx, &user.id)?;
+    let ttl_secs = ttl_secs.min(DEFAULT_TTL_SECS);
+    let code = create(tx, ctx, user, "self", None, ttl_secs, Some(&session.id))?;
+    Ok((code, ctx.now.plus_secs(ttl_secs)))
 }
 
 /// Makes a code from the command line, for recovery: valid for an hour.
@@ -46,7 +62,7 @@ pub fn create_by_cli(tx: &WriteTx<'_>, ctx: &Ctx, username_or_email: &str) -> Re
         Some(user) => user,
         None => users::by_email(tx, username_or_email)?.ok_or_else(|| Error::new(Code::UserNotFound))?,
     };
-    create(tx, ctx, &user, "cli", None, 3600)
+    create(tx, ctx, &user, "cli", None, 3600, None)
 }
 
 fn create(
@@ -56,11 +72,13 @@ fn create(
     made_by: &str,
     actor: Option<&UserId>,
     ttl_secs: i64,
+    session: Option<&SessionId>,
 ) -> Result<Secret, Error> {
     let entropy = ctx.entropy();
     let code = entropy.text(ALPHABET, if ttl_secs <= DEFAULT_TTL_SECS { 6 } else { 12 });
     let expires_at = ctx.now.plus_secs(ttl_secs);
-    login_codes::insert(tx, &entropy.uuid(), &sha256(code.as_bytes()), &user.id, made_by, ctx.now, expires_at)?;
+    let hash = sha256(code.as_bytes());
+    login_codes::insert(tx, &entropy.uuid(), &hash, &user.id, made_by, ctx.now, expires_at, session)?;
     audit::record(tx, ctx, &entropy, Event::LoginCodeCreated, Some(&user.id), actor, &[("madeBy", made_by)])?;
     Ok(Secret::new(code))
 }

@@ -41,6 +41,7 @@ pub(crate) fn session_view(session: &Session) -> SessionView {
         sid: session.id.to_string(),
         auth_time: session.auth_time.secs(),
         amr: session.amr(),
+        limited: session.is_limited(),
     }
 }
 

@@ -1,12 +1,15 @@
-//! Beginning and ending browser sessions.
+//! Browser sessions: beginning, renewing, showing and removing them.
 
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::users::User;
-use pid_core::{Ctx, Entropy, SessionId, handle};
-use pid_store::{WriteTx, sessions};
+use pid_core::{Ctx, Entropy, SessionId, Timestamp, UserId, handle};
+use pid_store::audit::Place;
+use pid_store::sessions::OpenSession;
+use pid_store::{ReadTx, WriteTx, sessions, users};
 
-use crate::Error;
+use crate::access::{Admin, SignedIn, idle_since};
+use crate::{Code, Error, audit, sign_out};
 
 /// A new session and the value of its cookie, which is nowhere else.
 #[derive(Clone, Debug)]
@@ -19,8 +22,9 @@ pub struct NewSession {
     pub max_age_secs: i64,
 }
 
-/// Begins a session. Always a new id and a new cookie (security case 61); the session that the browser had
-/// before, if any, is ended.
+/// Begins a session. Always a new cookie (security case 61). When the same person signs in again in the same browser,
+/// their session goes on under its `sid`: the clients know it, and one sign-out must reach them all. Another person's
+/// session is over in this browser; it stays in their list as long as an app lives on it.
 pub fn begin(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
@@ -31,14 +35,20 @@ pub fn begin(
     previous: Option<&Secret>,
     session_minutes: i64,
 ) -> Result<NewSession, Error> {
-    if let Some(previous) = previous
-        && let Some(old) = sessions::live_by_cookie(tx, previous.expose(), ctx.now)?
-    {
-        // The new session takes over the browser. Grants of the old one stay, they know it by id.
-        sessions::end(tx, &old.id, ctx.now)?;
-    }
-    let id = SessionId::generate_at(entropy, ctx.now);
+    let old = match previous {
+        Some(cookie) => sessions::live_by_cookie(tx, cookie.expose(), ctx.now, idle_since(0, ctx.now))?,
+        None => None,
+    };
+    let previous = match old {
+        Some(other) if other.user_id != user.id => {
+            sessions::expire(tx, &other.id, ctx.now)?;
+            None
+        }
+        own => own,
+    };
+    let id = previous.as_ref().map_or_else(|| SessionId::generate_at(entropy, ctx.now), |old| old.id.clone());
     let cookie = handle::make(id.as_str(), 0, &entropy.bytes());
+    let hash = sha256(cookie.as_bytes());
     let session = Session {
         id,
         user_id: user.id.clone(),
@@ -48,7 +58,11 @@ pub fn begin(
         created_at: ctx.now,
         expires_at: ctx.now.plus_minutes(session_minutes),
     };
-    sessions::insert(tx, &session, &sha256(cookie.as_bytes()), &ctx.ip_address, &ctx.user_agent)?;
+    if previous.is_some() {
+        sessions::continue_with(tx, &session, &hash, &ctx.ip_address, &ctx.user_agent)?;
+    } else {
+        sessions::insert(tx, &session, &hash, &ctx.ip_address, &ctx.user_agent)?;
+    }
     Ok(NewSession { session, cookie: Secret::new(cookie), max_age_secs: session_minutes * 60 })
 }
 
@@ -58,4 +72,86 @@ pub fn renew(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy, session: &Session) 
     sessions::rotate(tx, &session.id, &sha256(cookie.as_bytes()))?;
     let max_age_secs = session.expires_at.secs_since(ctx.now).max(1);
     Ok(NewSession { session: session.clone(), cookie: Secret::new(cookie), max_age_secs })
+}
+
+/// A session as its owner or an administrator sees it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The session.
+    pub open: OpenSession,
+    /// Where it came from, in words.
+    pub place: Place,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+    /// Whether its cookie still signs in. If not, apps live on it.
+    pub is_active: bool,
+}
+
+fn list(
+    tx: &ReadTx<'_>,
+    now: Timestamp,
+    idle_minutes: i64,
+    user: &UserId,
+    current: Option<&SessionId>,
+) -> Result<Vec<Shown>, Error> {
+    let since = idle_since(idle_minutes, now);
+    let open = sessions::open_of_user(tx, user, now, since)?;
+    Ok(open
+        .into_iter()
+        .map(|open| Shown {
+            place: audit::place(&open.ip_address),
+            is_current: current == Some(&open.session.id),
+            is_active: open.session.expires_at > now && open.last_seen_at > since,
+            open,
+        })
+        .collect())
+}
+
+/// One's own sessions, the latest used first.
+pub fn list_own(tx: &ReadTx<'_>, now: Timestamp, idle_minutes: i64, who: &SignedIn) -> Result<Vec<Shown>, Error> {
+    list(tx, now, idle_minutes, &who.user().id, who.session().map(|s| &s.id))
+}
+
+/// A person's sessions.
+pub fn list_of(
+    tx: &ReadTx<'_>,
+    now: Timestamp,
+    idle_minutes: i64,
+    _: &Admin,
+    user: &UserId,
+) -> Result<Vec<Shown>, Error> {
+    find_user(tx, user)?;
+    list(tx, now, idle_minutes, user, None)
+}
+
+fn find_user(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
+    users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))
+}
+
+fn remove(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId, id: &SessionId, actor: Option<&UserId>) -> Result<(), Error> {
+    let mine = sessions::by_id(tx, id)?.is_some_and(|s| s.user_id == *user);
+    if mine && sign_out::session(tx, ctx, id, user, actor)? { Ok(()) } else { Err(Error::not_found("Session")) }
+}
+
+/// Removes one of one's own sessions. Tells whether it was the one that asked.
+pub fn remove_own(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, id: &SessionId) -> Result<bool, Error> {
+    remove(tx, ctx, &who.user().id, id, None)?;
+    Ok(who.session().is_some_and(|s| s.id == *id))
+}
+
+/// Removes all of one's own sessions but the one that asks.
+pub fn remove_others(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn) -> Result<(), Error> {
+    sign_out::everywhere(tx, ctx, &who.user().id, who.session().map(|s| &s.id), None)
+}
+
+/// Removes a session of a person.
+pub fn remove_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId, id: &SessionId) -> Result<(), Error> {
+    find_user(tx, user)?;
+    remove(tx, ctx, user, id, Some(&admin.user().id))
+}
+
+/// Removes all sessions of a person.
+pub fn remove_all_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId) -> Result<(), Error> {
+    find_user(tx, user)?;
+    sign_out::everywhere(tx, ctx, user, None, Some(&admin.user().id))
 }

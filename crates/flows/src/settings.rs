@@ -49,7 +49,7 @@ pub fn update(
     let mut changes = Vec::new();
     for setting in SETTINGS {
         let sent = values.get(setting.key);
-        if scope == Scope::Named && sent.is_none() {
+        if sent.is_none() && (scope == Scope::Named || setting.ours) {
             continue;
         }
         // A patch's null clears: the default.

@@ -9,14 +9,13 @@ use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{Ctx, FieldCode, Fields, GroupId, UserId};
-use pid_store::grants::{self, RevokedBy};
-use pid_store::{ReadTx, WriteTx, claims, groups, sessions, users};
+use pid_store::{ReadTx, WriteTx, claims, groups, users};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Admin, SignedIn};
 use crate::change::{Change, check_version};
 use crate::error::unique_user;
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, sign_out};
 
 /// The fields of an account that an administrator sets (api.md §13.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,7 +232,7 @@ pub fn update(
     keep_an_admin(tx, &current, next.is_admin && !next.disabled)?;
     users::update(tx, &next, ctx.now).map_err(unique_user)?;
     if next.disabled && !current.disabled {
-        end_access(tx, ctx, id)?;
+        sign_out::user(tx, ctx, id)?;
     }
     let data = [("username", next.username.as_str())];
     audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
@@ -246,12 +245,6 @@ fn keep_an_admin(tx: &ReadTx<'_>, current: &User, stays: bool) -> Result<(), Err
     if counts && !stays && !users::other_admin(tx, &current.id)? {
         return Err(Error::new(Code::LastAdmin));
     }
-    Ok(())
-}
-
-fn end_access(tx: &WriteTx<'_>, ctx: &Ctx, id: &UserId) -> Result<(), Error> {
-    sessions::end_of_user(tx, id, ctx.now)?;
-    grants::revoke_of_user(tx, id, RevokedBy::Admin, ctx.now)?;
     Ok(())
 }
 
@@ -295,6 +288,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, i
         return Err(Error::new(Code::LdapUserUpdate));
     }
     keep_an_admin(tx, &current, false)?;
+    sign_out::user(tx, ctx, id)?;
     users::delete(tx, id)?;
     crate::profile_pictures::forget(tx, id)?;
     let data = [("username", current.username.as_str()), ("userID", current.id.as_str())];
@@ -323,6 +317,7 @@ pub fn set_groups(
         groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
     }
     users::touch(tx, id, ctx.now)?;
+    sign_out::lost_by_user(tx, ctx, id)?;
     let data = [("username", user.username.as_str()), ("changed", "groups")];
     audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
     details(tx, find(tx, id)?)

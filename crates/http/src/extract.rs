@@ -60,9 +60,13 @@ impl FromRequestParts<App> for Creds {
         let jar = CookieJar::from_headers(&parts.headers);
         let cookie = jar.get(cookies::session_name(app.env())).map(|c| c.value().to_owned());
         let session = cookie.or_else(|| authorization_value(&parts.headers)).map(Secret::new);
+        if let Some(cookie) = &session {
+            app.seen().session(cookie, app.clock().now());
+        }
         let api_key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).map(Secret::new);
         let purpose = Purpose::of(parts.method.as_str(), parts.uri.path());
-        Ok(Self(Credentials { session, api_key, static_api_key: app.env().static_api_key, purpose }))
+        let idle_minutes = app.settings().idle_minutes();
+        Ok(Self(Credentials { session, api_key, static_api_key: app.env().static_api_key, purpose, idle_minutes }))
     }
 }
 
@@ -211,6 +215,18 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for JsonOrNothing<T> {
         is_json?;
         from_value(first_value(&bytes)?).map(Self)
     }
+}
+
+/// A JSON object by the rules of [`Json`] after `change` has seen it as it came, `null`s included.
+pub async fn json_object<T: DeserializeOwned>(
+    request: Request,
+    change: impl Fn(&mut serde_json::Map<String, serde_json::Value>),
+) -> Result<T, ApiError> {
+    let mut value = json_value(request).await?;
+    if let serde_json::Value::Object(object) = &mut value {
+        change(object);
+    }
+    from_value(value)
 }
 
 async fn json_value(request: Request) -> Result<serde_json::Value, ApiError> {

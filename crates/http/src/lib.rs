@@ -12,6 +12,7 @@ pub mod json;
 pub mod listen;
 pub mod middleware;
 pub mod oidc;
+pub mod outbox;
 pub mod pages;
 pub mod router;
 pub mod seen;

@@ -38,7 +38,8 @@ pub fn router(app: App) -> Router {
 /// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
 fn management() -> Router<App> {
     use api::{
-        application_configuration as configuration, custom_claims, oidc_clients, profile_pictures, user_groups, users,
+        application_configuration as configuration, backchannel_logout, custom_claims, oidc_clients, profile_pictures,
+        sessions, user_groups, users,
     };
     Router::new()
         .route("/api/users", get(users::list).post(users::create))
@@ -119,6 +120,7 @@ fn management() -> Router<App> {
         .route("/api/version/current", get(api::version::current))
         .route("/api/version/latest", get(api::version::latest))
         .route("/api/signup/setup", get(api::signup::setup_state).post(api::signup::setup))
+        .route("/api/users/me/one-time-access-token", post(api::one_time_access::create_own))
         .route("/api/users/{id}/one-time-access-token", post(api::one_time_access::create))
         .route("/api/one-time-access-token/{token}", post(api::one_time_access::exchange))
         .route("/api/webauthn/register/start", get(api::webauthn::register_start))
@@ -131,6 +133,12 @@ fn management() -> Router<App> {
         .route("/api/webauthn/credentials/{id}", patch(api::webauthn::rename).delete(api::webauthn::delete_own))
         .route("/api/users/{id}/webauthn-credentials", get(api::webauthn::list_of))
         .route("/api/users/{id}/webauthn-credentials/{credential}", delete(api::webauthn::delete_of))
+        .route("/api/sessions", get(sessions::list_own).delete(sessions::remove_others))
+        .route("/api/sessions/{id}", delete(sessions::remove_own))
+        .route("/api/users/{id}/sessions", get(sessions::list_of).delete(sessions::remove_all_of))
+        .route("/api/users/{id}/sessions/{session}", delete(sessions::remove_of))
+        .route("/api/oidc/clients/{id}/backchannel-logout/test", post(backchannel_logout::test))
+        .route("/api/oidc/clients/{id}/backchannel-logout/deliveries", get(backchannel_logout::deliveries))
         .route("/api/oidc/interactions/{id}", get(oidc::interactions::get))
         .route("/api/oidc/interactions/{id}/complete", post(oidc::interactions::complete))
 }
@@ -176,7 +184,7 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/signup/add-passkey", get(setup::add_passkey))
         .route("/interaction", get(pages::interaction::interact))
         .route("/interaction/error", get(pages::interaction::error))
-        .route("/logout", post(logout::sign_out).layer(csrf::layer(app_url)).get(logout::logout))
+        .route("/logout", post(logout::end).layer(csrf::layer(app_url)).get(logout::logout))
         .route("/settings", get(pages::home::settings))
         .route("/settings/account", get(pages::account::account))
         .route("/settings/admin/users", get(pages::admin::users::list))

@@ -2,6 +2,7 @@
 //! write, and an instance at rest writes nothing.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{Request, State};
@@ -9,28 +10,46 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::StatusCode;
 use pid_core::Timestamp;
-use pid_core::secret::sha256;
+use pid_core::handle::{self, Handle};
+use pid_core::secret::{Secret, sha256};
 use pid_flows::Error;
-use pid_store::api_keys;
+use pid_flows::access::idle_since;
+use pid_store::{api_keys, sessions};
 
 use crate::state::App;
 
-/// A key's hash and when it was last used.
-type Uses = HashMap<[u8; 32], Timestamp>;
+/// What was used, and when last.
+type Uses<K> = HashMap<K, Timestamp>;
 
 /// Uses that are not written yet.
 #[derive(Debug, Default)]
 pub struct Seen {
-    api_keys: Mutex<Uses>,
+    /// By their hash.
+    api_keys: Mutex<Uses<[u8; 32]>>,
+    /// By their cookie.
+    sessions: Mutex<Uses<Handle>>,
+}
+
+/// Noted in a minute, at most: whoever makes up cookies fills no memory.
+const MOST: usize = 100_000;
+
+fn note<K: Eq + Hash>(uses: &Mutex<Uses<K>>, what: K, at: Timestamp) {
+    let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
+    if uses.len() < MOST || uses.contains_key(&what) {
+        uses.insert(what, at);
+    }
+}
+
+fn take<K>(uses: &Mutex<Uses<K>>) -> Uses<K> {
+    std::mem::take(&mut *uses.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Seen {
-    fn note(&self, hash: [u8; 32], at: Timestamp) {
-        self.api_keys.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, at);
-    }
-
-    fn take(&self) -> Uses {
-        std::mem::take(&mut *self.api_keys.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Notes that somebody came with a session's cookie. Whether it is one is asked when it is written.
+    pub fn session(&self, cookie: &Secret, at: Timestamp) {
+        if let Some(cookie) = handle::read(cookie.expose()) {
+            note(&self.sessions, cookie, at);
+        }
     }
 
     /// Writes what was noted; nothing if there is nothing.
@@ -38,12 +57,19 @@ impl Seen {
     /// # Errors
     /// When the store is not available; the uses of this minute are then lost, which is no harm.
     pub async fn write(&self, app: &App) -> Result<(), Error> {
-        let uses = self.take();
-        if uses.is_empty() {
+        let (keys, cookies) = (take(&self.api_keys), take(&self.sessions));
+        if keys.is_empty() && cookies.is_empty() {
             return Ok(());
         }
+        let idle_minutes = app.settings().idle_minutes();
         app.db()
-            .write(move |tx| uses.iter().try_for_each(|(hash, at)| api_keys::used(tx, hash, *at)).map_err(Error::from))
+            .write(move |tx| -> Result<(), Error> {
+                keys.iter().try_for_each(|(hash, at)| api_keys::used(tx, hash, *at))?;
+                for (cookie, at) in &cookies {
+                    sessions::seen(tx, cookie, *at, idle_since(idle_minutes, *at))?;
+                }
+                Ok(())
+            })
             .await
     }
 }
@@ -55,7 +81,7 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     if let Some(hash) = hash
         && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     {
-        app.seen().note(hash, app.clock().now());
+        note(&app.seen().api_keys, hash, app.clock().now());
     }
     response
 }

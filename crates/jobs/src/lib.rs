@@ -7,7 +7,10 @@ use pid_core::Timestamp;
 use pid_flows::Error;
 use pid_http::state::App;
 use pid_store::{WriteTx, audit, budgets, expiry, grants, interactions, leases, login_codes, passkeys, sessions};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+mod outbox;
 
 /// Between two clean-ups, seconds.
 const PERIOD_SECS: u64 = 3600;
@@ -16,12 +19,38 @@ const FIRST_SECS: u64 = 60;
 /// Rows stay this long after they expired, so that a late reuse is still recognised, seconds.
 const KEEP_SECS: i64 = 3600;
 
+/// Deliveries that are over are shown for this long, seconds.
+const KEEP_DELIVERIES_SECS: i64 = 14 * 24 * 3600;
+
 /// Between two writings of what was used, seconds.
 const SEEN_SECS: u64 = 60;
 
+/// The jobs at work.
+pub struct Jobs {
+    tasks: Vec<JoinHandle<()>>,
+    outbox: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
 /// Starts the jobs.
-pub fn spawn(app: App, audit_days: i64) -> Vec<JoinHandle<()>> {
-    vec![tokio::spawn(write_seen(app.clone())), spawn_clean_up(app, audit_days)]
+pub fn spawn(app: App, audit_days: i64) -> Jobs {
+    let (stop, stopped) = watch::channel(false);
+    Jobs {
+        outbox: tokio::spawn(outbox::run(app.clone(), stopped)),
+        tasks: vec![tokio::spawn(write_seen(app.clone())), spawn_clean_up(app, audit_days)],
+        stop,
+    }
+}
+
+impl Jobs {
+    /// Ends the jobs. Deliveries under way may finish and be written down, for at most five seconds.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(Duration::from_secs(5), &mut self.outbox).await.is_err() {
+            self.outbox.abort();
+        }
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
 }
 
 /// Every replica writes what it saw itself, so this needs no lease.
@@ -77,6 +106,7 @@ fn purge(tx: &WriteTx<'_>, now: Timestamp, before: Timestamp, audit_before: Time
     rows += grants::purge(tx, before)?;
     rows += sessions::purge(tx, before)?;
     rows += budgets::purge(tx, now)?;
+    rows += pid_store::outbox::purge(tx, now.plus_secs(-KEEP_DELIVERIES_SECS))?;
     rows += audit::purge(tx, audit_before)?;
     Ok(rows)
 }

@@ -517,7 +517,13 @@ mod tests {
             skip_consent: false,
             allowed_groups: Some(vec!["g".into()]),
         };
-        let session = SessionView { user_id: "u".into(), sid: "s".into(), auth_time: 50, amr: vec!["otp".into()] };
+        let session = SessionView {
+            user_id: "u".into(),
+            sid: "s".into(),
+            auth_time: 50,
+            amr: vec!["otp".into()],
+            limited: false,
+        };
         let user = UserView { id: "u".into(), disabled: false, group_ids: vec!["g".into()] };
         let consent = Consent { keys: vec!["openid".into()] };
         let facts = ApprovalFacts { session: &session, user: &user, consent: Some(&consent), reauthenticated_at: None };

@@ -20,10 +20,11 @@
 //! | [`named_scope`], [`claim_mapping`] | scopes and claims as an admin shapes them |
 //! | [`client_assertion`] | clients and workloads that sign (RFC 7523) |
 //! | [`token`], [`claims`], [`bearer`] | token endpoint, ID and access tokens, userinfo (RFC 9068, RFC 6750) |
-//! | [`discovery`], [`logout`] | metadata (RFC 8414), RP-initiated logout |
+//! | [`discovery`], [`logout`], [`backchannel_logout`] | metadata (RFC 8414), RP-initiated and back-channel logout |
 
 pub mod acr;
 pub mod authorize;
+pub mod backchannel_logout;
 pub mod bearer;
 pub mod cimd;
 pub mod claim_mapping;

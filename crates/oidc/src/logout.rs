@@ -4,6 +4,7 @@
 //! for afterwards waits with the question, if it is good.
 
 use crate::authorize::SessionView;
+use crate::backchannel_logout::is_known;
 use crate::claims::ID_TOKEN_TYPE;
 use crate::error::OAuthError;
 use crate::params::{Params, decode_bytes};
@@ -98,6 +99,9 @@ pub struct LogoutClient {
     pub id: String,
     /// Registered logout addresses (see [`Pattern::parse_list`] with [`Purpose::PostLogout`]).
     pub logout_urls: Vec<Pattern>,
+    /// Origins of its callbacks ([`crate::backchannel_logout::origins`]): the root of each is one of its addresses too.
+    /// That is where Nextcloud sends people, whose guide registers the back-channel address alone.
+    pub origins: Vec<String>,
 }
 
 /// What happens.
@@ -154,16 +158,12 @@ pub fn decide(
         return LogoutDecision::Confirm(wish(request, client));
     };
     let redirect = match &request.post_logout_redirect_uri {
-        // Without registered addresses the wish is ignored; with them, a foreign one makes the request suspect.
-        Some(_) if client.logout_urls.is_empty() => None,
-        Some(requested) => match target(client, requested, request.state.as_deref()) {
-            Some(address) => Some(address),
-            None => return LogoutDecision::Confirm(wish(request, Some(client))),
-        },
+        // A foreign address is not gone to, but the sign-out is justified all the same.
+        Some(requested) => target(client, requested, request.state.as_deref()),
         None => client
             .logout_urls
             .iter()
-            .find(|pattern| pattern.is_literal())
+            .find(|pattern| pattern.is_literal() && !is_known(pattern.as_str()))
             .and_then(|pattern| target(client, pattern.as_str(), request.state.as_deref())),
     };
     LogoutDecision::SignOut(SignOut {
@@ -195,10 +195,19 @@ fn wish(request: &EndSessionRequest, client: Option<&LogoutClient>) -> Wish {
 
 /// The address with `state`, if it is one of the client's.
 fn target(client: &LogoutClient, requested: &str, state: Option<&str>) -> Option<String> {
-    let found = redirect_uri::matches_for(Purpose::PostLogout, &client.logout_urls, requested, true).ok()?;
-    let address = found.uri.location();
+    let found = redirect_uri::matches_for(Purpose::PostLogout, &client.logout_urls, requested, true);
+    let address = match &found {
+        Ok(found) => found.uri.location(),
+        Err(_) if is_root_of(&client.origins, requested) => requested,
+        Err(_) => return None,
+    };
     let Some(state) = state else { return Some(address.to_owned()) };
     Some(with_query(&without_state(address), &[("state", state.to_owned())]))
+}
+
+/// True for `https://app.example` and `https://app.example/`, byte by byte.
+fn is_root_of(origins: &[String], requested: &str) -> bool {
+    origins.iter().any(|origin| requested.strip_prefix(origin.as_str()).is_some_and(|rest| matches!(rest, "" | "/")))
 }
 
 /// Takes a `state` out of the query: ours replaces it.
@@ -221,7 +230,11 @@ mod tests {
     const ISSUER: &str = "https://id.example";
 
     fn client(urls: &[&str]) -> LogoutClient {
-        LogoutClient { id: "app".into(), logout_urls: Pattern::parse_list(Purpose::PostLogout, urls).0 }
+        LogoutClient {
+            id: "app".into(),
+            logout_urls: Pattern::parse_list(Purpose::PostLogout, urls).0,
+            origins: vec!["https://cloud.example".into(), "http://localhost:8080".into()],
+        }
     }
 
     fn hint() -> Hint {
@@ -230,7 +243,7 @@ mod tests {
     }
 
     fn session() -> SessionView {
-        SessionView { user_id: "u1".into(), sid: "s2".into(), auth_time: 0, amr: vec![] }
+        SessionView { user_id: "u1".into(), sid: "s2".into(), auth_time: 0, amr: vec![], limited: false }
     }
 
     fn request(query: &str) -> EndSessionRequest {
@@ -294,15 +307,46 @@ mod tests {
             ("", Some(&no_client), Some(&session)),
             ("client_id=other", Some(&good), Some(&session)),
             ("", Some(&good), Some(&other_session)),
-            ("post_logout_redirect_uri=https://evil.example/", Some(&good), Some(&session)),
-            ("post_logout_redirect_uri=https://app.example/bye2", Some(&good), Some(&session)),
-            ("post_logout_redirect_uri=javascript:alert(1)", Some(&good), Some(&session)),
+            ("post_logout_redirect_uri=https://evil.example/", None, Some(&session)),
+            ("client_id=app&post_logout_redirect_uri=https://app.example/bye2", None, Some(&session)),
+            ("client_id=app&post_logout_redirect_uri=javascript:alert(1)", None, Some(&session)),
         ] {
             let decision = decide(&request(query), ISSUER, hint, Some(&app), session);
             let LogoutDecision::Confirm(wish) = decision else { panic!("{query} {hint:?}: {decision:?}") };
             assert_eq!(wish.post_logout_redirect_uri, None, "{query}");
         }
         assert!(matches!(decide(&request(""), ISSUER, Some(&good), None, Some(&session)), LogoutDecision::Confirm(_)));
+    }
+
+    #[test]
+    fn case_064_a_foreign_address_is_ignored_and_stops_no_justified_sign_out() {
+        let urls = ["https://app.example/bye"];
+        for foreign in [
+            "https://evil.example/",
+            "https://app.example/bye2",
+            "javascript:alert(1)",
+            "https://cloud.example.evil.example/",
+            "https://cloud.example/x",
+            "https://cloud.example/?x",
+            "https://cloud.example//",
+            "https://u@cloud.example/",
+            "http://cloud.example/",
+            "https://cloud.example:444/",
+        ] {
+            assert_eq!(redirect(&format!("post_logout_redirect_uri={foreign}"), &urls), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_root_of_a_callbacks_origin_counts_as_registered() {
+        let nextcloud = ["https://cloud.example/apps/user_oidc/backchannel-logout/PocketID"];
+        // Un-encoded, as Nextcloud's server sends it.
+        let query = "post_logout_redirect_uri=https://cloud.example/&client_id=app";
+        assert_eq!(redirect(query, &nextcloud).unwrap(), "https://cloud.example/");
+        assert_eq!(redirect("post_logout_redirect_uri=https://cloud.example", &[]).unwrap(), "https://cloud.example");
+        let query = "post_logout_redirect_uri=http://localhost:8080/&state=s";
+        assert_eq!(redirect(query, &nextcloud).unwrap(), "http://localhost:8080/?state=s");
+        assert_eq!(redirect("", &nextcloud), None, "no browser is sent to the back channel");
     }
 
     #[test]

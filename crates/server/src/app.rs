@@ -17,6 +17,7 @@ use pid_http::middleware::limit::Limiter;
 use pid_http::router::router;
 use pid_http::state::{App, Clock, seed};
 use pid_integrations::fetch::{Fetcher, Guard};
+use pid_jobs::Jobs;
 use pid_jose::Alg;
 use pid_store::{Db, OpenError, Options, Target, instance, passkeys, users};
 use tokio::net::TcpListener;
@@ -81,6 +82,7 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    jobs: Jobs,
 }
 
 impl Running {
@@ -91,6 +93,7 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
+        self.jobs.stop().await;
         self.app.db().close().await;
     }
 }
@@ -133,12 +136,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let server = tokio::spawn(listen::serve(listener, router(app.clone()), async {
         let _ = stopped.await;
     }));
-    let mut tasks = pid_jobs::spawn(app.clone(), config.audit_days);
-    tasks.push(tokio::spawn(refresh_snapshot(app.clone())));
+    let jobs = pid_jobs::spawn(app.clone(), config.audit_days);
+    let mut tasks = vec![tokio::spawn(refresh_snapshot(app.clone()))];
     if !app.keys().is_ready() {
         tasks.push(tokio::spawn(make_first_key(app.clone())));
     }
-    Ok(Running { address, app, setup_code, waits_for_setup, stop, server, tasks })
+    Ok(Running { address, app, setup_code, waits_for_setup, stop, server, tasks, jobs })
 }
 
 /// Makes the data folder, and finds the encryption key or, only together with a new SQLite database, makes one.

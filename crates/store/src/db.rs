@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::postgres::Postgres;
 use crate::sqlite::{self, Sqlite};
 use crate::{OpenError, ReadTx, Statement, StoreError, WriteTx, migrate};
@@ -65,7 +67,10 @@ pub struct Options {
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
-pub struct Db(Arc<Backend>);
+pub struct Db {
+    backend: Arc<Backend>,
+    outbox: Arc<Notify>,
+}
 
 enum Backend {
     Sqlite(Sqlite),
@@ -100,12 +105,12 @@ impl Db {
                 Backend::Postgres(engine)
             }
         };
-        Ok(Self(Arc::new(backend)))
+        Ok(Self { backend: Arc::new(backend), outbox: Arc::default() })
     }
 
     /// Which engine is at work.
     pub fn engine(&self) -> Engine {
-        match *self.0 {
+        match *self.backend {
             Backend::Sqlite(_) => Engine::Sqlite,
             Backend::Postgres(_) => Engine::Postgres,
         }
@@ -118,7 +123,7 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &*self.0 {
+        match &*self.backend {
             Backend::Sqlite(engine) => engine.read(rule),
             Backend::Postgres(engine) => engine.read(rule).await,
         }
@@ -132,15 +137,26 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &*self.0 {
-            Backend::Sqlite(engine) => engine.write(rule).await,
-            Backend::Postgres(engine) => engine.write(rule).await,
+        let rule = move |tx: &WriteTx<'_>| rule(tx).map(|value| (value, tx.fills_outbox()));
+        let (value, fills_outbox) = match &*self.backend {
+            Backend::Sqlite(engine) => engine.write(rule).await?,
+            Backend::Postgres(engine) => engine.write(rule).await?,
+        };
+        if fills_outbox {
+            self.outbox.notify_one();
         }
+        Ok(value)
+    }
+
+    /// Waits until a transaction of this process has put something into the outbox. One that did since the last call
+    /// counts.
+    pub async fn outbox_filled(&self) {
+        self.outbox.notified().await;
     }
 
     /// Prepares a statement without running it: proof that it fits the schema.
     pub async fn prepare(&self, sql: &str) -> Result<(), StoreError> {
-        match &*self.0 {
+        match &*self.backend {
             Backend::Sqlite(engine) => engine.prepare(sql),
             Backend::Postgres(engine) => engine.prepare(sql).await,
         }
@@ -158,7 +174,7 @@ impl Db {
 
     /// Lets waiting writes finish and closes the store. Later calls are answered as unavailable.
     pub async fn close(&self) {
-        let backend = Arc::clone(&self.0);
+        let backend = Arc::clone(&self.backend);
         let _ = tokio::task::spawn_blocking(move || backend.close()).await;
     }
 }

@@ -9,12 +9,6 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at FROM grants WHERE id = $1";
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
-    REVOKE_OF_SESSION = "UPDATE grants SET revoked_at = $2, revoked_by = $3 \
-        WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND session_id = $1 AND revoked_at IS NULL";
-    REVOKE_OF_SESSION_AT_CLIENT = "UPDATE grants SET revoked_at = $3, revoked_by = $4 \
-        WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND session_id = $1 AND client_id = $2 AND revoked_at IS NULL";
-    REVOKE_OF_USER = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND revoked_at IS NULL";
-    REVOKE_OF_USER_AT_CLIENT = "UPDATE grants SET revoked_at = $3, revoked_by = $4 WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL";
     EXTEND = "UPDATE grants SET expires_at = $2 WHERE id = $1 AND expires_at < $2";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
 
@@ -129,7 +123,7 @@ pub enum RevokedBy {
 }
 
 impl RevokedBy {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::CodeReuse => "code_reuse",
             Self::RefreshReuse => "refresh_reuse",
@@ -143,38 +137,6 @@ impl RevokedBy {
 /// Revokes one family. Tells whether it was live.
 pub fn revoke(tx: &WriteTx<'_>, id: &GrantId, by: RevokedBy, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(&REVOKE, params![id.as_str(), now.millis(), by.as_str()])? == 1)
-}
-
-/// Revokes all families of a session.
-pub fn revoke_of_session(tx: &WriteTx<'_>, id: &SessionId, by: RevokedBy, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute(&REVOKE_OF_SESSION, params![id.as_str(), now.millis(), by.as_str()])
-}
-
-/// Revokes the families of a session at one client.
-pub fn revoke_of_session_at_client(
-    tx: &WriteTx<'_>,
-    id: &SessionId,
-    client: &ClientId,
-    by: RevokedBy,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    tx.execute(&REVOKE_OF_SESSION_AT_CLIENT, params![id.as_str(), client.as_str(), now.millis(), by.as_str()])
-}
-
-/// Revokes all families of a person.
-pub fn revoke_of_user(tx: &WriteTx<'_>, id: &UserId, by: RevokedBy, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute(&REVOKE_OF_USER, params![id.as_str(), now.millis(), by.as_str()])
-}
-
-/// Revokes the families of a person at one client.
-pub fn revoke_of_user_at_client(
-    tx: &WriteTx<'_>,
-    id: &UserId,
-    client: &ClientId,
-    by: RevokedBy,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    tx.execute(&REVOKE_OF_USER_AT_CLIENT, params![id.as_str(), client.as_str(), now.millis(), by.as_str()])
 }
 
 /// Lets a family live at least until a moment.

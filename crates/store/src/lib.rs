@@ -48,10 +48,12 @@ families! {
     keys,
     leases,
     login_codes,
+    outbox,
     passkeys,
     protocol,
     sessions,
     settings,
+    sign_out,
     users,
 }
 

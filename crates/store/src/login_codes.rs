@@ -1,16 +1,17 @@
 //! Login codes, by hash.
 
-use pid_core::{Timestamp, UserId};
+use pid_core::{SessionId, Timestamp, UserId};
 
 use crate::{StoreError, WriteTx, params, statements};
 
 statements! {
-    INSERT = "INSERT INTO login_codes (id, code_hash, user_id, made_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    INSERT = "INSERT INTO login_codes (id, code_hash, user_id, made_by, created_at, expires_at, session_id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    DROP_SELF_MADE = "DELETE FROM login_codes WHERE user_id = $1 AND made_by = 'self' AND used_at IS NULL";
     TAKE = "UPDATE login_codes SET used_at = $2 WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id, made_by";
     PURGE = "DELETE FROM login_codes WHERE expires_at < $1";
 }
 
-/// Stores a code. `made_by`: `admin`, `cli`, `mail` or `self`.
+/// Stores a code. `made_by`: `admin`, `cli`, `mail` or `self`; `session`: that of a person who made it for themselves.
 pub fn insert(
     tx: &WriteTx<'_>,
     id: &str,
@@ -19,8 +20,26 @@ pub fn insert(
     made_by: &str,
     now: Timestamp,
     expires_at: Timestamp,
+    session: Option<&SessionId>,
 ) -> Result<(), StoreError> {
-    tx.execute(&INSERT, params![id, code_hash.to_vec(), user.as_str(), made_by, now.millis(), expires_at.millis()])?;
+    tx.execute(
+        &INSERT,
+        params![
+            id,
+            code_hash.to_vec(),
+            user.as_str(),
+            made_by,
+            now.millis(),
+            expires_at.millis(),
+            session.map(SessionId::as_str)
+        ],
+    )?;
+    Ok(())
+}
+
+/// Forgets the unused codes that a person made for themselves.
+pub fn drop_self_made(tx: &WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
+    tx.execute(&DROP_SELF_MADE, params![user.as_str()])?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Browser sessions and re-authentication proofs.
 
 use pid_core::sessions::{BeganBy, Session};
-use pid_core::{SessionId, Timestamp, UserId, handle};
+use pid_core::handle::{self, Handle};
+use pid_core::{SessionId, Timestamp, UserId};
 
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
@@ -9,14 +10,21 @@ statements! {
     INSERT = "INSERT INTO sessions (id, token_hash, user_id, began_by, amr, auth_time, interaction_id, ip_address, user_agent, created_at, expires_at, last_seen_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)";
     LIVE_BY_COOKIE = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
-        WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3";
+        WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4";
     OF_DISABLED = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
         WHERE sessions.id = $1 AND sessions.token_hash = $2 AND sessions.expires_at > $3 AND users.disabled";
     ROTATE = "UPDATE sessions SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";
-    END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
-    END_OF_USER = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
+    EXPIRE = "UPDATE sessions SET expires_at = $2 WHERE id = $1 AND expires_at > $2";
+    CONTINUE = "UPDATE sessions SET token_hash = $2, began_by = $3, amr = $4, auth_time = $5, interaction_id = $6, ip_address = $7, user_agent = $8, \
+        first_seen_at = coalesce(first_seen_at, created_at), created_at = $5, expires_at = $9, last_seen_at = $5 WHERE id = $1";
+    SEEN = "UPDATE sessions SET last_seen_at = $3 WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 \
+        AND last_seen_at > $4 AND last_seen_at < $3";
+    // Expired ones too, as long as an app lives on them.
+    OPEN_OF_USER = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at, coalesce(first_seen_at, created_at), last_seen_at, \
+        ip_address, user_agent FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND (expires_at > $2 AND last_seen_at > $3 OR EXISTS \
+        (SELECT 1 FROM grants WHERE grants.user_id = sessions.user_id AND grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at > $2)) \
+        ORDER BY last_seen_at DESC, id";
     BY_ID = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions WHERE id = $1";
-    IS_LIVE = "SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL";
     PURGE = "DELETE FROM sessions WHERE expires_at < $1 AND NOT EXISTS \
         (SELECT 1 FROM grants WHERE grants.user_id = sessions.user_id AND grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at >= $1)";
     INSERT_REAUTH = "INSERT INTO reauthentications (token_hash, session_id, user_id, authenticated_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
@@ -67,10 +75,46 @@ pub fn insert(
     Ok(())
 }
 
-/// The session of a cookie if it has neither ended nor expired.
-pub fn live_by_cookie(tx: &ReadTx<'_>, cookie: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
+/// Continues a session by a new sign-in of the same person: new cookie, new times, the same `sid`, which the clients
+/// know.
+pub fn continue_with(
+    tx: &WriteTx<'_>,
+    session: &Session,
+    token_hash: &[u8; 32],
+    ip_address: &str,
+    user_agent: &str,
+) -> Result<(), StoreError> {
+    let amr = format!("[\"{}\"]", session.began_by.amr());
+    tx.execute(
+        &CONTINUE,
+        params![
+            session.id.as_str(),
+            token_hash.to_vec(),
+            session.began_by.as_str(),
+            amr,
+            session.auth_time.millis(),
+            session.interaction_id.clone(),
+            ip_address,
+            user_agent,
+            session.expires_at.millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// The session of a cookie if it has neither ended nor expired, and was seen after `idle_since`.
+pub fn live_by_cookie(
+    tx: &ReadTx<'_>,
+    cookie: &str,
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Option<Session>, StoreError> {
     let Some(handle) = handle::read(cookie) else { return Ok(None) };
-    tx.query_opt(&LIVE_BY_COOKIE, params![handle.id, handle.hash.to_vec(), now.millis()])?.as_ref().map(session).transpose()
+    let found = tx.query_opt(
+        &LIVE_BY_COOKIE,
+        params![handle.id, handle.hash.to_vec(), now.millis(), idle_since.millis()],
+    )?;
+    found.as_ref().map(session).transpose()
 }
 
 /// Whether a cookie is of an unexpired session, ended or not, of somebody who is disabled.
@@ -85,24 +129,58 @@ pub fn rotate(tx: &WriteTx<'_>, id: &SessionId, token_hash: &[u8; 32]) -> Result
     Ok(())
 }
 
+/// Ends a session's cookie, and that alone.
+pub fn expire(tx: &WriteTx<'_>, id: &SessionId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&EXPIRE, params![id.as_str(), now.millis()])?;
+    Ok(())
+}
+
 /// A session by `sid`, ended or expired ones included.
 pub fn by_id(tx: &ReadTx<'_>, id: &SessionId) -> Result<Option<Session>, StoreError> {
     tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(session).transpose()
 }
 
-/// Whether a session has not been ended. Expiry does not count: it ends the cookie only.
-pub fn not_ended(tx: &ReadTx<'_>, id: &SessionId) -> Result<bool, StoreError> {
-    Ok(tx.query_opt(&IS_LIVE, params![id.as_str()])?.is_some())
+/// Notes that a session was used. One that was idle for too long stays so.
+pub fn seen(tx: &WriteTx<'_>, cookie: &Handle, at: Timestamp, idle_since: Timestamp) -> Result<(), StoreError> {
+    let (at, idle_since) = (at.millis(), idle_since.millis());
+    tx.execute(&SEEN, params![cookie.id.as_str(), cookie.hash.to_vec(), at, idle_since])?;
+    Ok(())
 }
 
-/// Ends a session. Tells whether it was live.
-pub fn end(tx: &WriteTx<'_>, id: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(tx.execute(&END, params![id.as_str(), now.millis()])? == 1)
+/// A session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The session.
+    pub session: Session,
+    /// When this browser first signed in.
+    pub first_seen_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_seen_at: Timestamp,
+    /// Where the latest sign-in came from.
+    pub ip_address: String,
+    /// What it said of itself.
+    pub user_agent: String,
 }
 
-/// Ends all sessions of a person.
-pub fn end_of_user(tx: &WriteTx<'_>, user: &UserId, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute(&END_OF_USER, params![user.as_str(), now.millis()])
+/// A person's sessions that have not ended, the latest used first.
+pub fn open_of_user(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Vec<OpenSession>, StoreError> {
+    let rows = tx.query(&OPEN_OF_USER, params![user.as_str(), now.millis(), idle_since.millis()])?;
+    rows.iter()
+        .map(|row| {
+            Ok(OpenSession {
+                session: session(row)?,
+                first_seen_at: Timestamp::from_millis(row.get(7)?),
+                last_seen_at: Timestamp::from_millis(row.get(8)?),
+                ip_address: row.get(9)?,
+                user_agent: row.get(10)?,
+            })
+        })
+        .collect()
 }
 
 /// Stores a proof of a fresh passkey ceremony under the hash of its cookie's value.

@@ -1,5 +1,6 @@
 //! Transactions as the rules see them: the same synchronous calls on both engines.
 
+use std::cell::Cell;
 use std::ops::Deref;
 
 use crate::statement::numbered;
@@ -9,7 +10,11 @@ use crate::{Row, Statement, StoreError, Value, postgres, sqlite};
 pub struct ReadTx<'a>(Inner<'a>);
 
 /// A transaction that may write. Reads see its own writes.
-pub struct WriteTx<'a>(ReadTx<'a>);
+pub struct WriteTx<'a> {
+    read: ReadTx<'a>,
+    /// Whether something to be sent was written.
+    fills_outbox: Cell<bool>,
+}
 
 enum Inner<'a> {
     Sqlite(&'a rusqlite::Connection),
@@ -19,7 +24,7 @@ enum Inner<'a> {
 impl<'a> Deref for WriteTx<'a> {
     type Target = ReadTx<'a>;
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.read
     }
 }
 
@@ -69,17 +74,26 @@ impl<'a> ReadTx<'a> {
 
 impl<'a> WriteTx<'a> {
     pub(crate) fn sqlite(conn: &'a rusqlite::Connection) -> Self {
-        Self(ReadTx::sqlite(conn))
+        Self { read: ReadTx::sqlite(conn), fills_outbox: Cell::new(false) }
     }
 
     pub(crate) fn postgres(session: &'a postgres::Session) -> Self {
-        Self(ReadTx::postgres(session))
+        Self { read: ReadTx::postgres(session), fills_outbox: Cell::new(false) }
+    }
+
+    /// Notes that something to be sent was written.
+    pub(crate) fn fill_outbox(&self) {
+        self.fills_outbox.set(true);
+    }
+
+    pub(crate) fn fills_outbox(&self) -> bool {
+        self.fills_outbox.get()
     }
 
     /// Runs a statement; gives the number of rows it changed.
     pub fn execute(&self, statement: &'static Statement, params: &[Value]) -> Result<u64, StoreError> {
         without_nul(params)?;
-        match &self.0.0 {
+        match &self.read.0 {
             Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.execute(statement.sql(), params),
         }

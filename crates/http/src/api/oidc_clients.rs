@@ -1,10 +1,10 @@
 //! OIDC clients (api.md §16).
 
 use axum::body::Bytes;
-use axum::extract::{Multipart, State};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use pid_core::clients::{Client, ClientSecret, FederatedIdentity};
+use pid_core::clients::{BackchannelSource, Client, ClientSecret, FederatedIdentity};
 use pid_core::ids::client_id_from_path;
 use pid_core::{FieldCode, Timestamp};
 use pid_flows::access::Credentials;
@@ -14,14 +14,14 @@ use pid_flows::{Code, Error};
 use pid_integrations::images::{self, PictureError};
 use pid_jose::Alg;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ClientMetaDto, GroupMinimalDto, PageDto};
 use crate::api::users::GroupIds;
 use crate::error::ApiError;
 use crate::extract::{
     AdminCreds, Creds, IfMatch, Json, JsonOrNothing, ListQuery, MergePatch, Path, Query, RequestCtx, cache_control,
-    etag, required,
+    etag, json_object, required,
 };
 use crate::state::App;
 
@@ -73,6 +73,14 @@ pub struct ClientDto {
     pkce_supported: bool,
     access_token_duration_minutes: i64,
     refresh_token_duration_minutes: i64,
+    // Ours are left out when they say nothing, so that scripts which know the contract alone see what they know.
+    #[serde(rename = "backchannelLogoutURL", skip_serializing_if = "Option::is_none")]
+    backchannel_logout_url: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    backchannel_logout_session_required: bool,
+    /// Taken over from the logout callbacks, where it also stays.
+    #[serde(rename = "backchannelLogoutURLTakenOver", skip_serializing_if = "std::ops::Not::not")]
+    backchannel_logout_url_taken_over: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token_signed_response_alg: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +108,9 @@ impl ClientDto {
             access_token_duration_minutes: c.access_token_minutes,
             refresh_token_duration_minutes: c.refresh_token_minutes,
             id_token_signed_response_alg: c.signing_alg,
+            backchannel_logout_url: c.backchannel_logout_url,
+            backchannel_logout_session_required: c.backchannel_logout_session_required,
+            backchannel_logout_url_taken_over: c.backchannel_logout_source == BackchannelSource::TakenOver,
             allowed_user_groups: None,
             allowed_user_groups_count: None,
         }
@@ -140,12 +151,32 @@ pub async fn list(
     Ok(axum::Json(PageDto::from(page)).into_response())
 }
 
+/// A whole client. `null` means absent (api.md §3), but for the back-channel logout URL it means "nowhere": that field
+/// is not of the contract, and an absent one leaves things as they are.
+pub struct ClientBody(ClientInput);
+
+impl FromRequest<App> for ClientBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        json_object(request, null_clears).await.map(Self)
+    }
+}
+
+fn null_clears(body: &mut Map<String, Value>) {
+    for (name, value) in body {
+        if name.eq_ignore_ascii_case("backchannelLogoutURL") && value.is_null() {
+            *value = Value::String(String::new());
+        }
+    }
+}
+
 /// `POST /api/oidc/clients`.
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
-    Json(input): Json<ClientInput>,
+    ClientBody(input): ClientBody,
 ) -> Result<Response, ApiError> {
     let (now, sealer) = (ctx.now, app.sealer().clone());
     let made = app
@@ -205,7 +236,7 @@ pub async fn replace(
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
-    Json(input): Json<ClientInput>,
+    ClientBody(input): ClientBody,
 ) -> Result<Response, ApiError> {
     change(app, ctx, creds, id, Change::Replace(input), version).await
 }
@@ -217,8 +248,9 @@ pub async fn patch(
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
-    MergePatch(patch): MergePatch,
+    MergePatch(mut patch): MergePatch,
 ) -> Result<Response, ApiError> {
+    null_clears(&mut patch);
     change(app, ctx, creds, id, Change::Merge(patch), version).await
 }
 

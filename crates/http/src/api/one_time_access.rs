@@ -43,6 +43,20 @@ pub async fn create(
     Ok((StatusCode::CREATED, axum::Json(json!({ "token": code.expose() }))).into_response())
 }
 
+/// `POST /api/users/me/one-time-access-token`: a code for oneself, at most for fifteen minutes.
+pub async fn create_own(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Json(body): Json<CreateBody>,
+) -> Result<Response, ApiError> {
+    let ttl = body.ttl.secs_or(login_codes::DEFAULT_TTL_SECS);
+    let (code, expires_at) =
+        app.db().write(move |tx| login_codes::create_own(tx, &ctx, &creds.session_user(tx, ctx.now)?, ttl)).await?;
+    let body = json!({ "token": code.expose(), "expiresAt": expires_at });
+    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
 /// The interaction that a sign-in is for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -73,7 +73,7 @@ pub async fn me(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    let found = app.db().read(move |tx| users::me(tx, &creds.signed_in(tx, ctx.now)?)).await?;
+    let found = app.db().read(move |tx| users::me(tx, &creds.signed_in_or_limited(tx, ctx.now)?)).await?;
     Ok(answer(StatusCode::OK, found))
 }
 

@@ -194,7 +194,7 @@ pub async fn logout(
         Wish { client_id: wish.client_id, post_logout_redirect_uri: wish.post_logout_redirect_uri, state: wish.state };
     let target = app
         .db()
-        .write(move |tx| match creds.signed_in(tx, ctx.now)?.session() {
+        .write(move |tx| match creds.signed_in_or_limited(tx, ctx.now)?.session() {
             Some(session) => end_session::sign_out(tx, &ctx, session, &wish),
             None => Ok(None),
         })

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
-use pid_flows::end_session;
+use pid_flows::{end_session, sign_out};
 use pid_oidc::logout::Wish;
 
 /// Where a client wants people to go afterwards.
@@ -80,12 +80,12 @@ pub async fn logout(State(app): State<App>, request: PageRequest) -> Result<Resp
 
 /// `POST /logout`: the form of a browser without scripts. Ends the session and shows the page of who is not signed in; a
 /// redirect to the client would be stopped by `form-action`.
-pub async fn sign_out(State(app): State<App>, jar: CookieJar, request: PageRequest) -> Result<Response, PageError> {
+pub async fn end(State(app): State<App>, jar: CookieJar, request: PageRequest) -> Result<Response, PageError> {
     let wish = wish(&request);
     let (credentials, ctx) = (request.credentials.clone(), request.ctx.clone());
     app.db()
         .write(move |tx| match credentials.optional_session(tx, ctx.now)? {
-            Some(who) => end_session::end(tx, &ctx, who.session()),
+            Some(who) => sign_out::session(tx, &ctx, &who.session().id, &who.user().id, None).map(|_| ()),
             None => Ok(()),
         })
         .await

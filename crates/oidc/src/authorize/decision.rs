@@ -16,6 +16,8 @@ pub struct SessionView {
     pub auth_time: i64,
     /// How they did (RFC 8176).
     pub amr: Vec<String>,
+    /// It began by a code that the person made for themselves: it proves nothing where a fresh proof is asked for.
+    pub limited: bool,
 }
 
 /// What a decision needs to know of a user.
@@ -150,10 +152,11 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
     let requested_at = facts.interaction.map_or(facts.now, |interaction| interaction.requested_at);
     let times = Times { now: facts.now, requested_at, reauthenticated_at: own.and_then(|own| own.reauthenticated_at) };
     let owed = demands(request, client, session, facts.consent, times);
+    let reauthenticate = owed.reauthenticate || (!times.proven() && own.is_some_and(|i| i.outstanding.reauthenticate));
     let outstanding = Requirements {
-        authenticate: false,
+        authenticate: session.limited && reauthenticate,
         select_account: facts.interaction.map_or(request.prompt.select_account, |i| i.outstanding.select_account),
-        reauthenticate: owed.reauthenticate || (!times.proven() && own.is_some_and(|i| i.outstanding.reauthenticate)),
+        reauthenticate,
         consent: owed.consent || own.map_or(request.prompt.consent, |i| i.outstanding.consent),
     };
     if request.prompt.none && outstanding.consent {
@@ -236,13 +239,15 @@ pub(super) fn demands(
         // means the same as `prompt=login`, wants its own proof.
         let age = times.now.saturating_sub(session.auth_time);
         let recent = session.auth_time >= times.requested_at || u64::try_from(age).is_ok_and(|age| age < max_age);
-        max_age == 0 || !recent
+        max_age == 0 || !recent || session.limited
     });
     let wants_proof = request.prompt.login || client.requires_reauthentication || too_old;
+    let reauthenticate = wants_proof && !times.proven();
     Requirements {
-        authenticate: false,
+        // A limited session can't prove anything again: its person signs in with a passkey first.
+        authenticate: session.limited && reauthenticate,
         select_account: false,
-        reauthenticate: wants_proof && !times.proven(),
+        reauthenticate,
         consent: !client.skip_consent && !consent.is_some_and(|consent| consent.covers(&request.scopes)),
     }
 }

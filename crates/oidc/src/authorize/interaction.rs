@@ -179,7 +179,7 @@ fn rebind(next: &mut InteractionView, request: &ValidRequest, client: &ClientVie
         Times { now: facts.now, requested_at: next.requested_at, reauthenticated_at: next.reauthenticated_at },
     );
     next.outstanding = Requirements {
-        authenticate: false,
+        authenticate: owed.authenticate,
         select_account: next.outstanding.select_account,
         reauthenticate: owed.reauthenticate,
         consent: owed.consent || request.prompt.consent,

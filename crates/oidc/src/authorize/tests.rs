@@ -41,7 +41,7 @@ fn rejected(extra: &str) -> ClientError {
 }
 
 fn session(auth_time: i64) -> SessionView {
-    SessionView { user_id: "u1".into(), sid: "s1".into(), auth_time, amr: vec!["otp".into()] }
+    SessionView { user_id: "u1".into(), sid: "s1".into(), auth_time, amr: vec!["otp".into()], limited: false }
 }
 
 fn user() -> UserView {
@@ -372,6 +372,33 @@ fn case_021_fresh_proof_for_login_and_max_age() {
         panic!()
     };
     assert_eq!(issue.auth_time, NOW, "a clock that went back doesn't leak into tokens");
+}
+
+#[test]
+fn a_limited_session_proves_nothing_again() {
+    let limited = SessionView { limited: true, ..session(NOW - 5) };
+    let (user, consent) = (user(), consent("openid"));
+    let facts = Facts { session: Some(&limited), user: Some(&user), consent: Some(&consent), ..Facts::none(NOW) };
+    assert!(matches!(decide(&valid("scope=openid"), &client(), &facts), Decision::Issue(_)));
+    let strict = ClientView { requires_reauthentication: true, ..client() };
+    for (extra, client) in
+        [("scope=openid&prompt=login", client()), ("scope=openid&max_age=9999", client()), ("scope=openid", strict)]
+    {
+        let request = valid(extra);
+        let Decision::SignIn(owed) = decide(&request, &client, &facts) else { panic!("{extra}") };
+        let interaction = begin(owed, Some(&limited), NOW);
+        let step = |session: &SessionView, step: Step| {
+            let facts = StepFacts { session, consent: Some(&consent), reauthenticated_at: Some(NOW + 1), now: NOW + 2 };
+            advance(&interaction, step, &request, &client, facts)
+        };
+        // Another code leads nowhere, a passkey does.
+        assert!(step(&limited, Step::Authenticate).unwrap().outstanding.authenticate, "{extra}");
+        assert!(step(&limited, Step::Reauthenticate).is_err(), "{extra}");
+        let passkey = SessionView { limited: false, auth_time: NOW + 1, ..limited.clone() };
+        assert!(!step(&passkey, Step::Authenticate).unwrap().outstanding.authenticate, "{extra}");
+    }
+    let silent = valid("scope=openid&prompt=none&max_age=9999");
+    assert!(matches!(decide(&silent, &client(), &facts), Decision::Refuse(Refusal::Client(_))));
 }
 
 #[test]

@@ -100,6 +100,7 @@ async fn neighbours_get_their_work_done() {
                         "admin",
                         now,
                         now.plus_secs(60),
+                        None,
                     )
                 })
                 .await?;

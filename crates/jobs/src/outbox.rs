@@ -1,0 +1,73 @@
+//! Delivers what waits in the outbox: at once after the transaction that wrote it, a few at a time, again after failures.
+//! Every replica delivers; an entry is held by one of them at a time. Nothing due is nothing written.
+
+use std::time::Duration;
+
+use pid_core::Ctx;
+use pid_flows::Error;
+use pid_flows::outbox::{self, Answer, Attempt};
+use pid_http::outbox::post_logout_token;
+use pid_http::state::{App, seed};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Deliveries under way at the same time.
+const AT_ONCE: usize = 16;
+/// Between two looks for what other processes wrote, or whose replica was lost.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two attempts to write down an outcome.
+const WRITE_AGAIN: Duration = Duration::from_millis(200);
+
+/// Runs until told to stop; then lets what is under way finish.
+pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
+    let mut under_way = JoinSet::new();
+    while !*stop.borrow() {
+        while under_way.try_join_next().is_some() {}
+        match take_due(&app, AT_ONCE - under_way.len()).await {
+            Ok(attempts) => {
+                for attempt in attempts {
+                    under_way.spawn(deliver(app.clone(), attempt));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the outbox could not be read; trying again"),
+        }
+        let full = under_way.len() >= AT_ONCE;
+        tokio::select! {
+            _ = stop.changed() => break,
+            _ = under_way.join_next(), if full => {}
+            () = app.db().outbox_filled(), if !full => {}
+            () = tokio::time::sleep(LOOK), if !full => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+/// Begins attempts that are due, at most `limit`.
+async fn take_due(app: &App, limit: usize) -> Result<Vec<Attempt>, Error> {
+    let now = app.clock().now();
+    let due = app.db().read(outbox::next_due).await?;
+    // Without a key nothing can be signed: it waits for the key that is being made.
+    if due.is_none_or(|due| due > now) || !app.keys().is_ready() {
+        return Ok(Vec::new());
+    }
+    let limit = i64::try_from(limit).unwrap_or(1);
+    app.db().write(move |tx| outbox::begin(tx, now, limit)).await
+}
+
+async fn deliver(app: App, attempt: Attempt) {
+    let answer = match attempt.token(app.env(), &app.keys(), app.clock().now()) {
+        Ok(token) => post_logout_token(&app, attempt.url(), &token).await,
+        Err(error) => Answer::Nothing(error.code.as_str().to_owned()),
+    };
+    let ctx = Ctx { now: app.clock().now(), seed: seed(), ip_address: String::new(), user_agent: String::new() };
+    // What was taken must not be sent again, so the outcome is written however long the store is away. The entry is held
+    // for a minute; after that somebody else may repeat it, under the same `jti`.
+    for _ in 0..250 {
+        let (ctx, attempt, answer) = (ctx.clone(), attempt.clone(), answer.clone());
+        match app.db().write(move |tx| outbox::record(tx, &ctx, &attempt, &answer)).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "a delivery could not be written down; trying again"),
+        }
+        tokio::time::sleep(WRITE_AGAIN).await;
+    }
+}
