@@ -17,7 +17,6 @@ async fn case_064_another_site_signs_nobody_out() {
         format!("{end}?{evil}"),
         format!("{end}?client_id={}&{evil}", rp.id),
         format!("{end}?id_token_hint=forged&{evil}"),
-        format!("{end}?id_token_hint={}&{evil}", tokens.id()),
         format!("/logout?client_id={}&{evil}", rp.id),
         "/logout".to_owned(),
     ] {
@@ -61,6 +60,14 @@ async fn case_064_another_site_signs_nobody_out() {
     tim.agent.get("/api/users/me").await.expect(200);
     assert!(rp.is_alive(tokens.access()).await);
     assert_eq!(app.events("SIGN_OUT").await.len(), 0);
+
+    // The client's own token signs out, but nobody goes where the client never said.
+    let asked = tim.agent.get(&format!("{end}?id_token_hint={}&{evil}", tokens.id())).await;
+    assert!(asked.status == 302 && !asked.location().contains("evil"), "{} {}", asked.status, asked.location());
+    let page = tim.agent.get(&asked.location()).await.expect(200).text();
+    assert!(!page.contains("evil.example"), "{page}");
+    tim.agent.get("/api/users/me").await.expect(401);
+    assert_eq!(app.events("SIGN_OUT").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

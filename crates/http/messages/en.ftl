@@ -132,6 +132,8 @@ error-not-found = Not Found
 error-not-found-text = There is no page at this address. It may have moved, or the link is incomplete.
 error-forbidden = Not allowed
 error-forbidden-text = Your account may not open this page.
+error-limited = Only for signing in to apps
+error-limited-text = You signed in here with a login code that you made yourself. It signs you in to your apps and opens nothing else. Sign in with your passkey to open this page.
 error-too-many = Too many requests
 error-too-many-text = { $n ->
     [one] Please wait one second and try again.

@@ -9,6 +9,7 @@ use crate::state::App;
 use askama::Template;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_flows::{Code, Error};
 
 /// What went wrong.
@@ -18,6 +19,8 @@ pub enum Problem {
     NotFound,
     /// 403.
     Forbidden,
+    /// 403: a session that only signs in to apps.
+    Limited,
     /// 429, with the seconds to wait.
     TooMany(u64),
     /// 503: the store or a key is not ready.
@@ -35,6 +38,7 @@ impl From<&Error> for Problem {
             Code::Unavailable => Self::Unavailable,
             Code::Internal => Self::Internal,
             Code::Forbidden => Self::Forbidden,
+            Code::LimitedSession => Self::Limited,
             code if code.status() == 404 => Self::NotFound,
             code => {
                 let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -90,12 +94,21 @@ impl ErrorPage {
         self.problem == Problem::Internal && !self.request_id.is_empty()
     }
 
+    fn is_limited(&self) -> bool {
+        self.problem == Problem::Limited
+    }
+
+    /// Where a sign-in of its own leads back to.
+    fn here(&self) -> String {
+        utf8_percent_encode(&self.layout.path, NON_ALPHANUMERIC).to_string()
+    }
+
     /// The status to answer with.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.problem {
             Problem::NotFound => StatusCode::NOT_FOUND,
-            Problem::Forbidden => StatusCode::FORBIDDEN,
+            Problem::Forbidden | Problem::Limited => StatusCode::FORBIDDEN,
             Problem::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Problem::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -106,7 +119,7 @@ impl ErrorPage {
     fn icon(&self) -> &'static str {
         match self.problem {
             Problem::NotFound => "compass",
-            Problem::Forbidden => "lock",
+            Problem::Forbidden | Problem::Limited => "lock",
             Problem::TooMany(_) | Problem::Unavailable => "clock",
             Problem::Internal | Problem::Other(..) => "alert",
         }
@@ -116,6 +129,7 @@ impl ErrorPage {
         match self.problem {
             Problem::NotFound => self.layout.t("error-not-found"),
             Problem::Forbidden => self.layout.t("error-forbidden"),
+            Problem::Limited => self.layout.t("error-limited"),
             Problem::TooMany(_) => self.layout.t("error-too-many"),
             Problem::Unavailable => self.layout.t("error-unavailable"),
             Problem::Internal | Problem::Other(..) => self.layout.t("error-title"),
@@ -126,6 +140,7 @@ impl ErrorPage {
         match &self.problem {
             Problem::NotFound => self.layout.t("error-not-found-text").to_owned(),
             Problem::Forbidden => self.layout.t("error-forbidden-text").to_owned(),
+            Problem::Limited => self.layout.t("error-limited-text").to_owned(),
             Problem::TooMany(seconds) => {
                 self.layout.tn("error-too-many-text", &usize::try_from(*seconds).unwrap_or(usize::MAX))
             }

@@ -54,8 +54,9 @@ fn next(request: &PageRequest) -> String {
 /// The answer of a page for people who are not signed in: those who are go on to where they wanted, and while nobody
 /// exists the first run comes first.
 async fn elsewhere(app: &App, request: &PageRequest) -> Result<Option<Response>, PageError> {
-    if request.session.is_some() {
-        return Ok(Some(redirect(&next(request))));
+    if let Some(who) = &request.session {
+        // Who may only sign in to apps comes here to sign in as themselves.
+        return Ok((!who.session().is_limited()).then(|| redirect(&next(request))));
     }
     let open = app.setup_is_open().await.map_err(|e| request.refuse(&e))?;
     Ok(open.then(|| redirect("/setup")))

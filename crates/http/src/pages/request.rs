@@ -107,9 +107,13 @@ impl PageRequest {
         app.db().read(move |tx| rule(tx, &credentials, &ctx)).await.map_err(|e| self.refuse(&e))
     }
 
-    /// Who is signed in, or the way to the sign-in page.
+    /// Who is signed in, or the way to the sign-in page. A session that only signs in to apps is refused as such.
     pub fn signed_in(&self) -> Result<&SessionUser, PageError> {
-        self.session.as_ref().ok_or_else(|| self.refuse(&Error::new(Code::NotSignedIn)))
+        match &self.session {
+            None => Err(self.refuse(&Error::new(Code::NotSignedIn))),
+            Some(who) if who.session().is_limited() => Err(self.refuse(&Error::new(Code::LimitedSession))),
+            Some(who) => Ok(who),
+        }
     }
 
     /// This page's path and query.

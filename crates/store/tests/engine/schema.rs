@@ -67,7 +67,10 @@ async fn postgres(db: &Db) -> Schema {
         FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT IN ('refinery_schema_history', 'migration_lease')";
     for c in rows(db, columns, vec![]).await {
         let null = if c[3] == "YES" { "NULL" } else { "NOT NULL" };
-        out.columns.insert(format!("{}.{}", c[0], c[1]), format!("{} {null} {}", c[2].to_uppercase(), c[4]));
+        // PostgreSQL writes a default as an expression: `'none'::text`, `false`.
+        let default = c[4].split("::").next().unwrap_or_default();
+        let default = if default == "false" { "FALSE" } else { default };
+        out.columns.insert(format!("{}.{}", c[0], c[1]), format!("{} {null} {default}", c[2].to_uppercase()));
     }
     let indexes = "SELECT t.relname::TEXT, i.relname::TEXT, CASE WHEN x.indisprimary THEN 'pk' WHEN x.indisunique THEN '1' ELSE '0' END, \
           (SELECT string_agg(pg_get_indexdef(x.indexrelid, n, true) || CASE WHEN x.indoption[n - 1] & 1 = 1 THEN ' DESC' ELSE '' END, ', ' ORDER BY n) \
