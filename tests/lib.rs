@@ -7,6 +7,7 @@ mod app;
 mod data;
 mod people;
 mod raw;
+mod receiver;
 mod relying_party;
 mod sender;
 
@@ -14,6 +15,7 @@ pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
 pub use data::Fault;
 pub use people::Person;
+pub use receiver::{Manner, Receiver};
 pub use relying_party::{Asking, Jwt, RelyingParty, Tokens};
 pub use sender::{Sender, Unsent};
 

@@ -26,17 +26,28 @@ enum Access {
 use Access::{Admin, Own, OwnSession, Public, Session, User};
 
 /// In the order in which they are called. The owner is last, since they may delete what is theirs.
-const CALLERS: [&str; 6] = ["nobody", "another person", "administrator", "static key", "disabled person", "owner"];
+const CALLERS: [&str; 7] = [
+    "nobody",
+    "another person",
+    "administrator",
+    "static key",
+    "disabled person",
+    "who came by a code of their own",
+    "owner",
+];
+
+/// What a session may do that began by a code of one's own (`ClientOnly`).
+const FOR_LIMITED: [(&str, &str); 2] = [("GET", "/api/users/me"), ("POST", "/api/webauthn/logout")];
 
 impl Access {
-    fn expected(self) -> [u16; 6] {
+    fn expected(self, limited: bool) -> [u16; 7] {
         match self {
-            Public(s) => [s; 6],
-            User(s) => [401, s, s, s, 403, s],
-            Session(s) => [401, s, s, 403, 403, s],
-            Admin(s) => [401, 403, s, s, 403, 403],
-            Own(s) => [401, 404, 404, 404, 403, s],
-            OwnSession(s) => [401, 404, 404, 403, 403, s],
+            Public(s) => [s; 7],
+            User(s) => [401, s, s, s, 403, if limited { s } else { 403 }, s],
+            Session(s) => [401, s, s, 403, 403, 403, s],
+            Admin(s) => [401, 403, s, s, 403, 403, 403],
+            Own(s) => [401, 404, 404, 404, 403, 403, s],
+            OwnSession(s) => [401, 404, 404, 403, 403, 403, s],
         }
     }
 }
@@ -192,6 +203,16 @@ async fn disabled(app: &TestApp) -> Agent {
     person.agent
 }
 
+async fn limited(app: &TestApp) -> Agent {
+    let mut person = app.person("limited").await;
+    person.sign_in().await.expect(200);
+    let made = person.agent.post("/api/users/me/one-time-access-token", &json!({})).await.expect(201).json();
+    let agent = app.agent();
+    let path = format!("/api/one-time-access-token/{}", made["token"].as_str().expect("a code"));
+    agent.post(&path, &json!({})).await.expect(200);
+    agent
+}
+
 async fn first_of(person: &Person, path: &str) -> String {
     let list = person.agent.get(path).await.expect(200).json();
     let list = if list.is_array() { list } else { list["data"].clone() };
@@ -207,7 +228,8 @@ async fn case_076_every_route_admits_whom_it_should() {
     owner.agent.post("/api/api-keys", &expires).await.expect(201);
     let passkey = first_of(&owner, "/api/webauthn/credentials").await;
     let key = first_of(&owner, "/api/api-keys").await;
-    let callers = [app.agent(), other.agent, admin.agent, app.script(), disabled(&app).await, owner.agent];
+    let limited = limited(&app).await;
+    let callers = [app.agent(), other.agent, admin.agent, app.script(), disabled(&app).await, limited, owner.agent];
 
     let mut wrong = Vec::new();
     for (method, route, access) in ROUTES {
@@ -217,7 +239,9 @@ async fn case_076_every_route_admits_whom_it_should() {
             "/api/users/me" => json!({ "username": null }),
             _ => json!({}),
         };
-        for ((agent, caller), expected) in callers.iter().zip(CALLERS).zip(access.expected()) {
+        for ((agent, caller), expected) in
+            callers.iter().zip(CALLERS).zip(access.expected(FOR_LIMITED.contains(&(*method, *route))))
+        {
             let mut request = agent.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
             if *method != "GET" {
                 request = request.json(&body);
@@ -225,6 +249,9 @@ async fn case_076_every_route_admits_whom_it_should() {
             let reply = agent.send(request).await;
             if reply.status != expected {
                 wrong.push(format!("{method} {route} by {caller}: {}, not {expected}: {}", reply.status, reply.text()));
+            }
+            if reply.status == 403 && caller.starts_with("who came") {
+                assert_eq!(reply.json()["code"], "limited_session", "{method} {route}");
             }
             if reply.status.is_client_error() {
                 assert!(reply.json()["code"].is_string(), "{method} {route} by {caller} is no route: {}", reply.text());

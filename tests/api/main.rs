@@ -13,6 +13,7 @@ mod oidc_client_logos;
 mod oidc_clients;
 mod one_time_access;
 mod profile_pictures;
+mod sessions;
 mod setup;
 mod signing_alg;
 mod user_groups;

@@ -1,7 +1,7 @@
 //! Section D: login codes.
 
 use http::Method;
-use pid_tests::{Agent, Person, Reply, TestApp};
+use pid_tests::{Agent, Person, RelyingParty, Reply, TestApp};
 use serde_json::json;
 
 async fn code_of(app: &TestApp, person: &Person) -> String {
@@ -146,4 +146,82 @@ async fn case_046_codes_leak_nowhere() {
     let used = exchange(&app.agent(), &code).await.expect(200);
     assert!(!used.text().contains(&code));
     assert!(!app.stored().contains(&code), "nor is it in the audit log");
+}
+
+/// A code that a person makes for themselves, and the browser that signed in with it.
+async fn by_own_code(app: &TestApp, person: &mut Person) -> Agent {
+    person.sign_in().await.expect(200);
+    let made = person.agent.post("/api/users/me/one-time-access-token", &json!({})).await.expect(201).json();
+    let agent = app.agent();
+    exchange(&agent, made["token"].as_str().unwrap()).await.expect(200);
+    agent
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_045_a_code_of_one_s_own_signs_in_to_apps_and_does_nothing_else() {
+    let mut app = TestApp::start().await;
+    let mut ada = app.admin().await;
+    let phone = by_own_code(&app, &mut ada).await;
+    assert_eq!(phone.get("/api/users/me").await.expect(200).json()["username"], ada.user["username"]);
+    for path in ["/", "/settings", "/settings/account", "/settings/admin/users", "/settings/admin/oidc-clients"] {
+        let page = phone.get(path).await.expect(403);
+        assert!(page.text().contains("Only for signing in to apps"), "{path}: {}", page.text());
+    }
+    // The page says what to do, and there the sign-in is offered.
+    phone.get("/login?redirect=%2Fsettings%2Faccount").await.expect(200);
+    phone.get("/api/webauthn/register/start").await.refused(403, "limited_session");
+    let own = "/api/users/me/one-time-access-token";
+    phone.post(own, &json!({})).await.refused(403, "limited_session");
+
+    // It signs in to an app.
+    let rp = RelyingParty::register(&app, json!({})).await;
+    let desk = std::mem::replace(&mut ada.agent, phone);
+    let tokens = rp.sign_in(&mut ada, "openid profile").await;
+    assert!(rp.is_alive(tokens.access()).await);
+    // But never where a fresh sign-in is asked for: that needs the person themselves.
+    for (name, value) in [("prompt", "login"), ("max_age", "0")] {
+        let reply = ada.agent.get(&rp.asks("openid").with(name, value).path()).await;
+        assert!(reply.redirected("code").is_none() && reply.interaction().is_some(), "{name}: {}", reply.location());
+    }
+    let silent = rp.asks("openid").with("prompt", "none").with("max_age", "0");
+    assert_eq!(ada.agent.get(&silent.path()).await.redirected("error").as_deref(), Some("login_required"));
+
+    // The session that it was made from ends: what came of the code goes on, as another device does, and is seen there.
+    let sessions = desk.get("/api/sessions").await.expect(200).json();
+    let limited = sessions.as_array().unwrap().iter().find(|s| s["isLimited"] == true).expect("the phone").clone();
+    assert_eq!(limited["signInMethod"], "self_code");
+    desk.delete(&format!("/api/sessions/{}", limited["id"].as_str().unwrap())).await.expect(204);
+    app.restart().await;
+    ada.agent.get("/api/users/me").await.expect(401);
+    assert!(!rp.is_alive(tokens.access()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_046_a_code_of_one_s_own_needs_a_fresh_passkey_lives_shortly_and_is_one() {
+    let app = TestApp::start().await;
+    let mut tim = app.person("tim").await;
+    let own = "/api/users/me/one-time-access-token";
+    tim.sign_in().await.expect(200);
+    app.advance(5 * 60 + 1);
+    tim.agent.post(own, &json!({})).await.refused(401, "reauthentication_required");
+    tim.reauthenticate().await.expect(204);
+    let mut made = Vec::new();
+    for ttl in ["1h", "5m"] {
+        let answer = tim.agent.post(own, &json!({ "ttl": ttl })).await.expect(201).json();
+        made.push(answer["token"].as_str().unwrap().to_owned());
+    }
+    // One live code per person: the first is gone. A key of a script makes none.
+    exchange(&app.agent(), &made[0]).await.refused(401, "token_invalid_or_expired");
+    app.script().post(own, &json!({})).await.refused(403, "api_key_auth_not_allowed");
+    exchange(&app.agent(), &made[1]).await.expect(200);
+    exchange(&app.agent(), &made[1]).await.refused(401, "token_invalid_or_expired");
+    // At most fifteen minutes, whatever is asked for.
+    let long = tim.agent.post(own, &json!({ "ttl": "24h" })).await.expect(201).json();
+    app.advance(15 * 60 + 1);
+    exchange(&app.agent(), long["token"].as_str().unwrap()).await.refused(401, "token_invalid_or_expired");
+    // It ends with the session that made it.
+    tim.sign_in().await.expect(200);
+    let code = tim.agent.post(own, &json!({})).await.expect(201).json()["token"].as_str().unwrap().to_owned();
+    tim.agent.post("/api/webauthn/logout", &json!({})).await.expect(204);
+    exchange(&app.agent(), &code).await.refused(401, "token_invalid_or_expired");
 }
