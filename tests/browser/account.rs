@@ -170,3 +170,95 @@ async fn details_are_saved_checked_and_never_lost() {
     assert_eq!(tab.url().await.unwrap(), stage.url("/login"));
     quiet(&stage.tab().await, stage.app.url());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_are_seen_and_signed_out() {
+    let stage = Stage::empty().await;
+    let mut tim = stage.app.person("tim").await;
+    let phone = stage
+        .app
+        .agent()
+        .with_header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+    let tablet = stage.app.agent();
+    tim.sign_in_at(&phone).await.expect(200);
+    stage.sign_in_as(&tim.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/account").await;
+    assert_eq!(tab.count("#session-list li").await.unwrap(), 2);
+    assert!(tab.text("#session-list li:has(.badge-ok)").await.unwrap().contains("This device"));
+    let other = "#session-list li:not(:has(.badge-ok))";
+    assert!(tab.text(other).await.unwrap().contains("Firefox"));
+    tab.click(&*format!("{other} button")).await.unwrap();
+    tab.wait_for("[role=alertdialog]").await.unwrap();
+    tab.click("dialog .btn-danger").await.unwrap();
+    tab.wait_gone(other).await.unwrap();
+    phone.get("/api/users/me").await.expect(401);
+
+    for agent in [&phone, &tablet] {
+        tim.sign_in_at(agent).await.expect(200);
+    }
+    tab.reload().await.unwrap();
+    tab.wait_idle().await.unwrap();
+    assert_eq!(tab.count("#session-list li").await.unwrap(), 3);
+    tab.click(role("button", "Sign out of all other devices")).await.unwrap();
+    tab.click("dialog .btn-danger").await.unwrap();
+    tab.wait_gone(other).await.unwrap();
+    for agent in [&phone, &tablet] {
+        agent.get("/api/users/me").await.expect(401);
+    }
+    tim.agent.get("/api/users/me").await.expect(200);
+    quiet(&tab, &stage.url(""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_of_one_s_own_signs_in_on_a_phone_for_apps_alone() {
+    let stage = Stage::empty().await;
+    stage.app.admin().await;
+    let mut tim = stage.app.person("tim").await;
+    tim.sign_in().await.expect(200);
+    stage.sign_in_as(&tim.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/account").await;
+    tab.click("button[data-dialog=login-code]").await.unwrap();
+    tab.wait_for(role("dialog", "Login Code")).await.unwrap();
+    tab.click(role("button", "Show Code")).await.unwrap();
+    tab.wait_for("#login-code-result:not([hidden])").await.unwrap();
+    let link = tab.text("[data-testid=login-code-link]").await.unwrap().trim().to_owned();
+    assert!(link.starts_with(&stage.url("/lc/")), "{link}");
+    assert!(
+        tab.eval::<bool>("document.querySelector('.qr').complete && document.querySelector('.qr').naturalWidth > 0")
+            .await
+            .unwrap()
+    );
+
+    // Another browser follows the link, and is told what it is for before and after.
+    stage.forget().await;
+    let phone = stage.tab().await;
+    phone.goto(&link).await.unwrap();
+    phone.wait_loaded().await.unwrap();
+    phone.wait_for_text("This code signs you in to Pocket ID").await.unwrap();
+    phone.click(role("button", "Submit")).await.unwrap();
+    phone.wait_for_text("Only for signing in to apps").await.unwrap();
+    phone.wait_for(role("link", "Sign in")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_is_uploaded_and_reset() {
+    let stage = Stage::empty().await;
+    let tim = stage.app.person("tim").await;
+    stage.sign_in_as(&tim.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/account").await;
+    let shown = "document.querySelector('#picture img').naturalWidth";
+    assert_eq!(tab.eval::<u32>(shown).await.unwrap(), 300);
+    let choose = "(() => { const data = new DataTransfer(); \
+        const bytes = Uint8Array.from(atob('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='), c => c.charCodeAt(0)); \
+        data.items.add(new File([bytes], 'me.png')); const input = document.getElementById('profile-picture-input'); \
+        input.files = data.files; input.dispatchEvent(new Event('change', { bubbles: true })); })()";
+    tab.eval::<serde_json::Value>(choose).await.unwrap();
+    tab.wait_for_text("Profile picture updated successfully.").await.unwrap();
+    tab.click(role("button", "Reset to default")).await.unwrap();
+    tab.wait_for(role("alertdialog", "Reset profile picture?")).await.unwrap();
+    tab.click("dialog .btn-danger").await.unwrap();
+    tab.wait_for_text("Profile picture has been reset.").await.unwrap();
+}

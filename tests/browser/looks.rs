@@ -6,6 +6,8 @@ use std::path::Path;
 use pid_testkit::chromium::{Page, role};
 use serde_json::json;
 
+use pid_tests::{Manner, Receiver};
+
 use crate::stage::Stage;
 
 /// What must hold on every page; answers complaints.
@@ -189,12 +191,20 @@ async fn sign_in_pages_look_right() {
 async fn the_account_looks_right() {
     let mut gallery = Gallery { wrong: Vec::new() };
     let stage = Stage::empty().await;
-    let admin = stage.app.admin().await;
+    let mut admin = stage.app.admin().await;
+    let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
+    admin.sign_in_at(&stage.app.agent().with_header("user-agent", phone)).await.expect(200);
+    admin.sign_in().await.expect(200);
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
     let _passkeys = tab.authenticator().await.unwrap();
     stage.open(&tab, "/settings").await;
     gallery.look(&tab, "account-one-passkey").await;
+    tab.click("button[data-dialog=login-code]").await.unwrap();
+    tab.click(role("button", "Show Code")).await.unwrap();
+    tab.wait_for("#login-code-result:not([hidden])").await.unwrap();
+    gallery.look(&tab, "account-own-code").await;
+    tab.press("Escape").await.unwrap();
     tab.click(role("button", "My Account")).await.unwrap();
     gallery.look(&tab, "account-menu").await;
     tab.press("Escape").await.unwrap();
@@ -270,7 +280,7 @@ async fn the_administration_looks_right() {
     gallery.look(&tab, "users-add").await;
     tab.press("Escape").await.unwrap();
     let user = format!("/settings/admin/users/{}", people[0]);
-    for hash in ["general", "groups", "passkeys", "custom-claims"] {
+    for hash in ["general", "groups", "passkeys", "sessions", "custom-claims"] {
         stage.open(&tab, "/settings/admin/user-groups").await;
         stage.open(&tab, &format!("{user}#{hash}")).await;
         gallery.look(&tab, &format!("user-{hash}")).await;
@@ -289,11 +299,19 @@ async fn the_administration_looks_right() {
     tab.click("[data-add-row=new-callbacks]").await.unwrap();
     gallery.look(&tab, "clients-add").await;
     tab.press("Escape").await.unwrap();
-    for hash in ["general", "user-groups", "credentials"] {
+    let receiver = Receiver::start().await;
+    let url = json!({ "backchannelLogoutURL": receiver.url("/apps/user_oidc/backchannel-logout/1") });
+    script.patch(&format!("/api/oidc/clients/{cloud}"), &url, None).await.expect(200);
+    receiver.answers(&[Manner::Status(200), Manner::Status(500)]);
+    for _ in 0..2 {
+        script.post(&format!("/api/oidc/clients/{cloud}/backchannel-logout/test"), &json!({})).await.expect(200);
+    }
+    for hash in ["general", "user-groups", "credentials", "logout"] {
         stage.open(&tab, "/settings/admin/users").await;
         stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#{hash}")).await;
         gallery.look(&tab, &format!("client-{hash}")).await;
     }
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#credentials")).await;
     tab.click(role("button", "Add client secret")).await.unwrap();
     tab.wait_for("#new-secret:not([hidden])").await.unwrap();
     gallery.look(&tab, "client-secret").await;

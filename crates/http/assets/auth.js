@@ -107,12 +107,12 @@ function startCode(form) {
     return form.dataset.next;
   };
   onSubmit(form, send);
-  if (form.dataset.auto === undefined) return;
+  if (input.defaultValue === "") return;
   // A code that came in a link is not left in the history.
   const url = new URL(location.href);
   url.searchParams.delete("code");
   history.replaceState(null, "", url);
-  attempt(form, send);
+  if (form.dataset.auto !== undefined) attempt(form, send);
 }
 
 // Completes a step and, when a fresh proof is the next one, that too: it needs no other click. A sign-in by passkey inside

@@ -418,7 +418,7 @@ function startFileInputs() {
     const form = new FormData();
     form.append("file", input.files[0]);
     try {
-      await call("POST", input.dataset.upload, form);
+      await call(input.dataset.method ?? "POST", input.dataset.upload, form);
       toast(input.dataset.toast ?? "");
       await refresh(input.dataset.refresh);
     } catch (error) {

@@ -64,10 +64,15 @@ function startSecrets() {
     const place = document.getElementById(event.target.dataset.shows ?? "");
     if (!place) return;
     place.hidden = false;
-    const { secret, token } = event.detail;
+    const { secret, token, link, qrCode, expiresAt } = event.detail;
     if (token) {
       show(place.querySelector("[data-part=code]"), token);
-      show(place.querySelector("[data-part=link]"), place.dataset.prefix + token);
+      show(place.querySelector("[data-part=link]"), link);
+      place.querySelector("[data-part=qr]").src = `data:image/svg+xml,${encodeURIComponent(qrCode)}`;
+      const until = place.querySelector("[data-part=until]");
+      until.hidden = !expiresAt;
+      until.querySelector("time").dateTime = expiresAt ?? "";
+      document.dispatchEvent(new CustomEvent("refreshed"));
     } else {
       show(place.querySelector("[data-copy]"), secret);
     }

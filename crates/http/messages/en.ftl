@@ -55,6 +55,7 @@ login-code = Login Code
 login-code-text = Enter a code that your administrator gave you.
 use-passkey = Use your passkey instead?
 use-code = Use a login code
+code-asks = This code signs you in to { $app } at { $host } on this device. It is for apps alone: your account and the administration stay closed. Go on only if you made it yourself.
 code-lead = Enter the code you received to sign in.
 code = Code
 
@@ -419,3 +420,83 @@ authenticator-type = Allowed authenticator type
 any-passkey = Any passkey
 device-passkeys = Device passkeys only
 security-keys = External security keys only
+
+# Signed-in devices
+signed-in-devices = Signed-in devices
+signed-in-devices-text = Where you are signed in. If you don't know one of them, sign it out and check your passkeys.
+sessions-none = Not signed in anywhere.
+this-device = This device
+session-apps-only = Apps only
+unknown-device = Unknown device
+first-seen = First seen
+last-seen = Last seen
+began-by-passkey = Passkey
+began-by-self-code = Login code of your own, only for apps
+began-by-setup = First sign-in
+began-by-device = Another device
+began-by-code = Login code
+end-session-title = Sign out { $device }?
+end-session-text = The browser is signed out here, and the apps it signed in to are told to sign out too.
+session-ended = Signed out
+end-other-sessions = Sign out of all other devices
+end-all-sessions = Sign out everywhere
+end-sessions-text = All of them are signed out here and in their apps; access that apps were granted for later ends as well.
+sessions-ended = Signed out everywhere else
+
+# Login codes of one's own
+create-code = Create code
+own-code-text = Signs you in to apps on a device that doesn't have your passkey, a phone app for example.
+own-code-dialog-text = Type or scan the code on the other device. It works once, signs in to apps only, and replaces the one before.
+five-minutes = 5 minutes
+fifteen-minutes = 15 minutes
+or-scan = or scan
+login-code-qr = QR code of the link
+valid-until = Valid until
+
+# Profile picture
+profile-picture = Profile Picture
+profile-picture-text = Shown here and in the apps you use. It may take a few minutes until all of them show a new one.
+profile-picture-locked = Your picture is managed by the directory.
+upload-picture = Upload picture
+picture-saved = Profile picture updated successfully. It may take a few minutes to update.
+reset-picture-title = Reset profile picture?
+reset-picture-text = Your initials are shown instead.
+reset = Reset
+reset-to-default = Reset to default
+picture-reset = Profile picture has been reset. It may take a few minutes to update.
+
+# Back-channel logout
+backchannel-logout = Back-Channel Logout
+backchannel-logout-url = Back-Channel Logout URL
+backchannel-logout-hint = Here the app is told that somebody has signed out. Leave it empty if the app has no such address.
+backchannel-taken-over = The back-channel logout URL was taken over from the logout callback URLs. Change or clear it here if that is not what you want.
+backchannel-session-required = Session ID required
+backchannel-session-hint = The app signs out one session, not the person everywhere.
+deliveries-text = What the app was told lately. What can't be delivered is tried again for a day.
+deliveries-no-url = Set a back-channel logout URL in the general settings to have the app sign people out when they sign out here.
+deliveries-none = Nothing was sent yet.
+send-test = Send test
+test-sent = Test sent
+delivery-test = Test
+delivery-logout = Sign-out
+delivery-waiting = Waiting
+delivery-delivered = Delivered
+delivery-failed = Failed
+delivery-dropped = Not needed any more
+attempts = { $n ->
+    [one] { $n } attempt
+   *[other] { $n } attempts
+}
+next-attempt = next attempt
+answered-status = answered with status { $status }
+failure-timeout = no answer in time
+failure-target = the address is one that this server never calls
+failure-name = the host name was not found
+failure-tls = no secure connection; check the certificate
+failure-connection = no connection
+
+# Configuration of sign-outs
+session-idle = Session Idle Timeout
+session-idle-hint = In minutes without use; 0 or empty is off. The session duration stays the limit.
+offline-ends = Sign-out ends offline access
+offline-ends-hint = Apps with offline access lose it when the session they came from is signed out.

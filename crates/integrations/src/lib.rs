@@ -5,4 +5,5 @@ pub mod device;
 pub mod fetch;
 pub mod images;
 pub mod initials;
+pub mod qr;
 mod svg;

@@ -7,8 +7,9 @@ use http::StatusCode;
 use pid_core::UserId;
 use pid_flows::Code;
 use pid_flows::login_codes::{self, Exchange, SignInAt};
+use pid_integrations::qr;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::dto::{Ttl, UserDto};
 use crate::cookies;
@@ -21,6 +22,12 @@ use crate::state::App;
 #[serde(default)]
 pub struct CreateBody {
     ttl: Ttl,
+}
+
+/// The code and its link, also as a QR code for a device that has a camera.
+fn made(app: &App, code: &str, query: &str) -> Value {
+    let link = format!("{}/lc/{code}{query}", app.env().app_url.origin);
+    json!({ "token": code, "qrCode": qr::svg(&link), "link": link })
 }
 
 /// `POST /api/users/{id}/one-time-access-token`: a code for another person.
@@ -40,7 +47,7 @@ pub async fn create(
             login_codes::create_by_admin(tx, &ctx, &admin, &id, ttl)
         })
         .await?;
-    Ok((StatusCode::CREATED, axum::Json(json!({ "token": code.expose() }))).into_response())
+    Ok((StatusCode::CREATED, axum::Json(made(&app, code.expose(), ""))).into_response())
 }
 
 /// `POST /api/users/me/one-time-access-token`: a code for oneself, at most for fifteen minutes.
@@ -53,7 +60,8 @@ pub async fn create_own(
     let ttl = body.ttl.secs_or(login_codes::DEFAULT_TTL_SECS);
     let (code, expires_at) =
         app.db().write(move |tx| login_codes::create_own(tx, &ctx, &creds.session_user(tx, ctx.now)?, ttl)).await?;
-    let body = json!({ "token": code.expose(), "expiresAt": expires_at });
+    let mut body = made(&app, code.expose(), "?ask");
+    body["expiresAt"] = json!(expires_at);
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
 

@@ -1,12 +1,13 @@
 //! A person's own account.
 
-use super::{Layout, PageError, PageRequest, When, page};
+use super::sessions::SessionView;
+use super::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use pid_flows::passkeys;
+use pid_flows::{passkeys, sessions};
 use pid_store::passkeys::Passkey;
 
 /// A passkey in a list.
@@ -48,6 +49,24 @@ pub struct AccountPage {
     pub can_edit: bool,
     /// Newest first.
     pub passkeys: Vec<PasskeyView>,
+    /// The person's id.
+    pub user_id: String,
+    /// Whether the directory manages the record.
+    pub from_directory: bool,
+    /// The latest used first.
+    pub sessions: Vec<SessionView>,
+    /// Where they are in the API.
+    pub sessions_api: String,
+}
+
+impl AccountPage {
+    fn ends_several(&self) -> bool {
+        self.sessions.iter().any(|s| !s.is_current)
+    }
+
+    fn end_all_word(&self) -> &'static str {
+        key("end-other-sessions")
+    }
 }
 
 impl From<Passkey> for PasskeyView {
@@ -69,11 +88,16 @@ pub async fn account(State(app): State<App>, request: PageRequest) -> Result<Res
     let read = |tx: &pid_store::ReadTx<'_>, credentials: &pid_flows::access::Credentials, ctx: &pid_core::Ctx| {
         let who = credentials.signed_in(tx, ctx.now)?;
         let own = passkeys::list_own(tx, &who)?;
-        Ok((who.user().clone(), own))
+        let sessions = sessions::list_own(tx, ctx.now, credentials.idle_minutes, &who)?;
+        Ok((who.user().clone(), own, sessions))
     };
-    let (user, own) = request.read(&app, read).await?;
+    let (user, own, sessions) = request.read(&app, read).await?;
     let from_directory = settings.ldap_enabled() && user.ldap_id.is_some();
     let view = AccountPage {
+        sessions: sessions.into_iter().map(|s| SessionView::new(&request.layout, s)).collect(),
+        sessions_api: "/api/sessions".to_owned(),
+        user_id: user.id.to_string(),
+        from_directory,
         layout: request.layout,
         version: user.version.to_string(),
         username: user.username,

@@ -37,8 +37,12 @@ pub struct AlternativePage {
 pub struct CodePage {
     /// What every page needs.
     pub layout: Layout,
-    /// A code from the link: filled in and sent at once. Empty without one.
+    /// A code from the link: filled in and, unless `asks`, sent at once. Empty without one.
     pub code: String,
+    /// Whether the page says first where it signs in: the link of a code that somebody made for themselves.
+    pub asks: bool,
+    /// Where it signs in: the host.
+    pub host: String,
     /// Where to go afterwards: a checked path on this origin.
     pub next: String,
     /// The query for the way back with its `?` and without the code, or nothing.
@@ -80,9 +84,11 @@ pub async fn alternative(State(app): State<App>, request: PageRequest) -> Result
 }
 
 /// `GET /login/alternative/code`: for everybody, since a code also changes who is signed in.
-pub async fn code(request: PageRequest) -> Response {
+pub async fn code(State(app): State<App>, request: PageRequest) -> Response {
     let view = CodePage {
         code: request.param("code").unwrap_or_default().chars().take(24).collect(),
+        asks: request.param("ask").is_some(),
+        host: app.env().app_url.host.clone(),
         next: next(&request),
         query: request.query_without("code"),
         layout: request.layout,

@@ -14,6 +14,7 @@ pub mod interaction;
 pub mod login;
 pub mod logout;
 pub mod request;
+pub mod sessions;
 pub mod setup;
 
 use askama::Template;

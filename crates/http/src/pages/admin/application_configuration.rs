@@ -32,6 +32,10 @@ pub struct ConfigurationPage {
     pub app_name: String,
     /// Minutes.
     pub session_duration: String,
+    /// Minutes; 0: off.
+    pub session_idle: String,
+    /// Whether a sign-out ends grants with `offline_access` too.
+    pub offline_ends: bool,
     /// Whether people change their own details.
     pub own_account_edit: bool,
     /// Whether pages stand still.
@@ -71,6 +75,8 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         version: app.snapshot().versions.iter().find(|(name, _)| name == "settings").map_or(0, |(_, version)| *version),
         app_name: settings.app_name().to_owned(),
         session_duration: settings.get("sessionDuration").to_owned(),
+        session_idle: settings.get("sessionIdleTimeout").to_owned(),
+        offline_ends: settings.sign_out_ends_offline_access(),
         own_account_edit: on("allowOwnAccountEdit"),
         disable_animations: on("disableAnimations"),
         accent: settings.get("accentColor").to_owned(),

@@ -4,11 +4,14 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use pid_core::clients::Client;
+use pid_core::clients::{BackchannelSource, Client};
 use pid_core::ids::{client_id_from_path, client_id_to_path};
 use pid_core::list::ListRequest;
+use pid_flows::backchannel_logout::{self, Delivery};
 use pid_flows::env::Env;
+use pid_flows::outbox::LOGOUT_TEST;
 use pid_flows::{clients, groups};
+use pid_store::outbox;
 
 use super::{ALL, Choice, ListView};
 use crate::pages::interaction::ClientView;
@@ -103,6 +106,60 @@ pub struct ClientPage {
     pub groups: Vec<Choice>,
     /// Oldest first.
     pub secrets: Vec<SecretView>,
+    /// Notices of sign-outs, newest first.
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// What became of a notice that a session has ended.
+#[derive(Clone, Debug)]
+pub struct DeliveryView {
+    /// The word for what it was.
+    pub kind: &'static str,
+    /// The word for what became of it.
+    pub state: &'static str,
+    /// The class of its badge.
+    pub badge: &'static str,
+    /// Its sign.
+    pub icon: &'static str,
+    /// When it was written.
+    pub created: When,
+    /// Attempts so far.
+    pub attempts: usize,
+    /// The last answer or failure in words, or nothing.
+    pub answer: String,
+    /// When the next attempt is due.
+    pub next: Option<When>,
+}
+
+impl DeliveryView {
+    fn new(layout: &Layout, delivery: Delivery) -> Self {
+        let entry = delivery.entry;
+        let (state, badge, icon) = match entry.state {
+            outbox::State::Waiting => (key("delivery-waiting"), "badge-warn", "clock"),
+            outbox::State::Delivered => (key("delivery-delivered"), "badge-ok", "check"),
+            outbox::State::Failed => (key("delivery-failed"), "badge-danger", "alert"),
+            outbox::State::Dropped => (key("delivery-dropped"), "", "x"),
+        };
+        let answer = match (entry.status, entry.failure.as_deref()) {
+            (Some(status), _) => layout.tf("answered-status", &[("status", status.to_string().as_str())]),
+            (None, Some("timeout")) => layout.t("failure-timeout").to_owned(),
+            (None, Some("target_refused")) => layout.t("failure-target").to_owned(),
+            (None, Some("name_not_found")) => layout.t("failure-name").to_owned(),
+            (None, Some("tls_failed")) => layout.t("failure-tls").to_owned(),
+            (None, Some(_)) => layout.t("failure-connection").to_owned(),
+            (None, None) => String::new(),
+        };
+        Self {
+            kind: if entry.kind == LOGOUT_TEST { key("delivery-test") } else { key("delivery-logout") },
+            state,
+            badge,
+            icon,
+            created: entry.created_at.into(),
+            attempts: usize::try_from(entry.attempts).unwrap_or_default(),
+            answer,
+            next: (entry.state == outbox::State::Waiting).then_some(entry.due_at).flatten().map(When::from),
+        }
+    }
 }
 
 /// Addresses by their words.
@@ -153,9 +210,10 @@ pub async fn details(
         let admin = creds.admin(tx, ctx.now)?;
         let every =
             ListRequest { limit: ALL, sort: Some(("friendlyName".to_owned(), false)), ..ListRequest::default() };
-        Ok((clients::get(tx, &admin, &id)?, groups::list(tx, &admin, &every)?))
+        let deliveries = backchannel_logout::deliveries(tx, &admin, &id)?;
+        Ok((clients::get(tx, &admin, &id)?, groups::list(tx, &admin, &every)?, deliveries))
     });
-    let (details, all) = read.await?;
+    let (details, all, deliveries) = read.await?;
     let client = details.client;
     let names: Vec<&str> = details.groups.iter().map(|g| g.friendly_name.as_str()).collect();
     let audience = match (client.is_group_restricted, names.is_empty()) {
@@ -189,6 +247,7 @@ pub async fn details(
         audience,
         groups: choices.collect(),
         secrets: secrets.collect(),
+        deliveries: deliveries.into_iter().map(|d| DeliveryView::new(&request.layout, d)).collect(),
         stored: client,
         layout: request.layout,
     };
@@ -196,6 +255,10 @@ pub async fn details(
 }
 
 impl ClientPage {
+    fn is_taken_over(&self) -> bool {
+        self.stored.backchannel_logout_source == BackchannelSource::TakenOver
+    }
+
     /// How long a new secret may live: days and a word.
     fn lifetimes(&self) -> [(i64, &'static str); 5] {
         [

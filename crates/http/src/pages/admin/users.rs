@@ -6,11 +6,12 @@ use axum::response::Response;
 use http::StatusCode;
 use pid_core::UserId;
 use pid_core::list::ListRequest;
-use pid_flows::{claims, groups, passkeys, users};
+use pid_flows::{claims, groups, passkeys, sessions, users};
 
 use super::{ALL, Choice, ClaimsView, ListView};
 use crate::pages::account::PasskeyView;
-use crate::pages::{Layout, PageError, PageRequest, initials, page};
+use crate::pages::sessions::SessionView;
+use crate::pages::{Layout, PageError, PageRequest, initials, key, page};
 use crate::state::App;
 
 /// A person in the list.
@@ -96,6 +97,20 @@ pub struct UserPage {
     pub passkeys: Vec<PasskeyView>,
     /// The custom claims.
     pub claims: ClaimsView,
+    /// The latest used first.
+    pub sessions: Vec<SessionView>,
+    /// Where they are in the API.
+    pub sessions_api: String,
+}
+
+impl UserPage {
+    fn ends_several(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    fn end_all_word(&self) -> &'static str {
+        key("end-all-sessions")
+    }
 }
 
 /// `GET /settings/admin/users`.
@@ -126,9 +141,10 @@ pub async fn details(
         let every =
             ListRequest { limit: ALL, sort: Some(("friendlyName".to_owned(), false)), ..ListRequest::default() };
         let all = groups::list(tx, &admin, &every)?;
-        Ok((details, all, passkeys::list_of(tx, &admin, &id)?, claims::suggestions(tx, &admin)?))
+        let sessions = sessions::list_of(tx, ctx.now, creds.idle_minutes, &admin, &id)?;
+        Ok((details, all, passkeys::list_of(tx, &admin, &id)?, claims::suggestions(tx, &admin)?, sessions))
     });
-    let (details, all, own, suggestions) = read.await?;
+    let (details, all, own, suggestions, sessions) = read.await?;
     let me = request.layout.user.as_ref().map(|u| u.id.clone()).unwrap_or_default();
     let from_directory = app.settings().ldap_enabled() && details.user.ldap_id.is_some();
     let choices = all.items.into_iter().map(|(group, _, _)| Choice {
@@ -140,6 +156,8 @@ pub async fn details(
         listed: false,
     });
     let view = UserPage {
+        sessions: sessions.into_iter().map(|s| SessionView::new(&request.layout, s)).collect(),
+        sessions_api: format!("/api/users/{}/sessions", details.user.id),
         version: details.user.version,
         first_name: details.user.first_name.clone(),
         last_name: details.user.last_name.clone(),
