@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 async fn code(app: &TestApp, user: &str, body: Value) -> String {
     let made = app.script().post(&format!("/api/users/{user}/one-time-access-token"), &body).await.expect(201).json();
-    assert_eq!(made.as_object().unwrap().len(), 1, "{made}");
+    let link = format!("{}/lc/{}", app.url(), made["token"].as_str().unwrap());
+    assert_eq!(made["link"], link);
+    assert!(made["qrCode"].as_str().unwrap().starts_with("<svg"));
     made["token"].as_str().unwrap().to_owned()
 }
 
