@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +18,14 @@ pub enum Output {
 
 /// Installs the subscriber. A second call changes nothing.
 pub fn init(level: &str, json: bool, output: Output) {
-    let filter = EnvFilter::new(format!("{level},hyper=warn,h2=warn,tokio_postgres=warn,refinery_core=warn"));
+    // Plain targets: the filter that reads directives brings a compiler of regular expressions into memory.
+    let loud = ["hyper", "h2", "tokio_postgres", "refinery_core"].map(|target| (target, LevelFilter::WARN));
+    let filter = Targets::new().with_default(level.parse().unwrap_or(LevelFilter::INFO)).with_targets(loud);
     let (writer, colours) = match output {
         Output::Out => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
         Output::Err => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(writer).with_ansi(colours);
-    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer).with_ansi(colours);
+    let registry = tracing_subscriber::registry().with(filter);
+    let _ = if json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
 }
