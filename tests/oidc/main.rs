@@ -7,6 +7,7 @@ mod discovery;
 mod end_session;
 mod interaction;
 mod keys;
+mod nextcloud;
 mod openidconnect;
 mod prompts;
 mod redirect_uris;
