@@ -1,6 +1,7 @@
 //! OpenID Connect as relying parties see it, on the engine that `TEST_ENGINE` names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
+mod apache;
 mod authorize;
 mod backchannel_logout;
 mod discovery;
