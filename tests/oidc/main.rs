@@ -15,6 +15,7 @@ mod redirect_uris;
 mod refresh;
 mod replicas;
 mod state_machine;
+mod synapse;
 mod token;
 mod tokens;
 mod userinfo;

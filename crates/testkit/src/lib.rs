@@ -5,3 +5,4 @@ pub mod authenticator;
 pub mod chromium;
 pub mod postgres;
 pub mod process;
+pub mod synapse;
