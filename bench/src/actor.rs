@@ -169,6 +169,24 @@ impl Actor {
         self.redeem(alg, &reply.redirected("code")?).await
     }
 
+    /// Signs in to a public client that needs no consent.
+    pub async fn visit(&mut self, client_id: &str) -> Result<()> {
+        let (path, session) = (authorize_path(client_id), self.session.clone());
+        let code = self.get(&path, &[("cookie", &session)]).await?.expect(303)?.redirected("code")?;
+        let form = format!(
+            "grant_type=authorization_code&code={code}&redirect_uri={CALLBACK_QUERY}&code_verifier={VERIFIER}&client_id={client_id}"
+        );
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let request = self.request("POST", "/api/oidc/token", &headers, form);
+        self.wire.send(request).await?.expect(200).map(drop)
+    }
+
+    /// Signs out in the browser.
+    pub async fn sign_out(&mut self) -> Result<()> {
+        let session = self.session.clone();
+        self.post("/api/webauthn/logout", &session, &json!({})).await?.expect(204).map(drop)
+    }
+
     fn origin(&self) -> String {
         format!("http://localhost:{}", self.address.port())
     }
@@ -178,15 +196,11 @@ impl Actor {
     }
 
     fn authorize_path(&self, alg: Alg) -> Result<String> {
-        Ok(format!(
-            "/authorize?response_type=code&client_id={}&redirect_uri={CALLBACK_QUERY}&scope=openid%20profile%20email%20groups\
-             &state=af0ifjsldkj&nonce=n-0S6_WzA2Mj&code_challenge={CHALLENGE}&code_challenge_method=S256",
-            self.app(alg)?.id
-        ))
+        Ok(authorize_path(&self.app(alg)?.id))
     }
 
     /// A passkey sign-in in a browser without cookies.
-    async fn sign_in(&mut self) -> Result<()> {
+    pub async fn sign_in(&mut self) -> Result<()> {
         let reply = self.get("/api/webauthn/login/start", &[]).await?.expect(200)?;
         let response = self.passkey.authenticate(&reply.json()?, &self.origin());
         let cookie = reply.cookie("session")?;
@@ -228,4 +242,11 @@ impl Actor {
         self.tokens.insert(alg.as_str(), tokens);
         Ok(())
     }
+}
+
+fn authorize_path(client_id: &str) -> String {
+    format!(
+        "/authorize?response_type=code&client_id={client_id}&redirect_uri={CALLBACK_QUERY}&scope=openid%20profile%20email%20groups\
+         &state=af0ifjsldkj&nonce=n-0S6_WzA2Mj&code_challenge={CHALLENGE}&code_challenge_method=S256"
+    )
 }

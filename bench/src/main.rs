@@ -12,6 +12,7 @@ mod options;
 mod page;
 mod report;
 mod server;
+mod sign_out;
 mod startup;
 mod usage;
 mod wire;
@@ -92,6 +93,10 @@ async fn run(options: &Options) -> Result<()> {
     let memory = usage::memory(server.id())?;
     report.facts.push(Fact::new("memory after the load, RSS", memory.rss, "MiB", None));
     report.facts.push(Fact::new("memory after the load, PSS", memory.pss, "MiB", None));
+    if options.only.is_empty() {
+        println!("Signing out of a hundred clients …");
+        report.facts.extend(sign_out::measure(&server).await?);
+    }
     report.limits = limits;
     drop(server);
 

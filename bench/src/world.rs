@@ -15,13 +15,20 @@ const PEOPLE: usize = 10;
 const CLIENTS: usize = 10;
 
 /// A script with the static API key.
-struct Script {
+pub struct Script {
     wire: Wire,
     host: String,
 }
 
 impl Script {
-    async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+    /// Connects.
+    pub async fn new(server: &Server) -> Result<Self> {
+        let host = format!("localhost:{}", server.address.port());
+        Ok(Self { wire: Wire::open(server.address).await?, host })
+    }
+
+    /// `POST`, which must make something.
+    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
         let request = http::Request::post(path)
             .header("host", &self.host)
             .header("x-api-key", API_KEY)
@@ -34,8 +41,7 @@ impl Script {
 /// Fills the server and gives browsers of these people, signed in, each with a passkey of its own and tokens of a client
 /// of each algorithm.
 pub async fn set_up(server: &Server) -> Result<Vec<Actor>> {
-    let host = format!("localhost:{}", server.address.port());
-    let mut script = Script { wire: Wire::open(server.address).await?, host };
+    let mut script = Script::new(server).await?;
     let mut apps = Vec::new();
     for i in 0..CLIENTS {
         // The first three are used, one of each algorithm.
