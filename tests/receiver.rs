@@ -102,7 +102,19 @@ impl Receiver {
     /// # Panics
     /// After ten seconds.
     pub async fn wait_for(&self, count: usize) -> Vec<String> {
-        for _ in 0..1000 {
+        self.wait(count, 10).await
+    }
+
+    /// Waits until so many tokens are there, as long as an attempt that a killed server had begun counts as under way.
+    ///
+    /// # Panics
+    /// After ninety seconds.
+    pub async fn wait_for_long(&self, count: usize) -> Vec<String> {
+        self.wait(count, 90).await
+    }
+
+    async fn wait(&self, count: usize, secs: usize) -> Vec<String> {
+        for _ in 0..secs * 100 {
             let tokens = self.tokens();
             if tokens.len() >= count {
                 return tokens;

@@ -8,6 +8,7 @@ mod encryption_key;
 mod faults;
 mod first_start;
 mod kill;
+mod outbox;
 mod program;
 mod setup_code;
 mod signals;
