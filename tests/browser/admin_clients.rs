@@ -259,3 +259,33 @@ async fn a_group_is_made_by_the_keyboard_alone() {
     let groups = stage.app.script().get("/api/user-groups").await.expect(200).json();
     assert_eq!(groups["data"][0]["name"], "choir");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_fills_in_what_the_guide_says() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/oidc-clients").await;
+    tab.click(role("button", "Add OIDC Client")).await.unwrap();
+    assert!(!tab.eval::<bool>("document.getElementById('new-address').checkVisibility()").await.unwrap());
+    let choose = "(() => { const s = document.getElementById('new-template'); s.value = 'nextcloud'; \
+        s.dispatchEvent(new Event('change', { bubbles: true })); })()";
+    tab.eval::<serde_json::Value>(choose).await.unwrap();
+    // What is asked for next has the focus: the address alone, with or without its scheme.
+    tab.type_text("cloud.example.com/").await.unwrap();
+    tab.click("#add-client button[type=submit]").await.unwrap();
+    tab.wait_for("#new-secret:not([hidden])").await.unwrap();
+    let id = tab.attribute("[data-testid=client-id]", "data-copy").await.unwrap().unwrap();
+    let stored = stage.app.script().get(&format!("/api/oidc/clients/{id}")).await.expect(200).json();
+    let backchannel = "https://cloud.example.com/apps/user_oidc/backchannel-logout/Pocket-ID";
+    assert_eq!(stored["name"], "Nextcloud");
+    assert_eq!(stored["callbackURLs"], json!(["https://cloud.example.com/apps/user_oidc/code"]));
+    assert_eq!(
+        (&stored["logoutCallbackURLs"], &stored["launchURL"]),
+        (&json!([backchannel]), &json!("https://cloud.example.com"))
+    );
+    assert_eq!((&stored["backchannelLogoutURL"], &stored["pkceEnabled"]), (&json!(backchannel), &json!(true)));
+    tab.wait_for_text("was taken over from the logout callback URLs").await.unwrap();
+    quiet(&tab, stage.app.url());
+}

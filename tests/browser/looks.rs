@@ -298,6 +298,10 @@ async fn the_administration_looks_right() {
     tab.click(role("button", "Add OIDC Client")).await.unwrap();
     tab.click("[data-add-row=new-callbacks]").await.unwrap();
     gallery.look(&tab, "clients-add").await;
+    let choose = "(() => { const s = document.getElementById('new-template'); s.value = 'nextcloud'; \
+        s.dispatchEvent(new Event('change', { bubbles: true })); })()";
+    tab.eval::<serde_json::Value>(choose).await.unwrap();
+    gallery.look(&tab, "clients-add-template").await;
     tab.press("Escape").await.unwrap();
     let receiver = Receiver::start().await;
     let url = json!({ "backchannelLogoutURL": receiver.url("/apps/user_oidc/backchannel-logout/1") });

@@ -249,7 +249,7 @@ function rowsOf(list) {
   return [...list.querySelectorAll(".list-row > input")].map((input) => input.value.trim()).filter(Boolean);
 }
 
-function putRows(list, values) {
+export function putRows(list, values) {
   list.querySelectorAll(".list-row").forEach((row) => row.remove());
   for (const value of values) {
     const row = list.querySelector("template").content.firstElementChild.cloneNode(true);

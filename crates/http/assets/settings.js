@@ -1,7 +1,7 @@
 // The settings area: forms, dialogs, tabs, lists, and one's own passkeys.
 import { call, go } from "./api.js";
 import { openDialog, startDialogs } from "./dialog.js";
-import { refresh, startForms } from "./forms.js";
+import { putRows, refresh, startForms } from "./forms.js";
 import { startPage } from "./page.js";
 import { atPasskeyAddress, hasPasskeys, passkeyProblem, reauthenticate, register } from "./passkey.js";
 import { startTabs } from "./tabs.js";
@@ -130,6 +130,33 @@ function startDerived() {
   });
 }
 
+// An app that is known here: its address fills in the rest, which can be changed before it is saved.
+function startTemplates() {
+  const chooser = document.getElementById("new-template");
+  if (!chooser) return;
+  const address = document.getElementById("new-address");
+  const fill = (chosen) => {
+    const { template } = chooser.selectedOptions[0].dataset;
+    address.closest(".field").hidden = !template;
+    if (!template) return;
+    const { name, example, callbacks, logouts } = JSON.parse(template);
+    address.placeholder = example;
+    if (chosen) {
+      chooser.form.elements.namedItem("name").value = name;
+      address.focus();
+    }
+    let base = address.value.trim().replace(/\/+$/, "");
+    if (base && !base.includes("://")) base = `https://${base}`;
+    if (!URL.canParse(base)) return;
+    const whole = (path) => (path.startsWith("/") ? base + path : path);
+    putRows(document.getElementById("new-callbacks"), callbacks.map(whole));
+    putRows(document.getElementById("new-logouts"), logouts.map(whole));
+    document.getElementById("new-launch").value = base;
+  };
+  chooser.addEventListener("change", () => fill(true));
+  address.addEventListener("input", () => fill(false));
+}
+
 // A new client ends on its page; a confidential one gets its first secret on the way, shown there once.
 function startNewClient() {
   document.addEventListener("saved", async (event) => {
@@ -166,6 +193,7 @@ startSearch();
 startSecrets();
 startPicker();
 startDerived();
+startTemplates();
 startNewClient();
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-register]");

@@ -465,6 +465,12 @@ reset = Reset
 reset-to-default = Reset to default
 picture-reset = Profile picture has been reset. It may take a few minutes to update.
 
+# Templates for clients
+client-template = Template
+client-template-hint = For an app that is known here its address is enough.
+no-template = None
+app-address = Address of the app
+
 # Back-channel logout
 backchannel-logout = Back-Channel Logout
 backchannel-logout-url = Back-Channel Logout URL

@@ -3,6 +3,7 @@
 //! A page reads under the administrator's permission in one transaction; every change goes through the API.
 
 pub mod application_configuration;
+mod client_templates;
 mod list;
 pub mod oidc_clients;
 pub mod user_groups;

@@ -13,6 +13,7 @@ use pid_flows::outbox::LOGOUT_TEST;
 use pid_flows::{clients, groups};
 use pid_store::outbox;
 
+use super::client_templates::{ClientTemplate, TEMPLATES};
 use super::{ALL, Choice, ListView};
 use crate::pages::interaction::ClientView;
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
@@ -65,6 +66,8 @@ pub struct ClientsPage {
     pub list: ListView,
     /// The rows.
     pub clients: Vec<ClientRow>,
+    /// Applications that we know.
+    pub templates: &'static [ClientTemplate],
 }
 
 /// A secret as it may be seen.
@@ -196,7 +199,10 @@ pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Respon
         is_public: client.is_public,
         requires_reauthentication: client.requires_reauthentication,
     });
-    Ok(page(StatusCode::OK, &ClientsPage { list, clients: rows.collect(), layout: request.layout }))
+    Ok(page(
+        StatusCode::OK,
+        &ClientsPage { list, clients: rows.collect(), templates: &TEMPLATES, layout: request.layout },
+    ))
 }
 
 /// `GET /settings/admin/oidc-clients/{id}`.
