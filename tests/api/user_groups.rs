@@ -167,3 +167,44 @@ async fn lists_sort_and_search() {
         assert_eq!(each(&page["data"], "name"), names, "{query}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_of_others_are_saved_under_the_version_that_was_read() {
+    let app = TestApp::start().await;
+    let script = app.script();
+    let user = app.person("tim").await.id().to_owned();
+    let body = json!({ "name": "crew", "friendlyName": "Crew" });
+    let group = script.post("/api/user-groups", &body).await.expect(201).id();
+    let client = app.client(json!({ "isGroupRestricted": true })).await["id"].as_str().unwrap().to_owned();
+    let (user, group, client) =
+        (format!("/api/users/{user}"), format!("/api/user-groups/{group}"), format!("/api/oidc/clients/{client}"));
+    let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let claims = json!([{ "key": "shoe", "value": "42" }]);
+    // What is saved, as part of what, and which others show it as well.
+    for (owner, path, body, shown) in [
+        (&user, format!("{user}/user-groups"), json!({ "userGroupIds": [id(&group)] }), Some(&group)),
+        (&group, format!("{group}/users"), json!({ "userIds": [] }), Some(&user)),
+        (&client, format!("{client}/allowed-user-groups"), json!({ "userGroupIds": [id(&group)] }), Some(&group)),
+        (&group, format!("{group}/allowed-oidc-clients"), json!({ "oidcClientIds": [] }), Some(&client)),
+        (&user, format!("/api/custom-claims/user/{}", id(&user)), claims.clone(), None),
+        (&group, format!("/api/custom-claims/user-group/{}", id(&group)), claims.clone(), None),
+    ] {
+        let tag = script.get(owner).await.expect(200).etag();
+        let others = match shown {
+            Some(other) => Some((other, script.get(other).await.expect(200).etag())),
+            None => None,
+        };
+        let put = |tag: &str| script.request(http::Method::PUT, &path).header("if-match", tag).json(&body);
+        let saved = script.send(put(&tag)).await.expect(200);
+        assert_ne!(saved.etag(), tag, "{path}");
+        assert_eq!(saved.etag(), script.get(owner).await.etag(), "{path}");
+        if let Some((other, before)) = others {
+            assert_ne!(script.get(other).await.etag(), before, "{other} shows it too");
+        }
+        // Read before: refused, and nothing is lost.
+        let stale = script.send(put(&tag)).await.refused(412, "version_mismatch");
+        assert_eq!(format!("\"{}\"", stale.json()["details"]["version"].as_str().unwrap()), saved.etag());
+        // A script that says nothing about versions goes on as ever.
+        script.put(&path, &body).await.expect(200);
+    }
+}

@@ -172,3 +172,57 @@ async fn the_administration_is_for_admins() {
         assert_eq!(tim.agent.get(path).await.location(), "/settings", "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_administrators_lose_nothing_of_each_other() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let script = stage.app.script();
+    let tim = stage.app.person("tim").await;
+    let mut groups = Vec::new();
+    for name in ["chess", "choir", "rowing"] {
+        let body = json!({ "name": name, "friendlyName": name });
+        groups.push(script.post("/api/user-groups", &body).await.expect(201).id());
+    }
+    let user = format!("/api/users/{}", tim.id());
+    script.put(&format!("{user}/user-groups"), &json!({ "userGroupIds": [groups[0]] })).await.expect(200);
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, &format!("/settings/admin/users/{}#groups", tim.id())).await;
+    // Meanwhile somebody else takes the first away and gives the second; from the group's side.
+    script.put(&format!("/api/user-groups/{}/users", groups[0]), &json!({ "userIds": [] })).await.expect(200);
+    script.put(&format!("/api/user-groups/{}/users", groups[1]), &json!({ "userIds": [tim.id()] })).await.expect(200);
+    tab.click(&*format!("#group-{}", groups[2])).await.unwrap();
+    tab.click("#panel-groups button[type=submit]").await.unwrap();
+    tab.wait_for_text("Somebody else changed this").await.unwrap();
+    tab.clear_console_errors();
+    let ticked = "[...document.querySelectorAll('#panel-groups input')].map(i => i.checked)";
+    assert_eq!(tab.eval::<Vec<bool>>(ticked).await.unwrap(), [false, true, true]);
+    tab.click("#panel-groups button[type=submit]").await.unwrap();
+    tab.wait_for_text("User groups updated successfully").await.unwrap();
+    let stored = script.get(&user).await.expect(200).json();
+    let names: Vec<&str> =
+        stored["userGroups"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["choir", "rowing"]);
+
+    // Claims: both changed them, so theirs are shown and can be taken.
+    stage.open(&tab, "/settings/admin/user-groups").await;
+    stage.open(&tab, &format!("/settings/admin/users/{}#custom-claims", tim.id())).await;
+    let theirs = json!([{ "key": "quota", "value": "5 GB" }]);
+    script.put(&format!("/api/custom-claims/user/{}", tim.id()), &theirs).await.expect(200);
+    tab.click("[data-add-row=claim-rows]").await.unwrap();
+    tab.type_text("shoe").await.unwrap();
+    tab.fill("#claim-rows input[name='value[]']", "42").await.unwrap();
+    tab.click("#panel-custom-claims button[type=submit]").await.unwrap();
+    tab.wait_for_text("quota = 5 GB").await.unwrap();
+    tab.clear_console_errors();
+    tab.click("#panel-custom-claims .field-error button").await.unwrap();
+    assert_eq!(
+        tab.eval::<String>("document.querySelector(\"#claim-rows input[name='key[]']\").value").await.unwrap(),
+        "quota"
+    );
+    tab.click("#panel-custom-claims button[type=submit]").await.unwrap();
+    tab.wait_for_text("Custom claims updated successfully").await.unwrap();
+    assert_eq!(script.get(&user).await.expect(200).json()["customClaims"], theirs);
+    quiet(&tab, stage.app.url());
+}

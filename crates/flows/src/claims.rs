@@ -7,6 +7,7 @@ use pid_core::{Ctx, FieldCode, FieldError, Fields, GroupId, UserId};
 use pid_store::{ReadTx, WriteTx, claims, groups, users};
 
 use crate::access::Admin;
+use crate::change::check_version;
 use crate::{Code, Error, audit};
 
 /// Checks a list: the shape of each claim, then repeated keys, then reserved ones (api.md §15.2).
@@ -57,36 +58,40 @@ pub fn suggestions(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<String>, Error> {
     Ok(claims::suggestions(tx)?)
 }
 
-/// Replaces a person's claims.
+/// Replaces a person's claims. Gives them with the person's new version.
 pub fn set_of_user(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     admin: &Admin,
     id: &UserId,
     list: &[CustomClaim],
-) -> Result<Vec<CustomClaim>, Error> {
+    if_match: Option<i64>,
+) -> Result<(Vec<CustomClaim>, i64), Error> {
     let list = normal(list)?;
-    users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    check_version(if_match, user.version)?;
     claims::set_of_user(tx, id, &list)?;
     users::touch(tx, id, ctx.now)?;
     let data = [("changed", "customClaims")];
     audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
-    Ok(claims::of_user(tx, id)?)
+    Ok((claims::of_user(tx, id)?, user.version + 1))
 }
 
-/// Replaces a group's claims.
+/// Replaces a group's claims. Gives them with the group's new version.
 pub fn set_of_group(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     admin: &Admin,
     id: &GroupId,
     list: &[CustomClaim],
-) -> Result<Vec<CustomClaim>, Error> {
+    if_match: Option<i64>,
+) -> Result<(Vec<CustomClaim>, i64), Error> {
     let list = normal(list)?;
     let group = groups::by_id(tx, id)?.ok_or_else(|| Error::not_found("User group"))?;
+    check_version(if_match, group.version)?;
     claims::set_of_group(tx, id, &list)?;
     groups::update(tx, &group, ctx.now)?;
     let data = [("group", group.name.as_str()), ("changed", "customClaims")];
     audit::record(tx, ctx, &ctx.entropy(), Event::GroupUpdated, None, Some(&admin.user().id), &data)?;
-    Ok(claims::of_group(tx, id)?)
+    Ok((claims::of_group(tx, id)?, group.version + 1))
 }

@@ -372,13 +372,16 @@ pub fn set_groups(
     admin: &Admin,
     id: &ClientId,
     group_ids: &[String],
+    if_match: Option<i64>,
 ) -> Result<ClientDetails, Error> {
     let client = find(tx, id)?;
-    groups::disallow_all(tx, id)?;
-    for group in group_ids {
-        groups::set_allowed(tx, id, &GroupId::new(group.as_str()), true)?;
+    check_version(if_match, client.version)?;
+    for group in groups::of_client(tx, id)?.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
+        groups::set_allowed(tx, id, &group.id, false, ctx.now)?;
     }
-    clients::update(tx, &client, ctx.now)?;
+    for group in group_ids {
+        groups::set_allowed(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
+    }
     sign_out::lost_at_client(tx, ctx, id)?;
     record(tx, ctx, admin, Event::ClientUpdated, &client)?;
     details(tx, find(tx, id)?)

@@ -151,8 +151,10 @@ pub fn set_members(
     admin: &Admin,
     id: &GroupId,
     user_ids: &[String],
+    if_match: Option<i64>,
 ) -> Result<GroupDetails, Error> {
     let group = find(tx, id)?;
+    check_version(if_match, group.version)?;
     for member in groups::members(tx, id)?.iter().filter(|m| !user_ids.iter().any(|w| w == m.id.as_str())) {
         groups::set_member(tx, &member.id, id, false, ctx.now)?;
     }
@@ -171,16 +173,17 @@ pub fn set_clients(
     admin: &Admin,
     id: &GroupId,
     client_ids: &[String],
+    if_match: Option<i64>,
 ) -> Result<GroupDetails, Error> {
     let group = find(tx, id)?;
+    check_version(if_match, group.version)?;
     for client in groups::client_ids(tx, id)?.iter().filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
-        groups::set_allowed(tx, client, id, false)?;
+        groups::set_allowed(tx, client, id, false, ctx.now)?;
         sign_out::lost_at_client(tx, ctx, client)?;
     }
     for client in client_ids {
-        groups::set_allowed(tx, &ClientId::new(client.as_str()), id, true)?;
+        groups::set_allowed(tx, &ClientId::new(client.as_str()), id, true, ctx.now)?;
     }
-    groups::update(tx, &group, ctx.now)?;
     record(tx, ctx, admin, Event::GroupUpdated, &group)?;
     details(tx, find(tx, id)?)
 }

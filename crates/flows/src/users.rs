@@ -308,15 +308,16 @@ pub fn set_groups(
     admin: &Admin,
     id: &UserId,
     group_ids: &[String],
+    if_match: Option<i64>,
 ) -> Result<UserDetails, Error> {
     let user = find(tx, id)?;
+    check_version(if_match, user.version)?;
     for group in groups::of_user(tx, id)?.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
         groups::set_member(tx, id, &group.id, false, ctx.now)?;
     }
     for group in group_ids {
         groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
     }
-    users::touch(tx, id, ctx.now)?;
     sign_out::lost_by_user(tx, ctx, id)?;
     let data = [("username", user.username.as_str()), ("changed", "groups")];
     audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;

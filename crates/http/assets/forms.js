@@ -197,7 +197,53 @@ async function conflict(form, error) {
       putRows(list, theirs);
     }
   }
+  if (form.dataset.readList) mergeList(form, data[form.dataset.readList] ?? []);
   toast(word("conflict"), "error");
+}
+
+// A set of boxes: what only they ticked or unticked is taken over; where both did, both did the same. Claims: where both
+// changed something, theirs are shown and can be taken.
+function mergeList(form, theirs) {
+  if (form.dataset.claims !== undefined) {
+    const list = form.querySelector("[data-list]");
+    const stored = JSON.stringify(theirs.map(({ key, value }) => ({ key, value })));
+    if (stored === list.dataset.stored) return;
+    const both = JSON.stringify(claimsOf(form)) !== list.dataset.stored;
+    list.dataset.stored = stored;
+    if (both) offer(list, theirs.map((c) => `${c.key} = ${c.value}`).join(", ") || word("empty"), () => putClaims(list, theirs));
+    else putClaims(list, theirs);
+    return;
+  }
+  const ids = new Set(theirs.map((entry) => entry.id));
+  const boxes = [...form.querySelectorAll("input[type=checkbox][name$='[]']")];
+  for (const box of boxes) {
+    const stored = ids.has(box.value);
+    const untouched = box.checked === box.defaultChecked;
+    const mine = box.checked;
+    box.defaultChecked = stored;
+    box.checked = untouched ? stored : mine;
+    ids.delete(box.value);
+  }
+  // Whom the page doesn't show stays nevertheless.
+  const list = form.querySelector("[data-list]");
+  list.querySelectorAll("[data-unseen]").forEach((input) => input.remove());
+  for (const id of ids) {
+    if (list.querySelector(`input[type=hidden][value="${CSS.escape(id)}"]`)) continue;
+    const input = Object.assign(document.createElement("input"), { type: "hidden", name: `${list.dataset.list}[]`, value: id });
+    input.dataset.unseen = "";
+    list.append(input);
+  }
+}
+
+function putClaims(list, claims) {
+  list.querySelectorAll(".list-row").forEach((row) => row.remove());
+  for (const claim of claims) {
+    const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
+    row.querySelector("[name='key[]']").defaultValue = claim.key;
+    row.querySelector("[name='value[]']").defaultValue = claim.value;
+    list.append(row);
+  }
+  delete list.dataset.touched;
 }
 
 // Shows the stored value beside a field, with a button that takes it.
@@ -212,7 +258,7 @@ function offer(target, theirs, take) {
     mark(target, "");
     (target.matches("input, select") ? target : target.parentElement.querySelector("input, button"))?.focus();
   });
-  target.closest(".field, .switch")?.querySelector(":scope > .field-error")?.append(" ", button);
+  (target.closest(".field, .switch") ?? target.parentElement).querySelector(":scope > .field-error")?.append(" ", button);
 }
 
 function wordFor(input, value) {
@@ -261,6 +307,10 @@ export function putRows(list, values) {
 
 // Remembers the rows of a form's lists as they are stored: a removed row leaves no trace in the page.
 function rememberRows(form) {
+  if (form.dataset.claims !== undefined) {
+    form.querySelector("[data-list]").dataset.stored = JSON.stringify(claimsOf(form));
+    return;
+  }
   for (const list of form.querySelectorAll("[data-list]:has(> template)")) list.dataset.before = JSON.stringify(rowsOf(list));
 }
 
@@ -278,8 +328,15 @@ export async function submit(form) {
   if (form.dataset.version) headers["if-match"] = `"${form.dataset.version}"`;
   busy(form, true);
   try {
+    const { version } = form.dataset;
     const { data, etag } = await call(method, form.dataset.api, body, headers);
-    if (etag) form.dataset.version = etag.replaceAll('"', "");
+    if (etag) {
+      form.dataset.version = etag.replaceAll('"', "");
+      // The other forms of this resource go on from what this one made of the version that they were read at.
+      for (const other of document.querySelectorAll("form[data-version]")) {
+        if (version && other.dataset.version === version) other.dataset.version = form.dataset.version;
+      }
+    }
     settle(form);
     form.dispatchEvent(new CustomEvent("saved", { bubbles: true, detail: data }));
     if (form.dataset.stay === undefined) form.closest("dialog")?.close();
@@ -383,7 +440,7 @@ function withoutQuestion(button) {
 function takeOver() {
   for (const form of document.querySelectorAll("form[data-method]")) {
     form.noValidate = true;
-    if (form.dataset.version && !form.querySelector("[data-before]")) rememberRows(form);
+    if (form.dataset.version && !form.querySelector("[data-before], [data-stored]")) rememberRows(form);
   }
 }
 

@@ -25,6 +25,7 @@ statements! {
         access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, updated_at, version, created_by, \
         backchannel_logout_url, backchannel_logout_session_required, backchannel_logout_source) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
+    TOUCH = "UPDATE clients SET updated_at = $2, version = version + 1 WHERE id = $1";
     UPDATE = "UPDATE clients SET name = $2, description = $3, callback_urls = $4, logout_callback_urls = $5, launch_url = $6, is_public = $7, \
         pkce_enabled = $8, pkce_supported = $9, requires_reauthentication = $10, requires_pushed_authorization_requests = $11, skip_consent = $12, \
         is_group_restricted = $13, signing_alg = $14, access_token_minutes = $15, refresh_token_minutes = $16, federated_identities = $17, \
@@ -152,6 +153,12 @@ pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: &UserId) -> Result<(), S
             c.backchannel_logout_source.as_str()
         ],
     )?;
+    Ok(())
+}
+
+/// Notes that something beside a client's own row has changed.
+pub fn touch(tx: &WriteTx<'_>, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&TOUCH, params![id.as_str(), now.millis()])?;
     Ok(())
 }
 

@@ -126,7 +126,9 @@ pub fn member_count(tx: &ReadTx<'_>, id: &GroupId) -> Result<i64, StoreError> {
 pub fn set_member(tx: &WriteTx<'_>, user: &UserId, group: &GroupId, member: bool, now: Timestamp) -> Result<(), StoreError> {
     let statement = if member { &ADD_MEMBER } else { &REMOVE_MEMBER };
     if tx.execute(statement, params![user.as_str(), group.as_str()])? > 0 {
+        // Both sides show it, so both have changed.
         tx.execute(&TOUCH, params![group.as_str(), now.millis()])?;
+        crate::users::touch(tx, user, now)?;
     }
     Ok(())
 }
@@ -138,9 +140,18 @@ pub fn client_ids(tx: &ReadTx<'_>, id: &GroupId) -> Result<Vec<ClientId>, StoreE
 }
 
 /// Puts a group on a client's list or takes it off; unknown ids are passed over.
-pub fn set_allowed(tx: &WriteTx<'_>, client: &ClientId, group: &GroupId, allowed: bool) -> Result<(), StoreError> {
+pub fn set_allowed(
+    tx: &WriteTx<'_>,
+    client: &ClientId,
+    group: &GroupId,
+    allowed: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let statement = if allowed { &ALLOW } else { &DISALLOW };
-    tx.execute(statement, params![client.as_str(), group.as_str()])?;
+    if tx.execute(statement, params![client.as_str(), group.as_str()])? > 0 {
+        tx.execute(&TOUCH, params![group.as_str(), now.millis()])?;
+        crate::clients::touch(tx, client, now)?;
+    }
     Ok(())
 }
 

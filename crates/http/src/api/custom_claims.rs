@@ -2,13 +2,14 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::header;
 use pid_core::claims::CustomClaim;
 use pid_core::{GroupId, UserId};
 use pid_flows::claims;
 use serde::Deserialize;
 
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, Json, Path, RequestCtx};
+use crate::extract::{AdminCreds, Creds, IfMatch, Json, Path, RequestCtx, etag};
 use crate::state::App;
 
 /// A claim as it is sent; what is missing is empty, and refused with its field.
@@ -39,17 +40,18 @@ pub async fn set_of_user(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<Vec<ClaimBody>>,
 ) -> Result<Response, ApiError> {
     let (id, list) = (UserId::new(id), list(body));
-    let stored = app
+    let (stored, version) = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            claims::set_of_user(tx, &ctx, &admin, &id, &list)
+            claims::set_of_user(tx, &ctx, &admin, &id, &list, version)
         })
         .await?;
-    Ok(axum::Json(stored).into_response())
+    Ok(([(header::ETAG, etag(version))], axum::Json(stored)).into_response())
 }
 
 /// `PUT /api/custom-claims/user-group/{userGroupId}`.
@@ -58,15 +60,16 @@ pub async fn set_of_group(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<Vec<ClaimBody>>,
 ) -> Result<Response, ApiError> {
     let (id, list) = (GroupId::new(id), list(body));
-    let stored = app
+    let (stored, version) = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            claims::set_of_group(tx, &ctx, &admin, &id, &list)
+            claims::set_of_group(tx, &ctx, &admin, &id, &list, version)
         })
         .await?;
-    Ok(axum::Json(stored).into_response())
+    Ok(([(header::ETAG, etag(version))], axum::Json(stored)).into_response())
 }

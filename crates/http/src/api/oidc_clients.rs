@@ -277,6 +277,7 @@ pub async fn set_groups(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<GroupIds>,
 ) -> Result<Response, ApiError> {
     let groups = required("userGroupIds", body.user_group_ids)?;
@@ -285,7 +286,7 @@ pub async fn set_groups(
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::set_groups(tx, &ctx, &admin, &id, &groups)
+            clients::set_groups(tx, &ctx, &admin, &id, &groups, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed, now))

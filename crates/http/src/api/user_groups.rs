@@ -133,6 +133,7 @@ pub async fn set_members(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<UserIds>,
 ) -> Result<Response, ApiError> {
     let users = required("userIds", body.user_ids)?;
@@ -141,7 +142,7 @@ pub async fn set_members(
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            groups::set_members(tx, &ctx, &admin, &id, &users)
+            groups::set_members(tx, &ctx, &admin, &id, &users, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))
@@ -160,6 +161,7 @@ pub async fn set_clients(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<ClientIds>,
 ) -> Result<Response, ApiError> {
     let clients = required("oidcClientIds", body.oidc_client_ids)?;
@@ -168,7 +170,7 @@ pub async fn set_clients(
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            groups::set_clients(tx, &ctx, &admin, &id, &clients)
+            groups::set_clients(tx, &ctx, &admin, &id, &clients, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))

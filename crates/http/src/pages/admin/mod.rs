@@ -38,6 +38,8 @@ pub struct Choice {
 pub struct ClaimsView {
     /// Where they are saved.
     pub api: String,
+    /// Where the resource that has them is read.
+    pub read: String,
     /// The claims.
     pub claims: Vec<CustomClaim>,
     /// Keys in use anywhere.

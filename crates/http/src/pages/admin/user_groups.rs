@@ -130,6 +130,7 @@ pub async fn details(
         clients: clients.collect(),
         claims: ClaimsView {
             api: format!("/api/custom-claims/user-group/{}", details.group.id),
+            read: format!("/api/user-groups/{}", details.group.id),
             claims: details.claims,
             suggestions,
         },

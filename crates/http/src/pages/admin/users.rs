@@ -169,6 +169,7 @@ pub async fn details(
         passkeys: own.into_iter().rev().map(PasskeyView::from).collect(),
         claims: ClaimsView {
             api: format!("/api/custom-claims/user/{}", details.user.id),
+            read: format!("/api/users/{}", details.user.id),
             claims: details.claims,
             suggestions,
         },
