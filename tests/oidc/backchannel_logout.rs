@@ -379,3 +379,25 @@ async fn case_079_a_logout_address_never_reaches_the_metadata_of_a_cloud() {
         assert_eq!((&answer["state"], &answer["status"]), (&json!("failed"), &Value::Null), "{url}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_067_a_receiver_that_takes_too_long_is_asked_again() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    let mut tim = app.person("tim").await;
+    let (slow, slow_rp) = told(&app, json!({})).await;
+    let (quick, quick_rp) = told(&app, json!({})).await;
+    slow_rp.sign_in(&mut tim, "openid").await;
+    quick_rp.sign_in(&mut tim, "openid").await;
+    slow.answers(&[Manner::Late(Duration::from_secs(60))]);
+    // Neither the person nor the other application waits for it.
+    tim.agent.post("/api/webauthn/logout", &json!({})).await.expect(204);
+    quick.wait_for(1).await;
+    let under_way = deliveries(&app, &slow_rp).await.remove(0);
+    assert_eq!((&under_way["state"], &under_way["failure"]), (&json!("waiting"), &Value::Null), "{under_way}");
+    let mut last = settled(&app, &slow_rp, "waiting", 1, None).await;
+    assert_eq!(last["failure"], "timeout");
+    app.advance(1);
+    last = settled(&app, &slow_rp, "delivered", 2, Some(200)).await;
+    assert_eq!(last["failure"], Value::Null);
+    assert_eq!((slow.tokens().len(), quick.tokens().len()), (2, 1));
+}
