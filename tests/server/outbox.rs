@@ -15,6 +15,8 @@ const CALLBACK: &str = "https://app.example/cb";
 async fn case_106_a_notice_of_a_sign_out_survives_a_kill() {
     let mut program = Program::configured();
     program.start().await;
+    // Tokens wait for the first key.
+    program.ready().await;
     let admin = program.set_up().await;
     program.add_passkey(&admin).await;
     let mut receivers = Vec::new();
