@@ -4,6 +4,7 @@
 mod apache;
 mod authorize;
 mod backchannel_logout;
+mod claims_parameter;
 mod discovery;
 mod end_session;
 mod interaction;

@@ -45,7 +45,7 @@ async fn signed_out(cloud: &Nextcloud, agent: &Agent) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_are_matched_by_preferred_username_with_their_groups() {
-    let (app, cloud, mut tim, _) = set_up("openid email profile groups", "preferred_username", false).await;
+    let (app, cloud, mut tim, _) = set_up("openid email profile", "preferred_username", false).await;
     let body = json!({ "name": "family", "friendlyName": "Family" });
     let group = app.script().post("/api/user-groups", &body).await.expect(201).id();
     let members = json!({ "userIds": [tim.id()] });

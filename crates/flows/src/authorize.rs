@@ -11,6 +11,7 @@ use pid_oidc::authorize::{
     self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
     Rejection, Requirements, SessionView, UserView, ValidRequest,
 };
+use pid_oidc::consent::Need;
 use pid_oidc::response::{self, Delivery};
 use pid_oidc::{ErrorCode, OAuthError, Params};
 use pid_store::grants::{self, Grant};
@@ -20,7 +21,7 @@ use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Credentials;
 use crate::env::Env;
-use crate::protocol::{client, hint_claims, session_view, user_view};
+use crate::protocol::{claims_view, client, hint_claims, session_view, user_view};
 use crate::{Error, audit};
 
 /// An authorization code lives this long, seconds.
@@ -64,6 +65,7 @@ pub(crate) struct Case {
     session_view: Option<SessionView>,
     user_view: Option<UserView>,
     pub consent: Option<Consent>,
+    pub needs: Vec<Need>,
     hint_subject: Option<String>,
 }
 
@@ -113,6 +115,10 @@ pub(crate) fn open_case(
         Some(user) => grants::consent(tx, &user.id, &client.id)?.map(|keys| Consent { keys }),
         None => None,
     };
+    let needs = match (&request.claims, &user) {
+        (Some(claims), Some(user)) => claims.needs(&request.scopes, &[], &claims_view(tx, user)?.custom_claim_names()),
+        _ => Vec::new(),
+    };
     let hint_subject = request.id_token_hint.as_deref().and_then(|hint| {
         let claims = hint_claims(keys, &env.app_url.origin, hint, now.secs())?;
         claims.get("sub").and_then(|sub| sub.as_str()).map(str::to_owned)
@@ -128,6 +134,7 @@ pub(crate) fn open_case(
         user,
         user_view,
         consent,
+        needs,
         hint_subject,
     }))
 }
@@ -144,6 +151,7 @@ impl Case {
                 consent: self.consent.as_ref(),
                 interaction: interaction.as_ref(),
                 hint_subject: self.hint_subject.as_deref(),
+                needs: &self.needs,
                 now: now.secs(),
             },
         )
@@ -236,7 +244,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
     }
     let entropy = ctx.entropy();
     if terms.consent_is_new {
-        let consent = case.consent.clone().unwrap_or_default().merged(&case.request.scopes);
+        let consent = case.consent.clone().unwrap_or_default().merged(&case.request.scopes).with(&case.needs);
         grants::put_consent(tx, &user.id, &case.client.id, &consent.keys, ctx.now)?;
     } else {
         grants::use_consent(tx, &user.id, &case.client.id, ctx.now)?;
@@ -255,6 +263,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         created_at: ctx.now,
         expires_at: ctx.now.plus_secs(CODE_SECS),
         revoked_at: None,
+        claims: case.request.claims.as_ref().and_then(|_| case.raw.first("claims")).map(str::to_owned),
     };
     grants::insert(tx, &grant)?;
     let code = format!("pocket_id_ac_{}", handle::make(grant.id.as_str(), 0, &entropy.bytes()));

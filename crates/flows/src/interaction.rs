@@ -7,6 +7,7 @@ use pid_core::users::User;
 use pid_core::{Ctx, FieldCode, InteractionId, Timestamp};
 use pid_jose::KeySet;
 use pid_oidc::authorize::{self, Consent, Step, StepError, StepFacts};
+use pid_oidc::consent::outstanding;
 use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, WriteTx, grants, interactions, sessions};
 
@@ -23,6 +24,8 @@ pub struct Status {
     pub id: InteractionId,
     /// Requested scopes.
     pub scopes: Vec<String>,
+    /// Single claims beyond the scopes that the person has not agreed to.
+    pub claims: Vec<String>,
     /// Who asks.
     pub client: ProtocolClient,
     /// What is outstanding, the next first.
@@ -43,6 +46,10 @@ fn status(case: &Case) -> Result<Status, Error> {
     Ok(Status {
         id: interaction.id.clone(),
         scopes: case.request.scopes.as_slice().to_vec(),
+        claims: {
+            let recorded = case.consent.as_ref().map(|consent| consent.keys.as_slice());
+            outstanding(&case.needs, recorded).into_iter().map(|need| need.name().to_owned()).collect()
+        },
         client: case.client.clone(),
         steps: interaction_view(interaction).outstanding.steps(),
         user: case.user.clone(),
@@ -78,8 +85,13 @@ pub fn complete(
         None
     };
     let session = session_view(who.session());
-    let facts =
-        StepFacts { session: &session, consent: case.consent.as_ref(), reauthenticated_at, now: ctx.now.secs() };
+    let facts = StepFacts {
+        session: &session,
+        consent: case.consent.as_ref(),
+        needs: &case.needs,
+        reauthenticated_at,
+        now: ctx.now.secs(),
+    };
     let after = authorize::advance(&before, step, &case.request, &case.client_view, facts).map_err(|e| match e {
         StepError::Unexpected { .. } => Error::field("step", FieldCode::InvalidValue, &e.to_string()),
         StepError::NotReauthenticated if reauthentication.is_some() => Error::new(Code::ReauthenticationRequired),
@@ -89,8 +101,8 @@ pub fn complete(
     })?;
     if step == Step::Consent && before.outstanding.consent {
         let known = case.consent.clone();
-        let is_new = !known.as_ref().is_some_and(|c| c.covers(&case.request.scopes));
-        let merged: Consent = known.unwrap_or_default().merged(&case.request.scopes);
+        let is_new = !known.as_ref().is_some_and(|c| c.is_enough(&case.request.scopes, &case.needs));
+        let merged: Consent = known.unwrap_or_default().merged(&case.request.scopes).with(&case.needs);
         grants::put_consent(tx, &who.user().id, &case.client.id, &merged.keys, ctx.now)?;
         if is_new {
             let name = case.client.name.clone();

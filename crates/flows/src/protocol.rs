@@ -6,8 +6,11 @@ use pid_core::users::User;
 use pid_jose::{Expected, KeySet, Typ, check_signature};
 use pid_oidc::authorize::{ClientView, SessionView, UserView};
 use pid_oidc::claims;
+use pid_oidc::claims_request::{ClaimsRequest, Place};
 use pid_oidc::redirect_uri::{Pattern, Purpose};
+use pid_oidc::{ScopeSet, scope};
 use pid_store::ReadTx;
+use pid_store::grants::{self, Grant};
 use pid_store::protocol::{self, ProtocolClient};
 
 use crate::Error;
@@ -68,6 +71,29 @@ pub(crate) fn claims_view(tx: &ReadTx<'_>, user: &User) -> Result<claims::UserVi
             .collect(),
         custom_claims: protocol::user_claims(tx, &user.id)?,
     })
+}
+
+/// The claims of a person that the scopes of a grant release, and those that its `claims` parameter asks for beyond them,
+/// as far as the person agreed (OpenID Connect Core §5.5).
+pub(crate) fn released_claims(
+    tx: &ReadTx<'_>,
+    user: &User,
+    grant: &Grant,
+    scopes: &ScopeSet,
+    place: Place,
+    app_url: &str,
+) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
+    let view = claims_view(tx, user)?;
+    let mut released = claims::user_claims(&view, scopes, app_url);
+    let Some(request) = grant.claims.as_deref().and_then(|text| ClaimsRequest::parse(text).ok()) else {
+        return Ok(released);
+    };
+    let recorded = grants::consent(tx, &grant.user_id, &grant.client_id)?.unwrap_or_default();
+    let everything = claims::user_claims(&view, &ScopeSet::from_names(scope::IDENTITY), app_url);
+    for (name, value) in request.release(place, &everything, &recorded, &[]) {
+        released.entry(name).or_insert(value);
+    }
+    Ok(released)
 }
 
 /// The claims of an ID token of ours that comes back as a hint. Its expiry doesn't matter, retired keys count.

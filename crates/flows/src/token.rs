@@ -7,7 +7,8 @@ use pid_core::users::User;
 use pid_core::{Ctx, GrantId, handle};
 use pid_jose::{Alg, KeySet, Typ, sign};
 use pid_oidc::authorize::{Consent, check_grant_consent};
-use pid_oidc::claims::{AccessToken, IdToken, at_hash, user_claims};
+use pid_oidc::claims::{AccessToken, IdToken, at_hash};
+use pid_oidc::claims_request::Place;
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::pkce::Challenge;
 use pid_oidc::token::{
@@ -22,7 +23,7 @@ use pid_store::{ReadTx, WriteTx, users};
 
 use crate::budget::{CLIENT_SECRET, address_subject};
 use crate::env::Env;
-use crate::protocol::{claims_view, client, user_view};
+use crate::protocol::{client, released_claims, user_view};
 use crate::{Error, audit};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
@@ -255,7 +256,7 @@ fn issue(
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
             sid: Some(grant.session_id.to_string()),
-            user: user_claims(&claims_view(tx, user)?, &scopes, &env.app_url.origin),
+            user: released_claims(tx, user, grant, &scopes, Place::IdToken, &env.app_url.origin)?,
         })
     } else {
         None

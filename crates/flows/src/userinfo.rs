@@ -3,12 +3,13 @@
 use pid_core::Timestamp;
 use pid_jose::{Expected, KeySet, Signed, Typ, check_signature};
 use pid_oidc::bearer::{BearerError, check_userinfo};
-use pid_oidc::claims::{AccessToken, user_claims};
+use pid_oidc::claims::AccessToken;
+use pid_oidc::claims_request::Place;
 use pid_store::{ReadTx, grants, users};
 
 use crate::Error;
 use crate::env::Env;
-use crate::protocol::claims_view;
+use crate::protocol::released_claims;
 
 /// The claims, or the refusal of RFC 6750 §3.1.
 pub type Outcome = Result<serde_json::Map<String, serde_json::Value>, BearerError>;
@@ -37,5 +38,5 @@ pub fn claims(tx: &ReadTx<'_>, now: Timestamp, env: &Env, signed: &Signed) -> Re
     let Some(grant) = grant else { return Ok(Err(BearerError::invalid_token())) };
     let user = users::by_id(tx, &grant.user_id)?.filter(|u| !u.disabled && u.id.as_str() == token.sub);
     let Some(user) = user else { return Ok(Err(BearerError::invalid_token())) };
-    Ok(Ok(user_claims(&claims_view(tx, &user)?, &token.scope, issuer)))
+    Ok(Ok(released_claims(tx, &user, &grant, &token.scope, Place::Userinfo, issuer)?))
 }

@@ -92,6 +92,7 @@ scope-profile = Profile
 scope-profile-text = Your name, username and picture
 scope-groups = Groups
 scope-groups-text = The groups you belong to
+claim-text = A single detail that the app asks for
 scope-other-text = Access an API on your behalf
 error = Error
 

@@ -48,6 +48,15 @@ pub struct GroupView {
     pub custom_claims: Vec<CustomClaim>,
 }
 
+impl UserView {
+    /// The names of the custom claims that this person has, of their own or by a group.
+    #[must_use]
+    pub fn custom_claim_names(&self) -> Vec<String> {
+        let by_groups = self.groups.iter().flat_map(|group| &group.custom_claims);
+        self.custom_claims.iter().chain(by_groups).map(|claim| claim.key.clone()).collect()
+    }
+}
+
 /// The claims about a user that the scopes release, for ID token and userinfo alike, `sub` included (oidc.md §16.2).
 ///
 /// Custom claims come with `profile`. The user's own win over those of groups; among groups the first by name wins.

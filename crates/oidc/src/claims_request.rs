@@ -18,7 +18,7 @@ const MAX_LENGTH: usize = 16 * 1024;
 const MAX_CLAIMS: usize = 200;
 
 /// How one claim is asked for (OpenID Connect Core §5.5.1).
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Want {
     /// The client can't do without.
     pub essential: bool,
@@ -51,7 +51,7 @@ impl Want {
 pub type Wants = BTreeMap<String, Want>;
 
 /// A `claims` parameter.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClaimsRequest {
     /// For the ID token.
     pub id_token: Wants,

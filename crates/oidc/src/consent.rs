@@ -39,11 +39,17 @@ pub struct Need {
 }
 
 impl Need {
+    /// The claim or scope that it is about.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.key.trim_start_matches(SEPARATOR)
+    }
+
     fn required(key: String) -> Self {
         Self { key, covered_by: Vec::new(), voluntary: false }
     }
 
-    fn is_covered(&self, recorded: &[String]) -> bool {
+    pub(crate) fn is_covered(&self, recorded: &[String]) -> bool {
         recorded.iter().any(|key| *key == self.key || self.covered_by.contains(key))
     }
 }

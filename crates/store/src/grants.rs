@@ -5,9 +5,9 @@ use pid_core::{ClientId, GrantId, SessionId, Timestamp, UserId, handle};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 statements! {
-    INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at FROM grants WHERE id = $1";
+    INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, claims) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at, claims FROM grants WHERE id = $1";
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
     EXTEND = "UPDATE grants SET expires_at = $2 WHERE id = $1 AND expires_at < $2";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
@@ -22,7 +22,7 @@ statements! {
     REFRESH = "SELECT expires_at, used_at FROM refresh_tokens WHERE grant_id = $1 AND sequence = $2 AND token_hash = $3";
     TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
     GRANT_OF_ACCESS = "SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
-        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at \
+        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims \
         FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL";
 
     CONSENT = "SELECT keys FROM consents WHERE user_id = $1 AND client_id = $2";
@@ -60,6 +60,8 @@ pub struct Grant {
     pub expires_at: Timestamp,
     /// Set once it is worth nothing.
     pub revoked_at: Option<Timestamp>,
+    /// The request's `claims` parameter, if it asked for any.
+    pub claims: Option<String>,
 }
 
 fn grant(row: &Row) -> Result<Grant, StoreError> {
@@ -77,6 +79,7 @@ fn grant(row: &Row) -> Result<Grant, StoreError> {
         created_at: Timestamp::from_millis(row.get(10)?),
         expires_at: Timestamp::from_millis(row.get(11)?),
         revoked_at: row.get::<Option<i64>>(12)?.map(Timestamp::from_millis),
+        claims: row.get(13)?,
     })
 }
 
@@ -96,7 +99,8 @@ pub fn insert(tx: &WriteTx<'_>, g: &Grant) -> Result<(), StoreError> {
             g.auth_time.millis(),
             g.requested_at.millis(),
             g.created_at.millis(),
-            g.expires_at.millis()
+            g.expires_at.millis(),
+            g.claims.clone()
         ],
     )?;
     Ok(())

@@ -27,6 +27,9 @@ use crate::state::App;
 pub struct InteractionDto {
     id: String,
     scopes: Vec<String>,
+    /// Single claims beyond the scopes; ours, and left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<String>,
     scope_info: Vec<serde_json::Value>,
     client: ClientMetaDto,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,7 @@ impl InteractionDto {
         Self {
             id: status.id.into_string(),
             scopes: status.scopes,
+            claims: status.claims,
             // Permissions of APIs are described here once there are any.
             scope_info: Vec::new(),
             client: status.client.into(),

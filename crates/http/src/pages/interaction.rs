@@ -47,6 +47,8 @@ pub enum ScopeView {
     Profile,
     /// `groups`.
     Groups,
+    /// A single claim.
+    Claim(String),
     /// A scope of an API, by its friendly name and description; the key and an empty description if it has none.
     Other {
         /// The friendly name or the key.
@@ -69,11 +71,17 @@ impl ScopeView {
         }
     }
 
+    /// A claim as a page shows it: `groups` as its scope.
+    fn from_claim(name: String) -> Self {
+        if name == "groups" { Self::Groups } else { Self::Claim(name) }
+    }
+
     fn icon(&self) -> &'static str {
         match self {
             Self::Email => "mail",
             Self::Profile => "user",
             Self::Groups => "users",
+            Self::Claim(_) => "tag",
             Self::Other { .. } => "api",
         }
     }
@@ -83,7 +91,7 @@ impl ScopeView {
             Self::Email => layout.t("scope-email"),
             Self::Profile => layout.t("scope-profile"),
             Self::Groups => layout.t("scope-groups"),
-            Self::Other { name, .. } => name,
+            Self::Claim(name) | Self::Other { name, .. } => name,
         }
     }
 
@@ -92,6 +100,7 @@ impl ScopeView {
             Self::Email => layout.t("scope-email-text"),
             Self::Profile => layout.t("scope-profile-text"),
             Self::Groups => layout.t("scope-groups-text"),
+            Self::Claim(_) => layout.t("claim-text"),
             Self::Other { description, .. } if description.is_empty() => layout.t("scope-other-text"),
             Self::Other { description, .. } => description,
         }
@@ -173,7 +182,10 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
         id: status.id.into_string(),
         client: status.client.into(),
         step,
-        scopes: status.scopes.iter().filter_map(|scope| ScopeView::from_standard(scope)).collect(),
+        scopes: {
+            let scopes = status.scopes.iter().filter_map(|scope| ScopeView::from_standard(scope));
+            scopes.chain(status.claims.into_iter().map(ScopeView::from_claim)).collect()
+        },
         layout: request.layout,
     };
     Ok(page(StatusCode::OK, &view))

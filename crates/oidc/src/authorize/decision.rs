@@ -2,6 +2,9 @@
 
 use super::interaction::{InteractionView, Requirements, Step};
 use super::{ClientView, ValidRequest, not_allowed};
+use crate::acr::{self, AcrVerdict};
+use crate::claims_request::ClaimsRequest;
+use crate::consent::Need;
 use crate::error::{ErrorCode, OAuthError};
 use crate::scope::ScopeSet;
 
@@ -45,6 +48,23 @@ impl Consent {
         scopes.iter().all(|scope| self.keys.iter().any(|key| key == scope))
     }
 
+    /// True if it covers the scopes and every claim that the client can't do without.
+    #[must_use]
+    pub fn is_enough(&self, scopes: &ScopeSet, needs: &[Need]) -> bool {
+        self.covers(scopes) && needs.iter().all(|need| need.voluntary || need.is_covered(&self.keys))
+    }
+
+    /// The record with single claims that the person agreed to as well.
+    #[must_use]
+    pub fn with(mut self, needs: &[Need]) -> Self {
+        for need in needs {
+            if !need.is_covered(&self.keys) {
+                self.keys.push(need.key.clone());
+            }
+        }
+        self
+    }
+
     /// The record after an authorization: it grows and never shrinks by a narrower request.
     #[must_use]
     pub fn merged(&self, scopes: &ScopeSet) -> Self {
@@ -68,6 +88,8 @@ pub struct Facts<'a> {
     /// `sub` of the request's `id_token_hint` after signature and issuer were verified (its expiry doesn't matter).
     /// `None` with a hint in the request means that it could not be verified.
     pub hint_subject: Option<&'a str>,
+    /// What the `claims` parameter asks for beyond the scopes, for the user of the session.
+    pub needs: &'a [Need],
     /// Seconds since the epoch.
     pub now: i64,
 }
@@ -76,7 +98,7 @@ impl Facts<'_> {
     /// Nobody is signed in and nothing is remembered.
     #[must_use]
     pub const fn none(now: i64) -> Self {
-        Self { session: None, user: None, consent: None, interaction: None, hint_subject: None, now }
+        Self { session: None, user: None, consent: None, interaction: None, hint_subject: None, needs: &[], now }
     }
 }
 
@@ -143,6 +165,14 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
             "Another user than that of the 'id_token_hint' is signed in.",
         ));
     }
+    if let Some(Err(error)) = request.claims.as_ref().map(|claims| claims.check_subject(&user.id)) {
+        return refuse(error);
+    }
+    if let AcrVerdict::Unmet(error) =
+        acr::judge(request.claims.as_ref().and_then(ClaimsRequest::acr).as_ref(), &[], false)
+    {
+        return refuse(error);
+    }
     if !client.admits(user) {
         return deny(request, not_allowed());
     }
@@ -151,7 +181,7 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
     let own = facts.interaction.filter(|interaction| interaction.user_id.as_deref() == Some(&user.id));
     let requested_at = facts.interaction.map_or(facts.now, |interaction| interaction.requested_at);
     let times = Times { now: facts.now, requested_at, reauthenticated_at: own.and_then(|own| own.reauthenticated_at) };
-    let owed = demands(request, client, session, facts.consent, times);
+    let owed = demands(request, client, session, facts.consent, facts.needs, times);
     let reauthenticate = owed.reauthenticate || (!times.proven() && own.is_some_and(|i| i.outstanding.reauthenticate));
     let outstanding = Requirements {
         authenticate: session.limited && reauthenticate,
@@ -177,7 +207,11 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
             // Proving oneself again is always done with a passkey.
             amr: if times.proven() { vec!["phr".to_owned()] } else { session.amr.clone() },
             requested_at,
-            consent_is_new: !facts.consent.is_some_and(|consent| consent.covers(&request.scopes)),
+            // A client that skips the page has what the person would have been asked for.
+            consent_is_new: !facts.consent.is_some_and(|consent| {
+                let all = client.skip_consent && !facts.needs.iter().all(|need| need.is_covered(&consent.keys));
+                consent.is_enough(&request.scopes, facts.needs) && !all
+            }),
         }),
     }
 }
@@ -232,6 +266,7 @@ pub(super) fn demands(
     client: &ClientView,
     session: &SessionView,
     consent: Option<&Consent>,
+    needs: &[Need],
     times: Times,
 ) -> Requirements {
     let too_old = request.max_age.is_some_and(|max_age| {
@@ -248,6 +283,6 @@ pub(super) fn demands(
         authenticate: session.limited && reauthenticate,
         select_account: false,
         reauthenticate,
-        consent: !client.skip_consent && !consent.is_some_and(|consent| consent.covers(&request.scopes)),
+        consent: !client.skip_consent && !consent.is_some_and(|consent| consent.is_enough(&request.scopes, needs)),
     }
 }

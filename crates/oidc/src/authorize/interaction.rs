@@ -3,6 +3,7 @@
 
 use super::decision::{Consent, SessionView, Times, demands};
 use super::{ClientView, ValidRequest};
+use crate::consent::Need;
 use serde::{Deserialize, Serialize};
 
 /// A step of an interaction. They always come in this order.
@@ -99,6 +100,8 @@ pub struct StepFacts<'a> {
     pub session: &'a SessionView,
     /// The user's recorded consent for the client.
     pub consent: Option<&'a Consent>,
+    /// What the `claims` parameter asks for beyond the scopes.
+    pub needs: &'a [Need],
     /// When a passkey ceremony made for this interaction was completed (or the passkey sign-in inside it), for
     /// [`Step::Reauthenticate`]. An older proof isn't one.
     pub reauthenticated_at: Option<i64>,
@@ -176,6 +179,7 @@ fn rebind(next: &mut InteractionView, request: &ValidRequest, client: &ClientVie
         client,
         facts.session,
         facts.consent,
+        facts.needs,
         Times { now: facts.now, requested_at: next.requested_at, reauthenticated_at: next.reauthenticated_at },
     );
     next.outstanding = Requirements {

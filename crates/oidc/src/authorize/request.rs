@@ -1,6 +1,7 @@
 //! Reading and validating an authorization request.
 
 use super::ClientView;
+use crate::claims_request::ClaimsRequest;
 use crate::error::{ErrorCode, OAuthError};
 use crate::params::Params;
 use crate::pkce::Challenge;
@@ -9,7 +10,8 @@ use crate::scope::{self, ScopeSet};
 use crate::token::check_resources;
 
 /// Parameters that must not be repeated.
-const SINGLE: [&str; 15] = [
+const SINGLE: [&str; 16] = [
+    "claims",
     "response_type",
     "scope",
     "state",
@@ -131,8 +133,10 @@ pub struct ValidRequest {
     pub max_age: Option<u64>,
     /// To be verified by the caller; its subject goes into [`super::Facts::hint_subject`]. Only with `openid`.
     pub id_token_hint: Option<String>,
-    /// `acr_values` was sent: the ID token gets `acr: "0"`.
+    /// `acr_values` was sent, or `acr` asked for as a claim: the ID token gets `acr: "0"`.
     pub wants_acr: bool,
+    /// Single claims that are asked for (OpenID Connect Core §5.5). Only with `openid`.
+    pub claims: Option<ClaimsRequest>,
 }
 
 /// Why a request goes no further, and who may know.
@@ -226,7 +230,9 @@ impl AuthorizationRequest {
             response_mode,
             state: text("state"),
             nonce: text("nonce"),
-            wants_acr: params.first("acr_values").is_some(),
+            wants_acr: params.first("acr_values").is_some()
+                || content.claims.as_ref().is_some_and(|c| c.acr().is_some()),
+            claims: content.claims,
             scopes: content.scopes,
             challenge: content.challenge,
             prompt: content.prompt,
@@ -262,6 +268,7 @@ struct Content {
     challenge: Option<Challenge>,
     prompt: Prompt,
     max_age: Option<u64>,
+    claims: Option<ClaimsRequest>,
 }
 
 impl Content {
@@ -302,7 +309,8 @@ impl Content {
                 "This client must use PKCE: send 'code_challenge' and 'code_challenge_method=S256'.",
             ));
         }
-        Ok(Self { scopes, challenge, prompt, max_age })
+        let claims = params.first("claims").filter(|_| openid).map(ClaimsRequest::parse).transpose()?;
+        Ok(Self { scopes, challenge, prompt, max_age, claims: claims.filter(|claims| !claims.is_empty()) })
     }
 }
 

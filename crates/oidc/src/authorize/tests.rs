@@ -279,6 +279,7 @@ fn walk(request: &ValidRequest, client: &ClientView, signed_in_at: i64, reauthen
             recorded = Some(Consent::default().merged(&request.scopes));
         }
         let facts = StepFacts {
+            needs: &[],
             session: &session,
             consent: recorded.as_ref(),
             reauthenticated_at: Some(reauthenticated_at),
@@ -292,6 +293,7 @@ fn walk(request: &ValidRequest, client: &ClientView, signed_in_at: i64, reauthen
         consent: recorded.as_ref(),
         interaction: Some(&interaction),
         hint_subject: None,
+        needs: &[],
         now: NOW + 600,
     };
     match decide(request, client, &facts) {
@@ -342,7 +344,8 @@ fn case_021_fresh_proof_for_login_and_max_age() {
         let Decision::Reauthenticate(outstanding) = decide(&request, &client(), &facts) else { panic!("{extra}") };
         let interaction = begin(outstanding, Some(&old), NOW);
         let step = |at: Option<i64>| {
-            let facts = StepFacts { session: &old, consent: Some(&consent), reauthenticated_at: at, now: NOW + 10 };
+            let facts =
+                StepFacts { session: &old, needs: &[], consent: Some(&consent), reauthenticated_at: at, now: NOW + 10 };
             advance(&interaction, Step::Reauthenticate, &request, &client(), facts)
         };
         assert_eq!(step(None), Err(StepError::NotReauthenticated));
@@ -388,7 +391,13 @@ fn a_limited_session_proves_nothing_again() {
         let Decision::SignIn(owed) = decide(&request, &client, &facts) else { panic!("{extra}") };
         let interaction = begin(owed, Some(&limited), NOW);
         let step = |session: &SessionView, step: Step| {
-            let facts = StepFacts { session, consent: Some(&consent), reauthenticated_at: Some(NOW + 1), now: NOW + 2 };
+            let facts = StepFacts {
+                session,
+                needs: &[],
+                consent: Some(&consent),
+                reauthenticated_at: Some(NOW + 1),
+                now: NOW + 2,
+            };
             advance(&interaction, step, &request, &client, facts)
         };
         // Another code leads nowhere, a passkey does.
@@ -423,7 +432,7 @@ fn another_user_starts_anew() {
     let Decision::Reauthenticate(outstanding) = decide(&request, &client(), &facts) else { panic!() };
     assert_eq!(outstanding.steps(), [Step::Reauthenticate, Step::Consent]);
 
-    let step = StepFacts { session: &second, consent: Some(&consent), reauthenticated_at: None, now: NOW };
+    let step = StepFacts { session: &second, needs: &[], consent: Some(&consent), reauthenticated_at: None, now: NOW };
     let switched = advance(&done, Step::Authenticate, &request, &client(), step).unwrap();
     assert_eq!((switched.user_id.as_deref(), switched.reauthenticated_at), (Some("u2"), None));
     assert_eq!(switched.outstanding.steps(), [Step::Reauthenticate, Step::Consent]);
