@@ -262,3 +262,37 @@ async fn a_picture_is_uploaded_and_reset() {
     tab.click("dialog .btn-danger").await.unwrap();
     tab.wait_for_text("Profile picture has been reset.").await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn my_apps_are_launched_and_revoked() {
+    let stage = Stage::empty().await;
+    stage.app.admin().await;
+    let mut tim = stage.app.person("tim").await;
+    stage.sign_in_as(&tim.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings").await;
+    tab.click(role("link", "My Apps")).await.unwrap();
+    tab.wait_for_text("No apps available").await.unwrap();
+    let body = json!({ "name": "Nextcloud", "launchURL": "https://cloud.example.com/apps", "description": "Files" });
+    let cloud = pid_tests::RelyingParty::register(&stage.app, body).await;
+    let quiet_app = pid_tests::RelyingParty::register(&stage.app, json!({ "name": "Backup" })).await;
+    let tokens = cloud.sign_in(&mut tim, "openid").await;
+    quiet_app.sign_in(&mut tim, "openid").await;
+    stage.open(&tab, "/settings/apps").await;
+    tab.wait_for(role("article", "Nextcloud")).await.unwrap();
+    let link = tab.attribute("#apps article a[target=_blank]", "href").await.unwrap();
+    assert_eq!(link.as_deref(), Some("https://cloud.example.com/apps"));
+    assert!(tab.text("#apps article").await.unwrap().contains("cloud.example.com"));
+    // What has no address is beside.
+    tab.click("#apps summary").await.unwrap();
+    tab.wait_for(role("article", "Backup")).await.unwrap();
+    tab.click("#apps .apps:first-child button[aria-haspopup=menu]").await.unwrap();
+    tab.click(role("menuitem", "Revoke")).await.unwrap();
+    tab.wait_for(role("alertdialog", "Revoke Access")).await.unwrap();
+    tab.click("dialog .btn-danger").await.unwrap();
+    tab.wait_for_text("The access to Nextcloud has been successfully revoked.").await.unwrap();
+    assert!(!cloud.is_alive(tokens.access()).await);
+    // It can be signed in to again, so it stays.
+    tab.wait_for(role("article", "Nextcloud")).await.unwrap();
+    quiet(&tab, &stage.url(""));
+}

@@ -267,6 +267,16 @@ async fn the_administration_looks_right() {
     let allowed = json!({ "userGroupIds": groups[..1] });
     script.put(&format!("/api/oidc/clients/{cloud}/allowed-user-groups"), &allowed).await.expect(200);
 
+    let apps = [
+        ("Jellyfin", "Films and series"),
+        ("Paperless", "Every document of the house, scanned and found again by a word of it"),
+    ];
+    for (name, text) in apps {
+        let url = format!("https://{}.example.com", name.to_lowercase());
+        stage.client(json!({ "name": name, "description": text, "launchURL": url })).await;
+    }
+    stage.open(&tab, "/settings/apps").await;
+    gallery.look(&tab, "apps").await;
     stage.open(&tab, "/settings/admin/users").await;
     gallery.look(&tab, "users").await;
     tab.click("tbody tr:nth-child(2) button[aria-label='Toggle menu']").await.unwrap();

@@ -63,6 +63,8 @@ async fn what_is_asked_for_and_agreed_to_is_released_where_it_was_asked_for() {
     let plain = rp.sign_in(&mut tim, "openid email").await;
     assert_eq!(id_token(&plain)["groups"], Value::Null);
     // Consent that is taken back ends it.
+    let agreed = tim.agent.get("/api/oidc/users/me/authorized-clients").await.expect(200).json();
+    assert_eq!(agreed["data"][0]["scope"], "openid email groups nextcloud_username");
     tim.agent.delete(&format!("/api/oidc/users/me/authorized-clients/{}", rp.id)).await.expect(204);
     rp.refresh(refreshed.refresh()).await.oauth_error(400, "invalid_grant");
 }

@@ -422,6 +422,17 @@ any-passkey = Any passkey
 device-passkeys = Device passkeys only
 security-keys = External security keys only
 
+# My Apps
+my-apps = My Apps
+no-apps = No apps available
+no-apps-text = Ask your administrator for access to apps.
+show-all-apps = Show all apps ({ $n })
+launch = Launch
+revoke = Revoke
+revoke-access = Revoke Access
+revoke-access-text = { $name } signs you out and loses its access. You can sign in to it again and are asked then.
+access-revoked = The access to { $name } has been successfully revoked.
+
 # Signed-in devices
 signed-in-devices = Signed-in devices
 signed-in-devices-text = Where you are signed in. If you don't know one of them, sign it out and check your passkeys.

@@ -187,6 +187,7 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/logout", post(logout::end).layer(csrf::layer(app_url)).get(logout::logout))
         .route("/settings", get(pages::home::settings))
         .route("/settings/account", get(pages::account::account))
+        .route("/settings/apps", get(pages::apps::apps))
         .route("/settings/admin/users", get(pages::admin::users::list))
         .route("/settings/admin/users/{id}", get(pages::admin::users::details))
         .route("/settings/admin/user-groups", get(pages::admin::user_groups::list))

@@ -34,7 +34,9 @@ struct UsableClientDto {
 
 impl From<PersonalClient> for AuthorizedClientDto {
     fn from(c: PersonalClient) -> Self {
-        Self { scope: c.consent.join(" "), last_used_at: c.last_used_at, client: c.into() }
+        // A single claim's key has a mark in front.
+        let scope: Vec<&str> = c.consent.iter().map(|key| key.trim_start_matches('\u{1f}')).collect();
+        Self { scope: scope.join(" "), last_used_at: c.last_used_at, client: c.into() }
     }
 }
 

@@ -10,12 +10,11 @@ use pid_oidc::return_path;
 /// The page of one's own account: where people land unless the configuration says otherwise.
 pub const ACCOUNT: &str = "/settings/account";
 
-/// Where signed-in people land: the configured path, if it is one of ours that leads further (ui.md §1.1). My Apps, which
-/// the configuration may name, is not there yet.
+/// Where signed-in people land: the configured path, if it is one of ours that leads further (ui.md §1.1).
 fn home_page(settings: &Settings) -> String {
     let configured = return_path::check(settings.home_page()).unwrap_or(ACCOUNT);
     let path = configured.split(['?', '#']).next().unwrap_or_default();
-    if matches!(path, "/" | "/settings" | "/settings/apps") { ACCOUNT.to_owned() } else { configured.to_owned() }
+    if matches!(path, "/" | "/settings") { ACCOUNT.to_owned() } else { configured.to_owned() }
 }
 
 /// `GET /`: to the settings; while nobody is set up to the set-up; else to the sign-in page and back.
@@ -42,10 +41,9 @@ mod tests {
         let home = |path: &str| home_page(&Settings::new([("homePageUrl".to_owned(), path.to_owned())]));
         assert_eq!(home_page(&Settings::default()), ACCOUNT);
         assert_eq!(home("/settings/admin/users"), "/settings/admin/users");
+        assert_eq!(home("/settings/apps"), "/settings/apps");
         assert_eq!(home("/settings/account?x=1#passkeys"), "/settings/account?x=1#passkeys");
-        for circle in
-            ["/", "/settings", "/settings?a=b", "/settings/apps", "https://evil.example/", "//evil.example", "x"]
-        {
+        for circle in ["/", "/settings", "/settings?a=b", "https://evil.example/", "//evil.example", "x"] {
             assert_eq!(home(circle), ACCOUNT, "{circle}");
         }
     }

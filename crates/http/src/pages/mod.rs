@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod apps;
 pub mod error;
 pub mod home;
 mod icons;
