@@ -234,6 +234,24 @@ async fn the_configuration_takes_effect_at_once() {
     quiet(&tab, stage.app.url());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_keys_are_rotated_and_revoked_by_the_page() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    tab.click(role("button", "Rotate")).await.unwrap();
+    tab.wait_for_text("The next key is published and signs in 24 hours").await.unwrap();
+    tab.wait_for("#signing-keys li:nth-child(2)").await.unwrap();
+    tab.click("#signing-keys li:nth-child(2) button.btn-danger-ghost").await.unwrap();
+    tab.click("dialog .btn-danger").await.unwrap();
+    tab.wait_for_text("Key revoked").await.unwrap();
+    let list = stage.app.script().get("/api/signing-keys").await.expect(200).json();
+    assert_eq!((&list[0]["state"], &list[1]["state"]), (&json!("active"), &json!("revoked")));
+    quiet(&tab, stage.app.url());
+}
+
 /// Everything that has a name can be reached and pressed by the keyboard alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_is_made_by_the_keyboard_alone() {

@@ -203,3 +203,34 @@ async fn the_phone_app_signs_in_by_a_login_code() {
     // It opens nothing but apps.
     phone.get("/api/users").await.refused(403, "limited_session");
 }
+
+/// Nextcloud keeps keys for an hour and asks for none in between: a rotation is not noticed, a switch at once is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_rotated_while_nextcloud_keeps_the_old_ones() {
+    let (app, cloud, mut tim, _) = set_up("openid email profile", "preferred_username", false).await;
+    let rotate = |now: bool| {
+        let script = app.script();
+        async move { script.post("/api/signing-keys/rotate", &json!({ "now": now })).await.expect(200).json() }
+    };
+    log_in(&cloud, &mut tim).await.expect(302);
+    let old = cloud.tokens();
+    let next = rotate(false).await[0]["kid"].as_str().unwrap().to_owned();
+    // Its keys are half an hour old when the new one begins to sign.
+    app.advance(23 * 3600 + 1800);
+    tim.sign_in().await.expect(200);
+    log_in(&cloud, &mut tim).await.expect(302);
+    app.advance(1800);
+    pid_jobs::keys::turn(app.app()).await.unwrap();
+    log_in(&cloud, &mut tim).await.expect(302);
+    let tokens = cloud.tokens();
+    let kid = |tokens: &Value| pid_tests::Jwt::unverified(tokens["id_token"].as_str().unwrap()).header["kid"].clone();
+    assert_eq!((kid(&tokens), kid(&tokens) == kid(&old)), (json!(next), false));
+    cloud.bearer_by_signature(tokens["access_token"].as_str().unwrap()).await.unwrap();
+    // With a switch at once it refuses what it does not know until its hour is over.
+    rotate(true).await;
+    let refused = log_in(&cloud, &mut tim).await;
+    assert!(refused.text().contains("No matching key found in JWKS"), "{}", refused.text());
+    app.advance(3601);
+    tim.sign_in().await.expect(200);
+    log_in(&cloud, &mut tim).await.expect(302);
+}

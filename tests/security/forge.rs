@@ -3,7 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::core::{CoreEdDsaPrivateSigningKey, CoreHmacKey, CoreJwsSigningAlgorithm};
 use openidconnect::{JsonWebKeyId, PrivateSigningKey as _};
-use pid_store::keys::{KeyState, StoredKey};
+use pid_core::KeyState;
+use pid_store::keys::StoredKey;
 use pid_tests::TestApp;
 use serde_json::Value;
 
@@ -63,6 +64,7 @@ impl Forge {
             created_at: now,
             activated_at: Some(now),
             retired_at: Some(now),
+            publish_until: None,
         };
         app.app().db().write(move |tx| pid_store::keys::insert(tx, &row)).await.unwrap();
         app.app().reload_snapshot().await.unwrap();

@@ -109,3 +109,61 @@ async fn one_time_access_token_lets_somebody_in_once() {
     assert!(err.contains("user not found") && err.contains("ghost"), "{err}");
     program.stop();
 }
+
+/// A running server takes over within a second what the command line changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_rotate_needs_no_restart() {
+    let mut program = Program::configured();
+    assert!(text(&program.run(&["key-rotate", "-y"])).2.contains("There is no database"));
+    program.start().await;
+    program.set_up().await;
+    let agent = program.agent();
+    let kids = || async {
+        // The first key may still be in the making.
+        let jwks = agent.get("/.well-known/jwks.json").await.json();
+        jwks["keys"].as_array().into_iter().flatten().map(|k| k["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let seen = |count: usize| {
+        let kids = &kids;
+        async move {
+            for _ in 0..150 {
+                let found = kids().await;
+                if found.len() == count {
+                    return found;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            panic!("not {count} keys after a second and a half: {:?}", kids().await);
+        }
+    };
+    let first = seen(1).await.remove(0);
+    // Without a yes nothing happens.
+    let (code, out, err) = text(&program.run(&["key-rotate"]));
+    assert_eq!(code, Some(1));
+    assert!(out.contains("Confirm [y/N]:") && err.contains("Aborted"), "{out}{err}");
+    let (code, out, err) = text(&program.run(&["key-rotate", "--alg", "rs256", "--yes"]));
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("Key rotated successfully") && out.contains("24 hours"), "{out}");
+    let both = seen(2).await;
+    assert!(text(&program.run(&["key-rotate", "-y"])).1.starts_with("Nothing to do"));
+    let (code, out, _) = text(&program.run(&["key-rotate", "--now", "-y"]));
+    assert_eq!((code, out.contains("signs from now on")), (Some(0), true));
+    let (code, _, _) = text(&program.run(&["key-rotate", "-a", "EdDSA", "-c", "Ed25519", "--now", "-y"]));
+    assert_eq!(code, Some(0));
+    seen(3).await;
+    let (code, out, _) = text(&program.run(&["key-rotate", "--revoke", &first, "-y"]));
+    assert_eq!((code, out.contains("revoked")), (Some(0), true));
+    assert!(!seen(2).await.contains(&first) && both.contains(&first));
+    for bad in [
+        &["key-rotate", "-y", "--revoke", "nobody"][..],
+        &["key-rotate", "-y", "-a", "HS256"],
+        &["key-rotate", "-y", "-a", "EdDSA", "-c", "P-256"],
+        &["key-rotate", "-y", "-c", "Ed25519"],
+        &["key-rotate", "-y", "--now", "--revoke", &first],
+    ] {
+        let (code, _, err) = text(&program.run(bad));
+        assert_eq!(code, Some(1), "{bad:?}");
+        assert!(err.to_lowercase().starts_with("error: "), "{bad:?}: {err}");
+    }
+    program.stop();
+}

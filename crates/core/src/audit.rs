@@ -81,6 +81,12 @@ pub enum Event {
     ApiKeyRenewed,
     /// An API key was deleted.
     ApiKeyDeleted,
+    /// A signing key was made, to sign now or after its day.
+    SigningKeyCreated,
+    /// A signing key began to sign; the one before it stopped.
+    SigningKeyActivated,
+    /// A signing key was revoked, with the tokens that it signed.
+    SigningKeyRevoked,
 }
 
 /// An entry as it is read.
@@ -150,6 +156,9 @@ impl Event {
             Self::ApiKeyCreated => "API_KEY_CREATED",
             Self::ApiKeyRenewed => "API_KEY_RENEWED",
             Self::ApiKeyDeleted => "API_KEY_DELETED",
+            Self::SigningKeyCreated => "SIGNING_KEY_CREATED",
+            Self::SigningKeyActivated => "SIGNING_KEY_ACTIVATED",
+            Self::SigningKeyRevoked => "SIGNING_KEY_REVOKED",
         }
     }
 }

@@ -134,6 +134,7 @@ pub const SETTINGS: &[Setting] = &[
     s("cimdUrlAllowlist", "[]", Rule::JsonPatterns),
     s("sessionIdleTimeout", "0", Rule::NumberOrOff).ours(),
     s("signOutEndsOfflineAccess", "false", Rule::Bool).ours(),
+    s("signingKeyRotationDays", "0", Rule::NumberOrOff).ours(),
 ];
 
 /// Finds a key.
@@ -180,6 +181,11 @@ impl Settings {
     /// Whether signing out of one session also ends grants with `offline_access`.
     pub fn sign_out_ends_offline_access(&self) -> bool {
         self.flag("signOutEndsOfflineAccess")
+    }
+
+    /// The age in days at which a signing key is replaced; `None`: only when somebody asks.
+    pub fn signing_key_rotation_days(&self) -> Option<i64> {
+        self.get("signingKeyRotationDays").parse().ok().filter(|days| *days > 0)
     }
 
     /// Where a signed-in person lands: a local path.

@@ -343,7 +343,11 @@ pub fn update(
     let mut input = change.apply(&input_of(&current))?;
     input.id = String::new();
     check(&input)?;
+    let before = current.access_token_minutes;
     let next = merged(current, &input);
+    if next.access_token_minutes < before {
+        keys::remember_lifetime(tx, before, ctx.now)?;
+    }
     clients::update(tx, &next, ctx.now)?;
     keys::ensure(tx, ctx, sealer, next.signing_alg.as_deref())?;
     if !next.is_group_restricted {
@@ -361,6 +365,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Resu
         files::delete(tx, &logo_path(id, dark))?;
     }
     sign_out::client(tx, ctx, id)?;
+    keys::remember_lifetime(tx, client.access_token_minutes, ctx.now)?;
     clients::delete(tx, id)?;
     record(tx, ctx, admin, Event::ClientDeleted, &client)
 }

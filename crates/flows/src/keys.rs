@@ -1,19 +1,23 @@
-//! The instance's signing keys: making the first ones, loading the set.
+//! The instance's signing keys: making the first ones, loading the set, rotation and revocation.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use pid_core::{Ctx, Entropy, Timestamp};
+use pid_core::audit::Event;
+use pid_core::{Ctx, Entropy, KeyState, Timestamp};
+use pid_jose::rotation::{self, Action, KeyRecord};
 use pid_jose::{Alg, KeySet, Member, SigningKey, Zeroizing};
-use pid_store::instance::{self, Cached};
-use pid_store::keys::{self, KeyState, StoredKey};
-use pid_store::{ReadTx, WriteTx, settings};
+use pid_oidc::lifetimes;
+use pid_store::instance;
+use pid_store::keys::{self, StoredKey};
+use pid_store::{ReadTx, WriteTx, clients, settings};
 
-use crate::Error;
+use crate::access::Admin;
 use crate::env::Snapshot;
+use crate::{Code, Error, audit};
 
-/// A retired key verifies logout hints for this long, seconds.
-const HINT_SECS: i64 = 400 * 24 * 3600;
-/// A retired key is published for this long: longer than the longest ID or access token of ordinary settings.
-const PUBLISHED_SECS: i64 = 8 * 24 * 3600;
+/// The algorithms that a client may choose, so those of which an instance makes keys (the default first).
+pub const OFFERED: [Alg; 3] = [Alg::RS256, Alg::ES256, Alg::EdDSA];
+/// The fact that says until when tokens of lifetimes that were shortened since may live, seconds since the epoch.
+const OLD_TOKENS_UNTIL: &str = "old_tokens_until";
 
 /// The key under which private keys are sealed, derived from the encryption key.
 #[derive(Clone)]
@@ -47,6 +51,7 @@ pub fn generate(sealer: &KeySealer, alg: Alg, kid: &str, now: Timestamp) -> Resu
         created_at: now,
         activated_at: Some(now),
         retired_at: None,
+        publish_until: None,
     })
 }
 
@@ -89,28 +94,162 @@ pub fn load_snapshot(tx: &ReadTx<'_>, sealer: &KeySealer, now: Timestamp) -> Res
     // The default algorithm signs with the first key: RS256 before others.
     stored.sort_by_key(|k| (k.alg != Alg::RS256.as_str(), k.created_at, k.kid.clone()));
     for key in stored {
-        let age = key.retired_at.map_or(0, |t| now.secs_since(t));
-        let keep = match key.state {
-            KeyState::Next | KeyState::Active => true,
-            KeyState::Retired => age < HINT_SECS,
-            KeyState::Revoked => false,
-        };
-        let (Some(alg), true) = (Alg::parse(&key.alg), keep) else { continue };
+        let Some(record) = record(&key).filter(|r| rotation::is_trusted(r, now.secs())) else { continue };
         let jwk = serde_json::from_str(&key.public_jwk).map_err(Error::internal)?;
         let signing = if key.state == KeyState::Active {
             let pkcs8 = pid_jose::open(&sealer.0, key.kid.as_bytes(), &key.sealed_private).map_err(Error::internal)?;
-            Some(SigningKey::from_pkcs8(alg, &key.kid, &pkcs8).map_err(Error::internal)?)
+            Some(SigningKey::from_pkcs8(record.alg, &key.kid, &pkcs8).map_err(Error::internal)?)
         } else {
             None
         };
-        let published = key.state != KeyState::Retired || age < PUBLISHED_SECS;
-        members.push(Member { jwk, signing, published });
+        members.push(Member { jwk, signing, published: rotation::is_published(&record, now.secs()) });
     }
     let keys = KeySet::new(members).map_err(Error::internal)?;
     Ok(Snapshot { settings: settings.into(), keys: keys.into(), versions })
 }
 
-/// Tells every replica to load the keys anew.
-pub fn announce(tx: &WriteTx<'_>) -> Result<(), Error> {
-    Ok(instance::raise(tx, Cached::Keys)?)
+/// A key of an algorithm that this build doesn't know is as good as none.
+fn record(key: &StoredKey) -> Option<KeyRecord> {
+    Some(KeyRecord {
+        kid: key.kid.clone(),
+        alg: Alg::parse(&key.alg)?,
+        state: key.state,
+        created_at: key.created_at.secs(),
+        activated_at: key.activated_at.map(Timestamp::secs),
+        retired_at: key.retired_at.map(Timestamp::secs),
+        publish_until: key.publish_until.map(Timestamp::secs),
+    })
+}
+
+fn records(keys: &[StoredKey]) -> Vec<KeyRecord> {
+    keys.iter().filter_map(record).collect()
+}
+
+/// What somebody wants done with the keys, or the calendar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// What is due now.
+    Due,
+    /// Another key for an algorithm: after its day, or at once.
+    Rotate {
+        /// The algorithm.
+        alg: Alg,
+        /// Whether the new key signs from now on.
+        at_once: bool,
+    },
+    /// The end of a key that leaked, and of the tokens that it signed.
+    Revoke {
+        /// Key id.
+        kid: String,
+    },
+}
+
+/// What the wish means now. [`Code::NotFound`] for a key that is not there or is revoked already.
+pub fn plan(tx: &ReadTx<'_>, wish: &Wish, now: Timestamp) -> Result<Vec<Action>, Error> {
+    let keys = records(&keys::all(tx)?);
+    match wish {
+        Wish::Due => {
+            let days = settings::load(tx)?.signing_key_rotation_days();
+            Ok(rotation::plan(&keys, days.map(|days| days * 24 * 3600), now.secs()))
+        }
+        Wish::Rotate { alg, at_once } => Ok(rotation::rotate(&keys, *alg, *at_once)),
+        Wish::Revoke { kid } => rotation::revoke(&keys, kid).ok_or_else(|| Error::not_found("Signing key")),
+    }
+}
+
+/// The keys that a plan wants made. Off any transaction and on a blocking thread: see [`generate`].
+pub fn prepare(
+    sealer: &KeySealer,
+    plan: &[Action],
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Result<Vec<StoredKey>, Error> {
+    let wanted = plan.iter().filter_map(|action| match action {
+        Action::Create { alg, .. } => Some(*alg),
+        _ => None,
+    });
+    wanted.map(|alg| generate(sealer, alg, &new_kid(entropy), now)).collect()
+}
+
+/// Does what the wish means, with keys that were prepared for it. Planned again inside this transaction, so that of
+/// several replicas that wish the same one does it; whatever lacks its prepared key waits for the next time.
+pub fn carry_out(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: Option<&Admin>,
+    wish: &Wish,
+    prepared: &[StoredKey],
+) -> Result<Vec<Action>, Error> {
+    let plan = plan(tx, wish, ctx.now)?;
+    let stored = keys::all(tx)?;
+    let entropy = ctx.stream("signing keys");
+    let write_down = |event, kid: &str, alg: &str| {
+        let data = [("keyID", kid), ("algorithm", alg)];
+        audit::record(tx, ctx, &entropy, event, admin.map(|a| &a.user().id), admin.map(|a| &a.user().id), &data)
+    };
+    for action in &plan {
+        match action {
+            Action::Create { alg, state } => {
+                let Some(key) = prepared.iter().find(|key| key.alg == alg.as_str()) else { continue };
+                let activated_at = (*state == KeyState::Active).then_some(ctx.now);
+                keys::insert(tx, &StoredKey { state: *state, created_at: ctx.now, activated_at, ..key.clone() })?;
+                write_down(Event::SigningKeyCreated, &key.kid, &key.alg)?;
+            }
+            Action::Forget { kid } => keys::delete(tx, kid)?,
+            Action::Activate { kid } | Action::Retire { kid } | Action::Revoke { kid } => {
+                let Some(mut key) = stored.iter().find(|key| key.kid == *kid).cloned() else { continue };
+                match action {
+                    Action::Activate { .. } => {
+                        (key.state, key.activated_at) = (KeyState::Active, Some(ctx.now));
+                        write_down(Event::SigningKeyActivated, &key.kid, &key.alg)?;
+                    }
+                    Action::Retire { .. } => {
+                        (key.state, key.retired_at) = (KeyState::Retired, Some(ctx.now));
+                        key.publish_until = Some(last_expiry(tx, ctx.now)?);
+                    }
+                    _ => {
+                        (key.state, key.retired_at) = (KeyState::Revoked, Some(ctx.now));
+                        write_down(Event::SigningKeyRevoked, &key.kid, &key.alg)?;
+                    }
+                }
+                keys::set_state(tx, &key)?;
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// When the last token expires that was signed until now.
+fn last_expiry(tx: &ReadTx<'_>, now: Timestamp) -> Result<Timestamp, Error> {
+    let longest = (clients::longest_access_minutes(tx)? * 60).max(lifetimes::ID_TOKEN);
+    let old = instance::get(tx, OLD_TOKENS_UNTIL)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    // A minute more, since other clocks differ.
+    Ok(now.plus_secs(longest.max(old - now.secs()) + 60))
+}
+
+/// Remembers how long tokens may live that were issued until now, before their client's lifetime is made shorter or the
+/// client goes: a key that is retired later must stay published for them.
+pub(crate) fn remember_lifetime(tx: &WriteTx<'_>, access_minutes: i64, now: Timestamp) -> Result<(), Error> {
+    let until = now.secs() + access_minutes * 60;
+    let known = instance::get(tx, OLD_TOKENS_UNTIL)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if until > known {
+        instance::put(tx, OLD_TOKENS_UNTIL, &until.to_string())?;
+    }
+    Ok(())
+}
+
+/// The keys with their states, the newest first.
+pub fn list(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<StoredKey>, Error> {
+    let mut keys = keys::all(tx)?;
+    keys.reverse();
+    Ok(keys)
+}
+
+/// The algorithm of which an admin wants a key: one that clients may choose, or of which there is a key.
+pub fn rotatable(tx: &ReadTx<'_>, name: &str) -> Result<Alg, Error> {
+    let known = keys::all(tx)?;
+    let alg = Alg::SIGNING.into_iter().find(|alg| alg.as_str().eq_ignore_ascii_case(name));
+    alg.filter(|alg| OFFERED.contains(alg) || known.iter().any(|key| key.alg == alg.as_str())).ok_or_else(|| {
+        Error::with(Code::ValidationFailed, format!("No client signs with {name}: choose RS256, ES256 or EdDSA"))
+    })
 }

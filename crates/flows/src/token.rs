@@ -286,7 +286,7 @@ fn derive_refresh_token(env: &Env, grant: &GrantId, sequence: u32) -> String {
 
 impl Unsigned {
     /// Signs: no transaction is open.
-    pub fn sign(mut self, env: &Env, keys: &KeySet) -> Result<TokenResponse, Error> {
+    pub fn sign(&self, env: &Env, keys: &KeySet) -> Result<TokenResponse, Error> {
         let key = keys.signing(self.alg).ok_or_else(|| {
             Error::with(crate::Code::Unavailable, "The signing key is still being made. Try again in a moment")
         })?;
@@ -301,9 +301,9 @@ impl Unsigned {
             self.access_secs,
         );
         let access_token = sign(key, Typ::AccessToken, &access).map_err(Error::internal)?;
-        let id_token = match self.id_token.take() {
-            Some(mut claims) => {
-                claims.at_hash = at_hash(key.alg().as_str(), &access_token);
+        let id_token = match &self.id_token {
+            Some(claims) => {
+                let claims = IdToken { at_hash: at_hash(key.alg().as_str(), &access_token), ..claims.clone() };
                 Some(sign(key, Typ::Jwt, &claims).map_err(Error::internal)?)
             }
             None => None,

@@ -518,3 +518,22 @@ session-idle = Session Idle Timeout
 session-idle-hint = In minutes without use; 0 or empty is off. The session duration stays the limit.
 offline-ends = Sign-out ends offline access
 offline-ends-hint = Apps with offline access lose it when the session they came from is signed out.
+
+# Signing keys
+signing-keys = Signing Keys
+signing-keys-lead = They sign the tokens that apps get. A new key is published for 24 hours before it signs, so apps know it in time.
+rotation-days = Replace keys after (days)
+rotation-days-hint = 0 or empty: only when somebody asks.
+key-next = Next
+key-active = Active
+key-retired = Retired
+key-revoked = Revoked
+signs-from = signs from
+signs-since = signs since
+signed-until = signed until
+revoked-at = revoked
+rotate-key = Rotate
+key-published = The next key is published and signs in 24 hours
+revoke-key-title = Revoke { $kid }?
+revoke-key-text = For a key that leaked. All tokens that it signed are worth nothing at once. Apps that keep our keys for a while refuse sign-ins until they ask for them again; Nextcloud does so after an hour.
+key-was-revoked = Key revoked

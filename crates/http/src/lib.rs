@@ -9,6 +9,7 @@ pub mod extract;
 pub mod health;
 pub mod i18n;
 pub mod json;
+pub mod keys;
 pub mod listen;
 pub mod middleware;
 pub mod oidc;

@@ -10,6 +10,7 @@ use pid_store::{WriteTx, audit, budgets, expiry, grants, interactions, leases, l
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub mod keys;
 mod outbox;
 
 /// Between two clean-ups, seconds.
@@ -37,7 +38,11 @@ pub fn spawn(app: App, audit_days: i64) -> Jobs {
     let (stop, stopped) = watch::channel(false);
     Jobs {
         outbox: tokio::spawn(outbox::run(app.clone(), stopped)),
-        tasks: vec![tokio::spawn(write_seen(app.clone())), spawn_clean_up(app, audit_days)],
+        tasks: vec![
+            tokio::spawn(write_seen(app.clone())),
+            tokio::spawn(keys::run(app.clone())),
+            spawn_clean_up(app, audit_days),
+        ],
         stop,
     }
 }

@@ -17,7 +17,6 @@ pub use jwt::{Expected, MAX_TOKEN, Signed, Typ, check_signature, half_hash, sign
 pub use key::{PublicJwk, SigningKey, VerifyingKey};
 pub use peer::{MAX_JWKS, MAX_KEYS, PeerKey, PeerKeys, thumbprint};
 pub use received::{Claims, Received, Verified};
-pub use rotation::KeyState;
 pub use seal::{derive, open, seal};
 pub use set::{KeySet, Member};
 pub use zeroize::Zeroizing;

@@ -5,47 +5,14 @@
 //! and more; a retired one is published until the last token that it signed has expired, and verifies logout hints for
 //! 400 days. Times are seconds since the epoch.
 
+use pid_core::KeyState;
+
 use crate::Alg;
 
 /// How long a key is published before it signs, seconds.
 pub const LEAD: i64 = 24 * 3600;
 /// How long a retired key verifies logout hints, seconds.
 pub const HINT_LIFE: i64 = 400 * 24 * 3600;
-
-/// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyState {
-    /// Published, not signing yet.
-    Next,
-    /// Signs.
-    Active,
-    /// Signs no more.
-    Retired,
-    /// Neither published nor trusted.
-    Revoked,
-}
-
-impl KeyState {
-    /// The stored form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Active => "active",
-            Self::Retired => "retired",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    /// Reads the stored form. An unknown state must not make a key trusted.
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "next" => Self::Next,
-            "active" => Self::Active,
-            "retired" => Self::Retired,
-            _ => Self::Revoked,
-        }
-    }
-}
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub struct KeySet {
     signing: Vec<SigningKey>,
     verifying: BTreeMap<String, VerifyingKey>,
     jwks: Vec<u8>,
+    published: Vec<String>,
 }
 
 /// How a key takes part.
@@ -35,6 +36,7 @@ impl KeySet {
                 published.push(member.jwk);
             }
         }
+        out.published = published.iter().map(|jwk| jwk.kid.clone()).collect();
         out.jwks = serde_json::to_vec(&serde_json::json!({ "keys": published })).map_err(|_| JoseError::Malformed)?;
         Ok(out)
     }
@@ -42,7 +44,7 @@ impl KeySet {
     /// The key that signs with an algorithm, or the default: the first.
     pub fn signing(&self, alg: Option<Alg>) -> Option<&SigningKey> {
         match alg {
-            Some(alg) => self.signing.iter().find(|k| k.alg() == alg).or_else(|| self.signing.first()),
+            Some(alg) => self.signing.iter().find(|k| k.alg() == alg),
             None => self.signing.first(),
         }
     }
@@ -60,6 +62,11 @@ impl KeySet {
     /// The JWKS document (RFC 7517 §5), ready to send. Empty until the first key exists.
     pub fn jwks(&self) -> &[u8] {
         &self.jwks
+    }
+
+    /// The ids of the keys in the document.
+    pub fn published(&self) -> &[String] {
+        &self.published
     }
 
     /// Whether there is a key to sign with.

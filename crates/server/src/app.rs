@@ -44,6 +44,12 @@ pub enum StartError {
          database to at least 16 random bytes."
     )]
     NoKey,
+    /// There is nothing to work on.
+    #[error("There is no database at {path}.")]
+    NoDatabase {
+        /// The file.
+        path: String,
+    },
     /// The key file was cut short.
     #[error("The key file {path} holds fewer than 16 bytes. Restore it from a copy, or set ENCRYPTION_KEY.")]
     KeyFile {
@@ -173,6 +179,19 @@ fn prepare_data(config: &Config) -> Result<Vec<u8>, StartError> {
     Ok(key)
 }
 
+/// The key of a database that exists, for the command line.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn existing_key(config: &Config) -> Result<Vec<u8>, StartError> {
+    if let Target::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(StartError::NoDatabase { path: path.display().to_string() });
+    }
+    prepare_data(config)
+}
+
 fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -202,7 +221,7 @@ const KEY_CHECK: &str = "key_check";
 
 /// Compares the key with the value that was stored when the database was made. PostgreSQL and older files get theirs
 /// on the first start.
-async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
+pub(crate) async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
     let tag = pid_jose::derive(encryption_key, "key-check").map_err(Error::internal)?;
     let tag: String = tag.iter().map(|b| format!("{b:02x}")).collect();
     let expected = tag.clone();

@@ -42,6 +42,9 @@ fn main() -> ExitCode {
         Command::Version => Ok(()),
         Command::Server => runtime.block_on(cli::server::run(config)).map_err(|e| e.to_string()),
         Command::Healthcheck { endpoint, verbose } => cli::healthcheck::run(&config, endpoint.as_deref(), verbose),
+        Command::KeyRotate(command) => runtime.block_on(cli::key_rotate::run(&config, &command)).map(|answer| {
+            say(&answer);
+        }),
         Command::OneTimeAccessToken { username_or_email } => {
             runtime.block_on(cli::one_time_access::run(&config, &username_or_email)).map(|answer| {
                 say(&answer);

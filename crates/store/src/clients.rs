@@ -35,7 +35,14 @@ statements! {
     SECRETS = "SELECT id, algorithm, hash, prefix, created_at, expires_at FROM client_secrets WHERE client_id = $1 ORDER BY created_at, id";
     INSERT_SECRET = "INSERT INTO client_secrets (id, client_id, algorithm, hash, prefix, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     DELETE_SECRET = "DELETE FROM client_secrets WHERE client_id = $1 AND id = $2";
+    LONGEST_ACCESS = "SELECT max(access_token_minutes) FROM clients";
     DELETE_SECRETS = "DELETE FROM client_secrets WHERE client_id = $1";
+}
+
+/// The longest life that an access token of any client can have, minutes; 0 without clients.
+pub fn longest_access_minutes(tx: &ReadTx<'_>) -> Result<i64, StoreError> {
+    let row = tx.query_opt(&LONGEST_ACCESS, params![])?;
+    Ok(row.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
 }
 
 /// The list of clients; a row ends with the number of allowed groups.

@@ -1,48 +1,15 @@
 //! Signing keys at rest: a set, not one.
 
-use pid_core::Timestamp;
+use pid_core::{KeyState, Timestamp};
 
 use crate::instance::{Cached, raise};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 statements! {
-    ALL_ROWS = "SELECT kid, alg, state, public_jwk, sealed_private, created_at, activated_at, retired_at FROM signing_keys ORDER BY created_at, kid";
-    INSERT = "INSERT INTO signing_keys (kid, alg, state, public_jwk, sealed_private, created_at, activated_at, retired_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-}
-
-/// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// Published, not signing yet.
-    Next,
-    /// Signs.
-    Active,
-    /// Signs no more; published until its last token has expired, then kept for logout hints.
-    Retired,
-    /// Neither published nor trusted.
-    Revoked,
-}
-
-impl KeyState {
-    /// The stored form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Active => "active",
-            Self::Retired => "retired",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    fn parse(text: &str) -> Self {
-        match text {
-            "next" => Self::Next,
-            "active" => Self::Active,
-            "retired" => Self::Retired,
-            // An unknown state must not make a key trusted.
-            _ => Self::Revoked,
-        }
-    }
+    ALL_ROWS = "SELECT kid, alg, state, public_jwk, sealed_private, created_at, activated_at, retired_at, publish_until FROM signing_keys ORDER BY created_at, kid";
+    INSERT = "INSERT INTO signing_keys (kid, alg, state, public_jwk, sealed_private, created_at, activated_at, retired_at, publish_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    SET_STATE = "UPDATE signing_keys SET state = $2, activated_at = $3, retired_at = $4, publish_until = $5 WHERE kid = $1";
+    DELETE = "DELETE FROM signing_keys WHERE kid = $1";
 }
 
 /// A key as it is stored: the private part sealed under the encryption key.
@@ -64,6 +31,8 @@ pub struct StoredKey {
     pub activated_at: Option<Timestamp>,
     /// When it stopped signing.
     pub retired_at: Option<Timestamp>,
+    /// Until when a retired key is published.
+    pub publish_until: Option<Timestamp>,
 }
 
 fn key(row: &Row) -> Result<StoredKey, StoreError> {
@@ -76,6 +45,7 @@ fn key(row: &Row) -> Result<StoredKey, StoreError> {
         created_at: Timestamp::from_millis(row.get(5)?),
         activated_at: row.get::<Option<i64>>(6)?.map(Timestamp::from_millis),
         retired_at: row.get::<Option<i64>>(7)?.map(Timestamp::from_millis),
+        publish_until: row.get::<Option<i64>>(8)?.map(Timestamp::from_millis),
     })
 }
 
@@ -96,8 +66,24 @@ pub fn insert(tx: &WriteTx<'_>, key: &StoredKey) -> Result<(), StoreError> {
             key.sealed_private.clone(),
             key.created_at.millis(),
             key.activated_at.map(Timestamp::millis),
-            key.retired_at.map(Timestamp::millis)
+            key.retired_at.map(Timestamp::millis),
+            key.publish_until.map(Timestamp::millis)
         ],
     )?;
+    raise(tx, Cached::Keys)
+}
+
+/// Stores how far a key is in its life.
+pub fn set_state(tx: &WriteTx<'_>, key: &StoredKey) -> Result<(), StoreError> {
+    let times = [key.activated_at, key.retired_at, key.publish_until].map(|t| t.map(Timestamp::millis));
+    let [activated_at, retired_at, publish_until] = times;
+    let values = params![key.kid.as_str(), key.state.as_str(), activated_at, retired_at, publish_until];
+    tx.execute(&SET_STATE, values)?;
+    raise(tx, Cached::Keys)
+}
+
+/// Removes a key.
+pub fn delete(tx: &WriteTx<'_>, kid: &str) -> Result<(), StoreError> {
+    tx.execute(&DELETE, params![kid])?;
     raise(tx, Cached::Keys)
 }

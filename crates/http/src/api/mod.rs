@@ -12,6 +12,7 @@ pub mod oidc_clients;
 pub mod one_time_access;
 pub mod profile_pictures;
 pub mod sessions;
+pub mod signing_keys;
 pub mod signup;
 pub mod user_groups;
 pub mod users;

@@ -4,9 +4,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use pid_flows::token::{self, Outcome};
+use pid_flows::{Code, Error};
 use pid_oidc::OAuthError;
 use pid_oidc::client_auth::Credentials;
-use pid_oidc::token::TokenRequest;
+use pid_oidc::token::{TokenRequest, TokenResponse};
 
 use crate::extract::RequestCtx;
 use crate::oidc::{Form, authorization, fault, never_stored, oauth_error};
@@ -28,13 +29,9 @@ pub async fn token(
         Ok(read) => read,
         Err(error) => return oauth_error(&error),
     };
-    let keys = app.keys();
-    if !keys.is_ready() {
+    if !app.keys().is_ready() {
         // Before anything is consumed: the code stays good.
-        return fault(&pid_flows::Error::with(
-            pid_flows::Code::Unavailable,
-            "The signing key is still being made. Try again in a moment",
-        ));
+        return fault(&Error::with(Code::Unavailable, "The signing key is still being made. Try again in a moment"));
     }
     let (env, limited) = (app.env().clone(), app.limiter().is_on());
     let outcome = app.db().write(move |tx| token::exchange(tx, &ctx, &env, &credentials, &request, limited)).await;
@@ -43,8 +40,20 @@ pub async fn token(
         Ok(Outcome::Refused(error)) => return oauth_error(&error),
         Err(error) => return fault(&error),
     };
-    match unsigned.sign(app.env(), &keys) {
+    match sign(&app, &unsigned).await {
         Ok(tokens) => never_stored(axum::Json(tokens).into_response()),
         Err(error) => fault(&error),
+    }
+}
+
+/// Signs with the keys in force. Another replica may have made the first key of the client's algorithm a moment ago: then
+/// they are loaded anew.
+async fn sign(app: &App, unsigned: &token::Unsigned) -> Result<TokenResponse, Error> {
+    match unsigned.sign(app.env(), &app.keys()) {
+        Err(error) if error.code == Code::Unavailable => {
+            app.reload_snapshot().await?;
+            unsigned.sign(app.env(), &app.keys())
+        }
+        signed => signed,
     }
 }

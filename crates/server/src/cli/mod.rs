@@ -1,6 +1,7 @@
 //! The command line (ops.md §2).
 
 pub mod healthcheck;
+pub mod key_rotate;
 pub mod one_time_access;
 pub mod server;
 
@@ -31,6 +32,8 @@ pub enum Command {
         #[arg(long, short)]
         verbose: bool,
     },
+    /// Publishes the next signing key, which signs after 24 hours; or switches at once; or revokes a key.
+    KeyRotate(key_rotate::KeyRotate),
     /// Makes a login code, valid for an hour, for somebody who has lost their passkey.
     OneTimeAccessToken {
         /// Whose: a username or an e-mail address.

@@ -4,8 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use pid_core::KeyState;
+use pid_flows::keys;
+use pid_jose::rotation::LEAD;
+use pid_store::keys::StoredKey;
 
-use crate::pages::{Layout, PageError, PageRequest, key, page};
+use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
 /// The accent colours that are offered by name; any other is typed.
@@ -50,6 +54,50 @@ pub struct ConfigurationPage {
     pub synced_passkeys: bool,
     /// `any`, `platform` or `cross-platform`.
     pub attachment: String,
+    /// Days; 0: off.
+    pub rotation_days: String,
+    /// The signing keys, the newest first.
+    pub keys: Vec<KeyView>,
+}
+
+/// A signing key in the list.
+#[derive(Clone, Debug)]
+pub struct KeyView {
+    kid: String,
+    alg: String,
+    state: KeyState,
+    /// What its state means in words, before [`KeyView::when`].
+    what: &'static str,
+    when: When,
+}
+
+impl KeyView {
+    fn new(stored: StoredKey) -> Self {
+        let (what, when) = match stored.state {
+            KeyState::Next => (key("signs-from"), stored.created_at.plus_secs(LEAD)),
+            KeyState::Active => (key("signs-since"), stored.activated_at.unwrap_or(stored.created_at)),
+            KeyState::Retired => (key("signed-until"), stored.retired_at.unwrap_or(stored.created_at)),
+            KeyState::Revoked => (key("revoked-at"), stored.retired_at.unwrap_or(stored.created_at)),
+        };
+        Self { kid: stored.kid, alg: stored.alg, state: stored.state, what, when: when.into() }
+    }
+
+    fn badge(&self) -> (&'static str, &'static str) {
+        match self.state {
+            KeyState::Next => ("badge", key("key-next")),
+            KeyState::Active => ("badge badge-ok", key("key-active")),
+            KeyState::Retired => ("badge", key("key-retired")),
+            KeyState::Revoked => ("badge badge-warn", key("key-revoked")),
+        }
+    }
+
+    fn signs(&self) -> bool {
+        self.state == KeyState::Active
+    }
+
+    fn can_be_revoked(&self) -> bool {
+        self.state != KeyState::Revoked
+    }
 }
 
 impl ConfigurationPage {
@@ -68,7 +116,7 @@ impl ConfigurationPage {
 
 /// `GET /settings/admin/application-configuration`.
 pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
-    request.read(&app, |tx, creds, ctx| creds.admin(tx, ctx.now).map(|_| ())).await?;
+    let stored = request.read(&app, |tx, creds, ctx| keys::list(tx, &creds.admin(tx, ctx.now)?)).await?;
     let settings = app.settings();
     let on = |name: &str| settings.get(name) == "true";
     let view = ConfigurationPage {
@@ -84,6 +132,8 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         emails_verified: on("emailsVerified"),
         synced_passkeys: on("webauthnAllowSyncedPasskeys"),
         attachment: settings.get("webauthnAuthenticatorAttachment").to_owned(),
+        rotation_days: settings.get("signingKeyRotationDays").to_owned(),
+        keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,
     };
     Ok(page(StatusCode::OK, &view))

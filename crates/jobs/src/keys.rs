@@ -1,0 +1,41 @@
+//! The calendar of the signing keys: a key that has waited its day signs, one that is too old gets a successor, one whose
+//! last token has expired leaves the JWKS. Every replica looks; nothing due is nothing written.
+
+use std::time::Duration;
+
+use pid_core::Ctx;
+use pid_flows::Error;
+use pid_flows::keys::{Wish, load_snapshot};
+use pid_http::state::{App, seed};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Runs until it is aborted.
+pub async fn run(app: App) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Err(error) = turn(&app).await {
+            tracing::warn!(%error, "the signing keys could not be looked after; trying again in a minute");
+        }
+    }
+}
+
+/// Does what is due now.
+///
+/// # Errors
+/// The store's.
+pub async fn turn(app: &App) -> Result<(), Error> {
+    let now = app.clock().now();
+    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "calendar".to_owned() };
+    let done = pid_http::keys::carry_out(app.db(), app.sealer(), ctx, None, Wish::Due).await?;
+    for action in &done {
+        tracing::info!(?action, "signing keys");
+    }
+    let sealer = app.sealer().clone();
+    let loaded = app.db().read(move |tx| load_snapshot(tx, &sealer, now)).await?;
+    if !done.is_empty() || loaded.keys.published() != app.keys().published() {
+        app.set_snapshot(loaded);
+    }
+    Ok(())
+}
