@@ -186,16 +186,7 @@ impl RelyingParty {
 
     /// A token request, authenticated by Basic, or by `client_id` alone without a secret.
     pub async fn token(&self, form: &[(&str, &str)]) -> Reply {
-        let request = self.agent.request(Method::POST, "/api/oidc/token");
-        let mut form = form.to_vec();
-        let request = match &self.secret {
-            Some(secret) => request.basic_auth(encoded(&self.id), Some(encoded(secret))),
-            None => {
-                form.push(("client_id", &self.id));
-                request
-            }
-        };
-        self.agent.send(request.form(&form)).await
+        self.post("/api/oidc/token", form).await
     }
 
     /// Redeems a code.
@@ -212,6 +203,30 @@ impl RelyingParty {
     /// Uses a refresh token.
     pub async fn refresh(&self, token: &str) -> Reply {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+    }
+
+    /// A request to another endpoint of the back channel, authenticated as [`RelyingParty::token`] is.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+        let request = self.agent.request(Method::POST, path);
+        let mut form = form.to_vec();
+        let request = match &self.secret {
+            Some(secret) => request.basic_auth(encoded(&self.id), Some(encoded(secret))),
+            None => {
+                form.push(("client_id", &self.id));
+                request
+            }
+        };
+        self.agent.send(request.form(&form)).await
+    }
+
+    /// Gives a token back (RFC 7009).
+    pub async fn revoke(&self, token: &str) -> Reply {
+        self.post("/api/oidc/revoke", &[("token", token)]).await
+    }
+
+    /// Asks what a token is worth (RFC 7662).
+    pub async fn introspect(&self, token: &str) -> Reply {
+        self.post("/api/oidc/introspect", &[("token", token)]).await
     }
 
     /// Asks userinfo with a token in the header.

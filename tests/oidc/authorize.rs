@@ -146,7 +146,7 @@ async fn errors_go_to_a_good_address() {
         (all().with("code_challenge_method", "S512"), "invalid_request"),
         (all().with("code_challenge", "short"), "invalid_request"),
         (all().without("code_challenge"), "invalid_request"),
-        (all().with("resource", "https://api.example"), "invalid_target"),
+        (all().with("resource", "https://api.example"), "invalid_request"),
         (all().with("resource", "relative"), "invalid_target"),
         (all().with("scope", &"x ".repeat(1001)), "invalid_scope"),
         (all().with("id_token_hint", "not.a.token"), "invalid_request"),

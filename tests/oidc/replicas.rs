@@ -28,6 +28,9 @@ async fn case_108_codes_and_tokens_are_good_everywhere_once() {
     let rotated = Tokens::from(here.refresh(tokens.refresh()).await);
     assert!(!there.is_alive(tokens.access()).await, "the old one is refused by the other in its next request");
     assert!(there.is_alive(rotated.access()).await);
+    let again = Tokens::from(there.refresh(tokens.refresh()).await);
+    assert_eq!(again.refresh(), rotated.refresh(), "within the window of grace any of them gives the same successor");
+    a.advance(11);
     there.refresh(tokens.refresh()).await.oauth_error(400, "invalid_grant");
     assert!(!here.is_alive(rotated.access()).await, "reuse seen by one ends the family for both");
     here.refresh(rotated.refresh()).await.oauth_error(400, "invalid_grant");

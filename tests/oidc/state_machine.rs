@@ -44,6 +44,8 @@ struct Family {
     dead: bool,
     /// Every token answer of the family, the last one live.
     tokens: Vec<Tokens>,
+    /// When the last one was made.
+    rotated_at: i64,
 }
 
 struct World {
@@ -66,6 +68,8 @@ struct World {
 impl World {
     async fn new(seed: u64) -> Self {
         let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+        let grace = json!({ "refreshTokenGraceSeconds": "60" });
+        app.script().patch("/api/application-configuration", &grace, None).await.expect(200);
         let tim = app.person("tim").await;
         let mut clients = Vec::new();
         for body in [
@@ -106,7 +110,7 @@ impl World {
         if !self.enabled && dice.roll(4) == 0 {
             return self.toggle().await;
         }
-        match dice.roll(18) {
+        match dice.roll(20) {
             0..=2 => self.sign_in().await,
             3..=6 => self.ask(dice.roll(2)).await,
             7..=10 if !self.codes.is_empty() => self.redeem(dice.mostly_last(self.codes.len())).await,
@@ -121,6 +125,15 @@ impl World {
                 self.steps.push("wait".to_owned());
                 self.app.advance(WAIT_SECS);
                 self.now += WAIT_SECS;
+            }
+            18 if !self.families.is_empty() && dice.roll(3) == 0 => {
+                let family = dice.mostly_last(self.families.len());
+                let which = dice.mostly_last(self.families[family].tokens.len());
+                self.revoke(family, which).await;
+            }
+            19 if dice.roll(4) == 0 => {
+                self.steps.push("rotate the signing key".to_owned());
+                self.app.script().post("/api/signing-keys/rotate", &json!({ "now": true })).await.expect(200);
             }
             _ => {}
         }
@@ -164,7 +177,13 @@ impl World {
         if good {
             code.used = true;
             code.family = Some(self.families.len());
-            let family = Family { client: *client, session: code.session, dead: false, tokens: vec![reply.into()] };
+            let family = Family {
+                client: *client,
+                session: code.session,
+                dead: false,
+                tokens: vec![reply.into()],
+                rotated_at: self.now,
+            };
             self.families.push(family);
             return;
         }
@@ -180,10 +199,23 @@ impl World {
         let reply = self.clients[family.client].refresh(family.tokens[which].refresh()).await;
         if !family.dead && which + 1 == family.tokens.len() {
             family.tokens.push(reply.into());
+            family.rotated_at = self.now;
+        } else if !family.dead && which + 2 == family.tokens.len() && self.now == family.rotated_at {
+            // Within the window of grace: the same successor, while nobody has used it.
+            let again = Tokens::from(reply);
+            assert_eq!(again.refresh(), family.tokens[which + 1].refresh());
         } else {
             reply.oauth_error(400, "invalid_grant");
             family.dead = true;
         }
+    }
+
+    /// Whatever token of the family is given back, used or not: the family ends.
+    async fn revoke(&mut self, index: usize, which: usize) {
+        self.steps.push(format!("revoke {index} by token {which}"));
+        let family = &mut self.families[index];
+        self.clients[family.client].revoke(family.tokens[which].refresh()).await.expect(200);
+        family.dead = true;
     }
 
     async fn sign_out(&mut self) {

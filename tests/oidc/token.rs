@@ -212,14 +212,14 @@ async fn codes_are_bound_to_what_was_asked() {
 async fn scripts_of_other_origins_may_ask() {
     let app = TestApp::start().await;
     let agent = app.agent();
-    for path in [TOKEN, "/api/oidc/userinfo", "/api/oidc/end-session"] {
+    for path in [TOKEN, "/api/oidc/revoke", "/api/oidc/userinfo", "/api/oidc/end-session"] {
         let preflight = agent.request(Method::OPTIONS, path).header("origin", "https://spa.example");
         let preflight = preflight.header("access-control-request-method", "POST");
         let reply = agent.send(preflight.header("access-control-request-headers", "authorization,content-type")).await;
         let reply = reply.expect(204);
         assert_eq!(reply.header("access-control-allow-origin"), Some("*"), "{path}");
         assert_eq!(reply.header("access-control-allow-methods"), Some("GET, POST"), "{path}");
-        assert_eq!(reply.header("access-control-allow-headers"), Some("Authorization, Content-Type"), "{path}");
+        assert_eq!(reply.header("access-control-allow-headers"), Some("Authorization, Content-Type, DPoP"), "{path}");
         assert_eq!(reply.header("access-control-allow-credentials"), None, "{path}");
     }
     for path in [

@@ -29,6 +29,8 @@ async fn case_034_a_refresh_token_used_twice_ends_its_family() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_034_of_fifty_refreshes_at_once_one_wins() {
     let mut app = TestApp::start().await;
+    let no_grace = json!({ "refreshTokenGraceSeconds": "0" });
+    app.script().patch("/api/application-configuration", &no_grace, None).await.expect(200);
     let mut tim = app.person("tim").await;
     let rp = RelyingParty::register(&app, json!({})).await;
     let tokens = rp.sign_in(&mut tim, "openid").await;
@@ -46,6 +48,49 @@ async fn case_034_of_fifty_refreshes_at_once_one_wins() {
     rp.refresh(won[0].refresh()).await.oauth_error(400, "invalid_grant");
     assert!(!rp.is_alive(won[0].access()).await);
     assert_eq!(app.events("REFRESH_REUSE").await.len(), 1);
+}
+
+/// With the window of grace all fifty get the same successor, and there is one of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_034_fifty_refreshes_within_the_window_get_one_successor() {
+    let app = TestApp::start().await;
+    let mut tim = app.person("tim").await;
+    let rp = RelyingParty::register(&app, json!({})).await;
+    let tokens = rp.sign_in(&mut tim, "openid").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (rp, token) = (rp.clone(), tokens.refresh().to_owned());
+        tasks.spawn(async move { Tokens::from(rp.refresh(&token).await) });
+    }
+    let won = tasks.join_all().await;
+    assert!(won.iter().all(|tokens| tokens.refresh() == won[0].refresh() && tokens.0["expires_in"] == 3600));
+    let ids: std::collections::BTreeSet<String> =
+        won.iter().map(|tokens| pid_tests::Jwt::unverified(tokens.access()).claims["jti"].to_string()).collect();
+    assert_eq!(ids.len(), 1, "one access token, told fifty times");
+    // Once the successor was used, the old one is stolen.
+    let next = Tokens::from(rp.refresh(won[7].refresh()).await);
+    rp.refresh(tokens.refresh()).await.oauth_error(400, "invalid_grant");
+    assert!(!rp.is_alive(next.access()).await);
+    assert_eq!(app.events("REFRESH_REUSE").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_034_the_window_is_short_and_for_the_same_proof() {
+    let app = TestApp::start().await;
+    let mut tim = app.person("tim").await;
+    let rp = RelyingParty::register(&app, json!({})).await;
+    let late = rp.sign_in(&mut tim, "openid").await;
+    rp.refresh(late.refresh()).await.expect(200);
+    app.advance(11);
+    rp.refresh(late.refresh()).await.oauth_error(400, "invalid_grant");
+
+    let other = rp.sign_in(&mut tim, "openid").await;
+    rp.refresh(other.refresh()).await.expect(200);
+    let path = format!("/api/oidc/clients/{}/secrets", rp.id);
+    let secret = app.script().post(&path, &json!({})).await.expect(201).json();
+    let second = RelyingParty { secret: Some(secret["secret"].as_str().unwrap().to_owned()), ..rp.clone() };
+    second.refresh(other.refresh()).await.oauth_error(400, "invalid_grant");
+    rp.refresh(other.refresh()).await.oauth_error(400, "invalid_grant");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

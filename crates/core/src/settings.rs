@@ -16,6 +16,8 @@ pub enum Rule {
     Number,
     /// A whole number; 0 switches off.
     NumberOrOff,
+    /// A whole number from 0 to this.
+    UpTo(i64),
     /// 1–30 characters.
     Name,
     /// A path of this site (security case 12); the protocol crate knows which are.
@@ -77,7 +79,7 @@ impl Setting {
     pub fn type_name(&self) -> &'static str {
         match self.rule {
             Rule::Bool => "boolean",
-            Rule::Number | Rule::NumberOrOff => "number",
+            Rule::Number | Rule::NumberOrOff | Rule::UpTo(_) => "number",
             _ => "string",
         }
     }
@@ -135,6 +137,7 @@ pub const SETTINGS: &[Setting] = &[
     s("sessionIdleTimeout", "0", Rule::NumberOrOff).ours(),
     s("signOutEndsOfflineAccess", "false", Rule::Bool).ours(),
     s("signingKeyRotationDays", "0", Rule::NumberOrOff).ours(),
+    s("refreshTokenGraceSeconds", "10", Rule::UpTo(60)).ours(),
 ];
 
 /// Finds a key.
@@ -186,6 +189,11 @@ impl Settings {
     /// The age in days at which a signing key is replaced; `None`: only when somebody asks.
     pub fn signing_key_rotation_days(&self) -> Option<i64> {
         self.get("signingKeyRotationDays").parse().ok().filter(|days| *days > 0)
+    }
+
+    /// Seconds after a rotation in which the old refresh token gives the same successor again; 0: never.
+    pub fn refresh_grace_secs(&self) -> i64 {
+        self.get("refreshTokenGraceSeconds").parse().unwrap_or(0)
     }
 
     /// Where a signed-in person lands: a local path.
@@ -265,11 +273,12 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
                 fields.refuse(key, FieldCode::InvalidFormat, "must be \"true\" or \"false\"");
             }
         }
-        Rule::Number | Rule::NumberOrOff => {
+        Rule::Number | Rule::NumberOrOff | Rule::UpTo(_) => {
             let least = i64::from(setting.rule == Rule::Number);
+            let most = if let Rule::UpTo(most) = setting.rule { most } else { 525_600 };
             match value.parse::<i64>() {
                 Ok(n) if n < least => fields.refuse(key, FieldCode::TooShort, format!("must be at least {least}")),
-                Ok(n) if n > 525_600 => fields.refuse(key, FieldCode::TooLong, "must be at most 525600"),
+                Ok(n) if n > most => fields.refuse(key, FieldCode::TooLong, format!("must be at most {most}")),
                 Ok(_) => {}
                 Err(_) => fields.refuse(key, FieldCode::InvalidFormat, "must be a whole number"),
             }

@@ -19,6 +19,13 @@ impl Timestamp {
         Self(secs.saturating_mul(1000))
     }
 
+    /// The moment in a UUID of version 7; `None` for others.
+    pub fn of_uuid(uuid: &str) -> Option<Self> {
+        let uuid = uuid::Uuid::try_parse(uuid).ok().filter(|u| u.get_version_num() == 7)?;
+        let millis = uuid.as_bytes()[..6].iter().fold(0_i64, |sum, byte| (sum << 8) | i64::from(*byte));
+        Some(Self(millis))
+    }
+
     /// Unix milliseconds.
     pub const fn millis(self) -> i64 {
         self.0

@@ -11,7 +11,8 @@ use pid_oidc::authorize::{
     self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
     Rejection, Requirements, SessionView, UserView, ValidRequest,
 };
-use pid_oidc::consent::Need;
+use pid_oidc::consent::{Need, api_needs};
+use pid_oidc::resource::UserScopes;
 use pid_oidc::response::{self, Delivery};
 use pid_oidc::{ErrorCode, OAuthError, Params};
 use pid_store::grants::{self, Grant};
@@ -22,7 +23,7 @@ use pid_store::{ReadTx, WriteTx};
 use crate::access::Credentials;
 use crate::env::Env;
 use crate::protocol::{claims_view, client, hint_claims, session_view, user_view};
-use crate::{Error, audit};
+use crate::{Error, audit, resource};
 
 /// An authorization code lives this long, seconds.
 pub const CODE_SECS: i64 = 15 * 60;
@@ -95,7 +96,12 @@ pub(crate) fn open_case(
         Ok(sent) => sent,
         Err(error) => return Ok(Err(Answer::Page(error))),
     };
-    let found = client(tx, sent.client_id())?;
+    let mut found = client(tx, sent.client_id())?;
+    if let Some((client, view)) = &mut found
+        && resource::is_concerned(&raw)
+    {
+        view.apis = resource::of_client(tx, client)?;
+    }
     let policy = Policy { allow_insecure_callbacks: env.allow_insecure_callbacks, allow_plain_pkce: false };
     let request = match sent.validate(found.as_ref().map(|(_, view)| view), policy) {
         Ok(request) => request,
@@ -119,6 +125,7 @@ pub(crate) fn open_case(
         (Some(claims), Some(user)) => claims.needs(&request.scopes, &[], &claims_view(tx, user)?.custom_claim_names()),
         _ => Vec::new(),
     };
+    let needs = [needs, api_needs(&request.target(), UserScopes::default())].concat();
     let hint_subject = request.id_token_hint.as_deref().and_then(|hint| {
         let claims = hint_claims(keys, &env.app_url.origin, hint, now.secs())?;
         claims.get("sub").and_then(|sub| sub.as_str()).map(str::to_owned)
@@ -263,6 +270,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         created_at: ctx.now,
         expires_at: ctx.now.plus_secs(CODE_SECS),
         revoked_at: None,
+        resource: case.request.resource.clone(),
         claims: case.request.claims.as_ref().and_then(|_| case.raw.first("claims")).map(str::to_owned),
     };
     grants::insert(tx, &grant)?;

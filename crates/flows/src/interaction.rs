@@ -1,5 +1,6 @@
 //! The hand-off between `/authorize` and its pages (oidc.md §11).
 
+use pid_core::apis::Permission;
 use pid_core::audit::Event;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
@@ -9,7 +10,7 @@ use pid_jose::KeySet;
 use pid_oidc::authorize::{self, Consent, Step, StepError, StepFacts};
 use pid_oidc::consent::outstanding;
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, WriteTx, grants, interactions, sessions};
+use pid_store::{ReadTx, WriteTx, apis, grants, interactions, sessions};
 
 use crate::access::SessionUser;
 use crate::authorize::{Answer, Arrival, Case, interaction_view, open_case, with_view};
@@ -26,6 +27,10 @@ pub struct Status {
     pub scopes: Vec<String>,
     /// Single claims beyond the scopes that the person has not agreed to.
     pub claims: Vec<String>,
+    /// The permissions of the API among the scopes.
+    pub permissions: Vec<Permission>,
+    /// The name of the API that is asked for.
+    pub api: Option<String>,
     /// Who asks.
     pub client: ProtocolClient,
     /// What is outstanding, the next first.
@@ -41,14 +46,25 @@ fn unknown(answer: Answer) -> Error {
     }
 }
 
-fn status(case: &Case) -> Result<Status, Error> {
+fn status(tx: &ReadTx<'_>, case: &Case) -> Result<Status, Error> {
     let interaction = case.interaction.as_ref().ok_or_else(|| Error::not_found("OIDC interaction"))?;
+    let api = match &case.request.resource {
+        Some(resource) => apis::by_resource(tx, resource)?,
+        None => None,
+    };
+    let asked = |p: &Permission| case.request.scopes.contains(&p.key);
     Ok(Status {
+        permissions: api.iter().flat_map(|api| api.permissions.iter().filter(|p| asked(p)).cloned()).collect(),
+        api: api.map(|api| api.name),
         id: interaction.id.clone(),
         scopes: case.request.scopes.as_slice().to_vec(),
         claims: {
             let recorded = case.consent.as_ref().map(|consent| consent.keys.as_slice());
-            outstanding(&case.needs, recorded).into_iter().map(|need| need.name().to_owned()).collect()
+            outstanding(&case.needs, recorded)
+                .into_iter()
+                .filter(|need| !need.is_of_api())
+                .map(|need| need.name().to_owned())
+                .collect()
         },
         client: case.client.clone(),
         steps: interaction_view(interaction).outstanding.steps(),
@@ -58,7 +74,7 @@ fn status(case: &Case) -> Result<Status, Error> {
 
 /// The state of an interaction of this browser.
 pub fn get(tx: &ReadTx<'_>, now: Timestamp, env: &Env, keys: &KeySet, arrival: &Arrival) -> Result<Status, Error> {
-    status(&open_case(tx, now, env, keys, arrival)?.map_err(unknown)?)
+    status(tx, &open_case(tx, now, env, keys, arrival)?.map_err(unknown)?)
 }
 
 /// Completes a step for the signed-in person. Gives the interaction as it is then; nothing outstanding means that
@@ -120,7 +136,7 @@ pub fn complete(
     let interaction = with_view(interaction, &after);
     interactions::update(tx, &interaction)?;
     case.interaction = Some(interaction);
-    status(&case)
+    status(tx, &case)
 }
 
 /// A fresh passkey proof: the cookie's, taken once; or the passkey sign-in made inside this very interaction

@@ -35,6 +35,7 @@ pub(crate) fn client_view(client: &ProtocolClient) -> ClientView {
         requires_reauthentication: client.requires_reauthentication,
         skip_consent: client.skip_consent,
         allowed_groups: client.allowed_groups.clone(),
+        apis: Vec::new(),
     }
 }
 

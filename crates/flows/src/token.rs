@@ -2,29 +2,32 @@
 
 use aws_lc_rs::hmac;
 use pid_core::audit::Event;
-use pid_core::secret::{equal, sha256};
+use pid_core::secret::sha256;
+use pid_core::settings::Settings;
 use pid_core::users::User;
-use pid_core::{Ctx, GrantId, handle};
+use pid_core::{Ctx, GrantId, Timestamp, handle};
 use pid_jose::{Alg, KeySet, Typ, sign};
-use pid_oidc::authorize::{Consent, check_grant_consent};
+use pid_oidc::authorize::{ClientView, Consent, check_grant_consent};
 use pid_oidc::claims::{AccessToken, IdToken, at_hash};
 use pid_oidc::claims_request::Place;
 use pid_oidc::client_auth::Credentials;
+use pid_oidc::client_credentials::{self, ClientCredentialsRequest};
 use pid_oidc::pkce::Challenge;
+use pid_oidc::resource::{Resource, Target, UserScopes, check_selection, for_user};
 use pid_oidc::token::{
     CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, Rotation,
     TokenRequest, TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code,
     unknown_refresh_token,
 };
-use pid_oidc::{OAuthError, ScopeSet, scope};
+use pid_oidc::{ErrorCode, OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
-use pid_store::protocol::{self, ProtocolClient};
+use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, WriteTx, users};
 
-use crate::budget::{CLIENT_SECRET, address_subject};
+use crate::client_auth::{Authenticated, authenticate, count_failure};
 use crate::env::Env;
-use crate::protocol::{client, released_claims, user_view};
-use crate::{Error, audit};
+use crate::protocol::{released_claims, user_view};
+use crate::{Error, audit, resource};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
 #[derive(Debug)]
@@ -39,46 +42,14 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Unsigned {
     alg: Option<Alg>,
-    user_id: String,
+    subject: String,
     client_id: String,
-    scopes: ScopeSet,
+    target: Target,
     token_id: String,
     issued_at: i64,
     access_secs: i64,
     id_token: Option<IdToken>,
-    refresh_token: String,
-}
-
-/// Authenticates a client (RFC 6749 §2.3). `Err` inside is the answer for the client. Wrong secrets are counted
-/// per client and address.
-pub(crate) fn authenticate_client(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    credentials: &Credentials,
-    limited: bool,
-) -> Result<Result<(ProtocolClient, pid_oidc::authorize::ClientView), OAuthError>, Error> {
-    let Some((found, view)) = client(tx, credentials.client_id())? else {
-        return Ok(Err(credentials.refused()));
-    };
-    if found.is_public {
-        return Ok(Ok((found, view)));
-    }
-    let Some(secret) = credentials.secret() else { return Ok(Err(credentials.refused())) };
-    let subject = format!("{} {}", address_subject(&ctx.ip_address), found.id);
-    if limited {
-        CLIENT_SECRET.check(tx, &subject, ctx.now)?;
-    }
-    let hash = sha256(secret.expose().as_bytes());
-    let good = protocol::client_secrets(tx, &found.id)?
-        .into_iter()
-        .any(|s| s.algorithm == "sha256" && s.expires_at.is_none_or(|t| t > ctx.now) && equal(&s.hash, &hash));
-    if good {
-        return Ok(Ok((found, view)));
-    }
-    if limited {
-        CLIENT_SECRET.fail(tx, &subject, ctx.now)?;
-    }
-    Ok(Err(credentials.refused()))
+    refresh_token: Option<String>,
 }
 
 /// Answers a token request.
@@ -86,28 +57,64 @@ pub fn exchange(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    settings: &Settings,
     credentials: &Credentials,
     request: &TokenRequest,
     limited: bool,
 ) -> Result<Outcome, Error> {
-    let (client, view) = match authenticate_client(tx, ctx, credentials, limited)? {
+    let client = match authenticate(tx, ctx, credentials, limited)? {
         Ok(found) => found,
-        Err(error) => return Ok(Outcome::Refused(error)),
+        Err(error) => {
+            if limited {
+                count_failure(tx, ctx, credentials)?;
+            }
+            return Ok(Outcome::Refused(error));
+        }
     };
     match request {
-        TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, &client, &view, request),
-        TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, &client, &view, request),
+        TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, &client, request),
+        TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, settings, &client, request),
+        TokenRequest::ClientCredentials(request) => for_itself(tx, ctx, &client.client, request),
     }
+}
+
+/// A client's token for itself (RFC 6749 §4.4). Nothing is stored of it; only giving it back is remembered.
+fn for_itself(
+    tx: &ReadTx<'_>,
+    ctx: &Ctx,
+    client: &ProtocolClient,
+    request: &ClientCredentialsRequest,
+) -> Result<Outcome, Error> {
+    let api = match &request.resource {
+        Some(name) => resource::by_name(tx, client, name.as_str())?,
+        None => None,
+    };
+    let decided = client_credentials::decide(request, client.is_public, api.as_ref(), UserScopes::default());
+    let target = match decided {
+        Ok(target) => target,
+        Err(error) => return Ok(Outcome::Refused(error)),
+    };
+    Ok(Outcome::Issued(Box::new(Unsigned {
+        alg: client.signing_alg.as_deref().and_then(Alg::parse),
+        subject: client_credentials::subject(client.id.as_str()),
+        client_id: client.id.to_string(),
+        target,
+        token_id: ctx.entropy().uuid_at(ctx.now),
+        issued_at: ctx.now.secs(),
+        access_secs: client.access_token_minutes * 60,
+        id_token: None,
+        refresh_token: None,
+    })))
 }
 
 fn redeem(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
-    client: &ProtocolClient,
-    view: &pid_oidc::authorize::ClientView,
+    authenticated: &Authenticated,
     request: &CodeRequest,
 ) -> Result<Outcome, Error> {
+    let Authenticated { client, view, .. } = authenticated;
     let Some(code) = grants::code(tx, &request.code)? else { return Ok(Outcome::Refused(unknown_code())) };
     let Some(grant) = grants::by_id(tx, &code.grant_id)? else { return Ok(Outcome::Refused(unknown_code())) };
     let seen = CodeView {
@@ -130,40 +137,51 @@ fn redeem(
     if grant.revoked_at.is_some() {
         return Ok(Outcome::Refused(unknown_code()));
     }
-    let scopes = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
-    let user = match grant_user(tx, view, &grant, &scopes)? {
+    let granted = target(&grant)?;
+    if let Err(error) = check_selection(grant.resource.as_deref(), request.resource.as_ref()) {
+        return Ok(Outcome::Refused(error));
+    }
+    let user = match grant_user(tx, client, view, &grant, &granted)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
     if !grants::take_code(tx, &grant.id, ctx.now)? {
         return Ok(Outcome::Refused(unknown_code()));
     }
-    issue(tx, ctx, env, client, &grant, &user, scopes, 0)
+    issue(tx, ctx, env, client, &grant, &user, granted.scopes, 0)
 }
 
 fn refresh(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
-    client: &ProtocolClient,
-    view: &pid_oidc::authorize::ClientView,
+    settings: &Settings,
+    authenticated: &Authenticated,
     request: &RefreshRequest,
 ) -> Result<Outcome, Error> {
+    let Authenticated { client, view, proof } = authenticated;
     let Some(token) = grants::refresh(tx, &request.refresh_token)? else {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     };
     let Some(grant) = grants::by_id(tx, &token.grant_id)? else {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     };
+    let successor = match token.used_at {
+        Some(_) => grants::refresh_at(tx, &grant.id, token.sequence + 1)?,
+        None => None,
+    };
     let seen = RefreshView {
         client_id: grant.client_id.to_string(),
         expires_at: token.expires_at.secs(),
-        rotation: token.used_at.map(|at| Rotation { at: at.secs(), client_proof: String::new(), successor_used: true }),
+        rotation: token.used_at.map(|at| Rotation {
+            at: at.secs(),
+            client_proof: token.used_with.clone().unwrap_or_default(),
+            successor_used: successor.as_ref().is_none_or(|next| next.used_at.is_some()),
+        }),
         revoked: grant.revoked_at.is_some(),
     };
-    // Without a window of grace every reuse is theft.
-    match check_refresh(&seen, client.id.as_str(), "", ctx.now.secs(), 0) {
-        Ok(RefreshUse::Rotate | RefreshUse::Repeat) => {}
+    let used = match check_refresh(&seen, client.id.as_str(), proof, ctx.now.secs(), settings.refresh_grace_secs()) {
+        Ok(used) => used,
         Err(refusal) => {
             if refusal == RefreshRefusal::WrongClient {
                 report_foreign(tx, ctx, client, &grant)?;
@@ -173,38 +191,73 @@ fn refresh(
             }
             return Ok(Outcome::Refused(refusal.error()));
         }
+    };
+    let granted = target(&grant)?;
+    if let Err(error) = check_selection(grant.resource.as_deref(), request.resource.as_ref()) {
+        return Ok(Outcome::Refused(error));
     }
-    let granted = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
-    let user = match grant_user(tx, view, &grant, &granted)? {
+    let user = match grant_user(tx, client, view, &grant, &granted)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    let scopes = match narrow_scope(request.scope.as_ref(), &granted) {
+    let scopes = match narrow_scope(request.scope.as_ref(), &granted.scopes) {
         Ok(scopes) => scopes,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    if !grants::take_refresh(tx, &grant.id, token.sequence, ctx.now)? {
+    if let (RefreshUse::Repeat, Some(next), Some(at)) = (used, successor, token.used_at) {
+        // The answer got lost, or two tabs asked at once: the same again, as of the moment of the rotation.
+        let refresh_token = derive_refresh_token(env, &grant.id, next.sequence);
+        let refresh = Refresh { token: refresh_token, sequence: next.sequence, token_id: next.jti, at };
+        return unsigned(tx, ctx, env, client, &grant, &user, scopes, refresh);
+    }
+    if !grants::take_refresh(tx, &grant.id, token.sequence, proof, ctx.now)? {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     }
     issue(tx, ctx, env, client, &grant, &user, scopes, token.sequence + 1)
 }
 
+/// What a grant is for.
+fn target(grant: &Grant) -> Result<Target, Error> {
+    let scopes = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
+    Ok(Target { resource: grant.resource.clone(), scopes })
+}
+
 /// The grant's person, who must still be allowed in and still agree.
 fn grant_user(
     tx: &ReadTx<'_>,
-    view: &pid_oidc::authorize::ClientView,
+    client: &ProtocolClient,
+    view: &ClientView,
     grant: &Grant,
-    scopes: &ScopeSet,
+    granted: &Target,
 ) -> Result<Result<User, OAuthError>, Error> {
+    if let Err(error) = still_at_api(tx, client, granted)? {
+        return Ok(Err(error));
+    }
     let user = users::by_id(tx, &grant.user_id)?;
     let seen = user.as_ref().map(|u| user_view(tx, u, view)).transpose()?;
     let consent = grants::consent(tx, &grant.user_id, &grant.client_id)?.map(|keys| Consent { keys });
-    let checked = view.check_grant_user(seen.as_ref()).and_then(|()| check_grant_consent(consent.as_ref(), scopes));
+    let checked = view.check_grant_user(seen.as_ref()).and_then(|()| check_grant_consent(consent.as_ref(), granted));
     match (checked, user) {
         (Ok(()), Some(user)) => Ok(Ok(user)),
         (Err(error), _) => Ok(Err(error)),
         (Ok(()), None) => Ok(Err(unknown_code())),
     }
+}
+
+/// Whether the client still has at the API what was granted (oidc.md §13.3). That it lost all access is the end of the
+/// grant, as RFC 6749 §5.2 has no `access_denied` here.
+fn still_at_api(tx: &ReadTx<'_>, client: &ProtocolClient, granted: &Target) -> Result<Result<(), OAuthError>, Error> {
+    let Some(name) = &granted.resource else { return Ok(Ok(())) };
+    let api = resource::by_name(tx, client, name)?;
+    let checked = Resource::parse(name)
+        .and_then(|name| for_user(&granted.scopes, Some(&name), api.as_ref(), UserScopes::default()));
+    Ok(match checked {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == ErrorCode::AccessDenied => {
+            Err(OAuthError::invalid_grant("The client has no access to the API of this grant any more."))
+        }
+        Err(error) => Err(error),
+    })
 }
 
 fn kill(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &Grant, by: RevokedBy) -> Result<(), Error> {
@@ -233,25 +286,54 @@ fn issue(
     scopes: ScopeSet,
     sequence: u32,
 ) -> Result<Outcome, Error> {
-    let entropy = ctx.entropy();
-    let now = ctx.now.secs();
-    let token_id = entropy.uuid_at(ctx.now);
+    let token_id = ctx.entropy().uuid_at(ctx.now);
     let access_expires = ctx.now.plus_minutes(client.access_token_minutes);
     let refresh_expires = ctx.now.plus_minutes(client.refresh_token_minutes);
     let refresh_token = derive_refresh_token(env, &grant.id, sequence);
-    let row = grants::RefreshToken { grant_id: grant.id.clone(), sequence, expires_at: refresh_expires, used_at: None };
-    grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &token_id, &row)?;
+    let row = grants::RefreshToken {
+        grant_id: grant.id.clone(),
+        sequence,
+        jti: token_id.clone(),
+        expires_at: refresh_expires,
+        used_at: None,
+        used_with: None,
+    };
+    grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &row)?;
     grants::extend(tx, &grant.id, refresh_expires.max(access_expires))?;
+    let refresh = Refresh { token: refresh_token, sequence, token_id, at: ctx.now };
+    unsigned(tx, ctx, env, client, grant, user, scopes, refresh)
+}
+
+/// A refresh token that exists, and what came with it.
+struct Refresh {
+    token: String,
+    sequence: u32,
+    token_id: String,
+    at: Timestamp,
+}
+
+#[allow(clippy::too_many_arguments, reason = "as above")]
+fn unsigned(
+    tx: &ReadTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    client: &ProtocolClient,
+    grant: &Grant,
+    user: &User,
+    scopes: ScopeSet,
+    refresh: Refresh,
+) -> Result<Outcome, Error> {
+    let issued_at = refresh.at.secs();
     let id_token = if scopes.contains(scope::OPENID) {
         Some(IdToken {
             issuer: env.app_url.origin.clone(),
             client_id: client.id.to_string(),
-            issued_at: now,
+            issued_at,
             auth_time: grant.auth_time.secs(),
             requested_at: grant.requested_at.secs(),
-            id: entropy.uuid(),
+            id: ctx.stream("id token").uuid(),
             // OpenID Connect Core §12.2: a refreshed ID token should not have a nonce.
-            nonce: grant.nonce.clone().filter(|_| sequence == 0),
+            nonce: grant.nonce.clone().filter(|_| refresh.sequence == 0),
             at_hash: None,
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
@@ -263,14 +345,14 @@ fn issue(
     };
     Ok(Outcome::Issued(Box::new(Unsigned {
         alg: client.signing_alg.as_deref().and_then(Alg::parse),
-        user_id: user.id.to_string(),
+        subject: user.id.to_string(),
         client_id: client.id.to_string(),
-        scopes,
-        token_id,
-        issued_at: now,
+        target: Target { resource: grant.resource.clone(), scopes },
+        token_id: refresh.token_id,
+        issued_at,
         access_secs: client.access_token_minutes * 60,
         id_token,
-        refresh_token,
+        refresh_token: Some(refresh.token),
     })))
 }
 
@@ -293,13 +375,17 @@ impl Unsigned {
         let issuer = env.app_url.origin.as_str();
         let access = AccessToken::new(
             issuer,
-            &self.user_id,
+            &self.subject,
             &self.client_id,
-            &self.scopes,
+            &self.target.scopes,
             self.token_id.as_str(),
             self.issued_at,
             self.access_secs,
         );
+        let access = match &self.target.resource {
+            Some(resource) => access.for_resource(resource.as_str()),
+            None => access,
+        };
         let access_token = sign(key, Typ::AccessToken, &access).map_err(Error::internal)?;
         let id_token = match &self.id_token {
             Some(claims) => {
@@ -312,8 +398,8 @@ impl Unsigned {
             access_token,
             token_type: TokenType::Bearer,
             expires_in: self.access_secs,
-            scope: self.scopes.clone(),
-            refresh_token: Some(self.refresh_token.clone()),
+            scope: self.target.scopes.clone(),
+            refresh_token: self.refresh_token.clone(),
             id_token,
         })
     }

@@ -153,6 +153,7 @@ fn protocol() -> Router<App> {
         .route("/.well-known/oauth-authorization-server", get(oidc::metadata::discovery).options(no_content))
         .route("/.well-known/jwks.json", get(oidc::metadata::jwks).options(no_content))
         .route("/api/oidc/token", post(oidc::token::token).options(no_content))
+        .route("/api/oidc/revoke", post(oidc::revoke::revoke).options(no_content))
         .route("/api/oidc/userinfo", get(oidc::userinfo::userinfo).post(oidc::userinfo::userinfo).options(no_content))
         .route(
             "/api/oidc/end-session",
@@ -162,6 +163,7 @@ fn protocol() -> Router<App> {
         .route_layer(from_fn(oidc::cors));
     Router::new()
         .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize).head(unknown))
+        .route("/api/oidc/introspect", post(oidc::introspect::introspect))
         .route("/interaction/cancel", get(oidc::authorize::cancel).head(unknown))
         .merge(cross_origin)
 }

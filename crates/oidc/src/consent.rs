@@ -45,6 +45,12 @@ impl Need {
         self.key.trim_start_matches(SEPARATOR)
     }
 
+    /// True if it is about an API or a permission of one.
+    #[must_use]
+    pub fn is_of_api(&self) -> bool {
+        self.key.find(SEPARATOR).is_some_and(|at| at > 0)
+    }
+
     fn required(key: String) -> Self {
         Self { key, covered_by: Vec::new(), voluntary: false }
     }
@@ -67,6 +73,12 @@ pub fn needs_of(target: &Target, user_scopes: UserScopes<'_>) -> Vec<Need> {
     }
     needs.extend(target.resource.as_deref().map(|resource| Need::required(api_key(resource))));
     needs
+}
+
+/// The needs of API and permissions alone, beside the scopes that are about the person.
+#[must_use]
+pub fn api_needs(target: &Target, user_scopes: UserScopes<'_>) -> Vec<Need> {
+    needs_of(target, user_scopes).into_iter().filter(Need::is_of_api).collect()
 }
 
 /// The needs that a record doesn't cover. A person without a record has agreed to nothing, not even to an empty list.

@@ -516,6 +516,7 @@ mod tests {
             requires_reauthentication: false,
             skip_consent: false,
             allowed_groups: Some(vec!["g".into()]),
+            apis: Vec::new(),
         };
         let session = SessionView {
             user_id: "u".into(),

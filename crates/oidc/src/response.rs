@@ -102,6 +102,7 @@ mod tests {
             requires_reauthentication: false,
             skip_consent: false,
             allowed_groups: None,
+            apis: Vec::new(),
         };
         let base = [("client_id", "app"), ("response_type", "code"), ("redirect_uri", callback)];
         let params = Params::from_pairs(base.into_iter().chain(extra.iter().copied())).unwrap();

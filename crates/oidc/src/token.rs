@@ -4,9 +4,11 @@
 //! A refusal says more than its `invalid_grant`: whether the family of tokens must die, which the rules above do
 //! in the same transaction.
 
+use crate::client_credentials::{self, ClientCredentialsRequest};
 use crate::error::{ErrorCode, OAuthError};
 use crate::params::Params;
 use crate::pkce::{self, Challenge};
+use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,8 @@ pub enum TokenRequest {
     AuthorizationCode(CodeRequest),
     /// RFC 6749 §6.
     RefreshToken(RefreshRequest),
+    /// RFC 6749 §4.4.
+    ClientCredentials(ClientCredentialsRequest),
 }
 
 /// `grant_type=authorization_code`.
@@ -43,6 +47,8 @@ pub struct CodeRequest {
     pub redirect_uri: Option<String>,
     /// RFC 7636 §4.5.
     pub code_verifier: Option<String>,
+    /// The API; it may only be the one that was authorized (RFC 8707 §2.2).
+    pub resource: Option<Resource>,
 }
 
 /// `grant_type=refresh_token`.
@@ -52,6 +58,8 @@ pub struct RefreshRequest {
     pub refresh_token: String,
     /// A narrower scope for the new access token.
     pub scope: Option<ScopeSet>,
+    /// The API; it may only be the one that was authorized (RFC 8707 §2.2).
+    pub resource: Option<Resource>,
 }
 
 impl std::fmt::Debug for TokenRequest {
@@ -59,6 +67,7 @@ impl std::fmt::Debug for TokenRequest {
         f.write_str(match self {
             Self::AuthorizationCode(_) => "TokenRequest::AuthorizationCode(…)",
             Self::RefreshToken(_) => "TokenRequest::RefreshToken(…)",
+            Self::ClientCredentials(_) => "TokenRequest::ClientCredentials(…)",
         })
     }
 }
@@ -75,20 +84,23 @@ impl TokenRequest {
             return Err(OAuthError::invalid_request("The request has no parameters: send a form."));
         }
         let grant_type = form.require("grant_type")?;
-        check_resources(form)?;
+        let resource = Resource::of(form)?;
         match grant_type {
             "authorization_code" => Ok(Self::AuthorizationCode(CodeRequest {
                 code: secret(form, "code")?.ok_or_else(|| missing("code"))?,
                 redirect_uri: form.get("redirect_uri")?.map(str::to_owned),
                 code_verifier: secret(form, "code_verifier")?,
+                resource,
             })),
             "refresh_token" => Ok(Self::RefreshToken(RefreshRequest {
                 refresh_token: secret(form, "refresh_token")?.ok_or_else(|| missing("refresh_token"))?,
                 scope: form.get("scope")?.map(ScopeSet::parse).transpose()?,
+                resource,
             })),
+            client_credentials::GRANT_TYPE => Ok(Self::ClientCredentials(ClientCredentialsRequest::parse(form)?)),
             _ => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
-                "The grant type must be 'authorization_code' or 'refresh_token'.",
+                "The grant type must be 'authorization_code', 'refresh_token' or 'client_credentials'.",
             )),
         }
     }
@@ -105,25 +117,6 @@ fn secret(form: &Params, name: &str) -> Result<Option<String>, OAuthError> {
         }
         value => Ok(value.map(str::to_owned)),
     }
-}
-
-/// Checks the syntax of every `resource` (RFC 8707 §2): absolute, no fragment, no blanks.
-///
-/// # Errors
-/// `invalid_target`.
-pub fn check_resources(params: &Params) -> Result<(), OAuthError> {
-    for resource in params.all("resource") {
-        let well_formed = !resource.contains('#')
-            && !resource.chars().any(|c| c.is_whitespace() || c.is_control())
-            && url::Url::parse(resource).is_ok();
-        if !well_formed {
-            return Err(OAuthError::new(
-                ErrorCode::InvalidTarget,
-                "The 'resource' must be an absolute URI without a fragment.",
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// What is known of a code. Times are seconds since the epoch.
@@ -381,6 +374,7 @@ mod tests {
             code: "c".into(),
             redirect_uri: redirect_uri.map(Into::into),
             code_verifier: verifier.map(Into::into),
+            resource: None,
         }
     }
 

@@ -5,9 +5,9 @@ use pid_core::{ClientId, GrantId, SessionId, Timestamp, UserId, handle};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 statements! {
-    INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, claims) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at, claims FROM grants WHERE id = $1";
+    INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, claims, resource) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at, claims, resource FROM grants WHERE id = $1";
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
     EXTEND = "UPDATE grants SET expires_at = $2 WHERE id = $1 AND expires_at < $2";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
@@ -19,11 +19,14 @@ statements! {
     TAKE_CODE = "UPDATE authorization_codes SET used_at = $2 WHERE grant_id = $1 AND used_at IS NULL RETURNING grant_id";
 
     INSERT_REFRESH = "INSERT INTO refresh_tokens (grant_id, sequence, token_hash, jti, expires_at) VALUES ($1, $2, $3, $4, $5)";
-    REFRESH = "SELECT expires_at, used_at FROM refresh_tokens WHERE grant_id = $1 AND sequence = $2 AND token_hash = $3";
-    TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
+    REFRESH = "SELECT expires_at, used_at, used_with, jti FROM refresh_tokens WHERE grant_id = $1 AND sequence = $2 AND token_hash = $3";
+    REFRESH_AT = "SELECT expires_at, used_at, used_with, jti FROM refresh_tokens WHERE grant_id = $1 AND sequence = $2";
+    END_ACCESS = "UPDATE refresh_tokens SET access_ended_at = $2 WHERE jti = $1 AND access_ended_at IS NULL";
+    TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3, used_with = $4 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
     GRANT_OF_ACCESS = "SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
-        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims \
-        FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL";
+        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims, grants.resource \
+        FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL \
+        AND refresh_tokens.access_ended_at IS NULL";
 
     CONSENT = "SELECT keys FROM consents WHERE user_id = $1 AND client_id = $2";
     PUT_CONSENT = "INSERT INTO consents (user_id, client_id, keys, created_at, last_used_at) VALUES ($1, $2, $3, $4, $4) \
@@ -62,6 +65,8 @@ pub struct Grant {
     pub revoked_at: Option<Timestamp>,
     /// The request's `claims` parameter, if it asked for any.
     pub claims: Option<String>,
+    /// The API that its tokens are for (RFC 8707).
+    pub resource: Option<String>,
 }
 
 fn grant(row: &Row) -> Result<Grant, StoreError> {
@@ -80,6 +85,7 @@ fn grant(row: &Row) -> Result<Grant, StoreError> {
         expires_at: Timestamp::from_millis(row.get(11)?),
         revoked_at: row.get::<Option<i64>>(12)?.map(Timestamp::from_millis),
         claims: row.get(13)?,
+        resource: row.get(14)?,
     })
 }
 
@@ -100,7 +106,8 @@ pub fn insert(tx: &WriteTx<'_>, g: &Grant) -> Result<(), StoreError> {
             g.requested_at.millis(),
             g.created_at.millis(),
             g.expires_at.millis(),
-            g.claims.clone()
+            g.claims.clone(),
+            g.resource.clone()
         ],
     )?;
     Ok(())
@@ -120,6 +127,8 @@ pub enum RevokedBy {
     RefreshReuse,
     /// The person signed out.
     SignOut,
+    /// The client gave it back (RFC 7009).
+    Client,
     /// The person withdrew their consent.
     Consent,
     /// An administrator disabled, deleted or ended something it depends on.
@@ -132,6 +141,7 @@ impl RevokedBy {
             Self::CodeReuse => "code_reuse",
             Self::RefreshReuse => "refresh_reuse",
             Self::SignOut => "sign_out",
+            Self::Client => "client",
             Self::Consent => "consent",
             Self::Admin => "admin",
         }
@@ -218,19 +228,34 @@ pub struct RefreshToken {
     pub grant_id: GrantId,
     /// Its place in the family, from 0.
     pub sequence: u32,
+    /// The id of the access token that was issued with it.
+    pub jti: String,
     /// Until when it may be used.
     pub expires_at: Timestamp,
     /// When it was rotated.
     pub used_at: Option<Timestamp>,
+    /// What the client proved itself with then.
+    pub used_with: Option<String>,
 }
 
-/// Stores a refresh token with its hash, and the id of the access token that was issued with it.
-pub fn insert_refresh(tx: &WriteTx<'_>, hash: &[u8; 32], jti: &str, t: &RefreshToken) -> Result<(), StoreError> {
+/// Stores a refresh token with its hash.
+pub fn insert_refresh(tx: &WriteTx<'_>, hash: &[u8; 32], t: &RefreshToken) -> Result<(), StoreError> {
     tx.execute(
         &INSERT_REFRESH,
-        params![t.grant_id.as_str(), i64::from(t.sequence), hash.to_vec(), jti, t.expires_at.millis()],
+        params![t.grant_id.as_str(), i64::from(t.sequence), hash.to_vec(), t.jti.as_str(), t.expires_at.millis()],
     )?;
     Ok(())
+}
+
+fn refresh_token(grant_id: GrantId, sequence: u32, row: &Row) -> Result<RefreshToken, StoreError> {
+    Ok(RefreshToken {
+        grant_id,
+        sequence,
+        expires_at: Timestamp::from_millis(row.get(0)?),
+        used_at: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis),
+        used_with: row.get(2)?,
+        jti: row.get(3)?,
+    })
 }
 
 /// A refresh token as it was sent, rotated ones included.
@@ -238,18 +263,32 @@ pub fn refresh(tx: &ReadTx<'_>, token: &str) -> Result<Option<RefreshToken>, Sto
     let Some(handle) = handle::read(token) else { return Ok(None) };
     let key = params![handle.id.as_str(), i64::from(handle.sequence), handle.hash.to_vec()];
     let Some(row) = tx.query_opt(&REFRESH, key)? else { return Ok(None) };
-    Ok(Some(RefreshToken {
-        grant_id: GrantId::new(handle.id),
-        sequence: handle.sequence,
-        expires_at: Timestamp::from_millis(row.get(0)?),
-        used_at: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis),
-    }))
+    refresh_token(GrantId::new(handle.id), handle.sequence, &row).map(Some)
 }
 
-/// Takes a refresh token: exactly one caller gets `true`, ever. The access token issued with it is worth nothing from
-/// now on: rotation replaces both.
-pub fn take_refresh(tx: &WriteTx<'_>, grant: &GrantId, sequence: u32, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(!tx.query_returning(&TAKE_REFRESH, params![grant.as_str(), i64::from(sequence), now.millis()])?.is_empty())
+/// A refresh token by its place in the family.
+pub fn refresh_at(tx: &ReadTx<'_>, grant: &GrantId, sequence: u32) -> Result<Option<RefreshToken>, StoreError> {
+    let row = tx.query_opt(&REFRESH_AT, params![grant.as_str(), i64::from(sequence)])?;
+    row.map(|row| refresh_token(grant.clone(), sequence, &row)).transpose()
+}
+
+/// Takes a refresh token: exactly one caller gets `true`, ever. `with` is what the client proved itself with. The access
+/// token issued with it is worth nothing from now on: rotation replaces both.
+pub fn take_refresh(
+    tx: &WriteTx<'_>,
+    grant: &GrantId,
+    sequence: u32,
+    with: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let values = params![grant.as_str(), i64::from(sequence), now.millis(), with];
+    Ok(!tx.query_returning(&TAKE_REFRESH, values)?.is_empty())
+}
+
+/// Ends one access token by its id (RFC 7009 §2.1): the client may still refresh.
+pub fn end_access_token(tx: &WriteTx<'_>, jti: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&END_ACCESS, params![jti, now.millis()])?;
+    Ok(())
 }
 
 /// The family of an access token that was not replaced by rotation.

@@ -54,6 +54,7 @@ families! {
     sessions,
     settings,
     sign_out,
+    used_tokens,
     users,
 }
 

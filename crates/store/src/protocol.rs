@@ -10,7 +10,7 @@ statements! {
         skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
         launch_url, client_type FROM clients WHERE id = $1";
     CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
-    CLIENT_SECRETS = "SELECT algorithm, hash, expires_at FROM client_secrets WHERE client_id = $1";
+    CLIENT_SECRETS = "SELECT algorithm, hash, expires_at, id FROM client_secrets WHERE client_id = $1";
     MARK_PKCE = "UPDATE clients SET pkce_supported = $2 WHERE id = $1";
     GROUP_IDS = "SELECT group_id FROM user_group_members WHERE user_id = $1";
     GROUPS = "SELECT user_groups.id, user_groups.name FROM user_group_members JOIN user_groups ON user_groups.id = user_group_members.group_id \
@@ -99,6 +99,8 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
 /// A client's secret at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSecret {
+    /// UUID.
+    pub id: String,
     /// `sha256`, or what an import brought.
     pub algorithm: String,
     /// The hash.
@@ -113,7 +115,7 @@ pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<StoredSecret
     rows.iter()
         .map(|r| {
             let expires_at = r.get::<Option<i64>>(2)?.map(Timestamp::from_millis);
-            Ok(StoredSecret { algorithm: r.get(0)?, hash: r.get(1)?, expires_at })
+            Ok(StoredSecret { id: r.get(3)?, algorithm: r.get(0)?, hash: r.get(1)?, expires_at })
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use pid_core::InteractionId;
+use pid_core::apis::Permission;
 use pid_core::secret::Secret;
 use pid_flows::Error;
 use pid_flows::access::Credentials;
@@ -30,11 +31,26 @@ pub struct InteractionDto {
     /// Single claims beyond the scopes; ours, and left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     claims: Vec<String>,
-    scope_info: Vec<serde_json::Value>,
+    scope_info: Vec<ScopeInfo>,
     client: ClientMetaDto,
     #[serde(skip_serializing_if = "Option::is_none")]
     current_step: Option<Step>,
     required_steps: Vec<Step>,
+}
+
+/// A permission of an API among the scopes, in words.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScopeInfo {
+    key: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+impl From<Permission> for ScopeInfo {
+    fn from(permission: Permission) -> Self {
+        Self { key: permission.key, name: permission.name, description: permission.description }
+    }
 }
 
 impl InteractionDto {
@@ -43,8 +59,7 @@ impl InteractionDto {
             id: status.id.into_string(),
             scopes: status.scopes,
             claims: status.claims,
-            // Permissions of APIs are described here once there are any.
-            scope_info: Vec::new(),
+            scope_info: status.permissions.into_iter().map(ScopeInfo::from).collect(),
             client: status.client.into(),
             current_step: status.steps.first().copied(),
             required_steps: status.steps,

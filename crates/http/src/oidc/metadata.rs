@@ -65,7 +65,14 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
         algorithms: &algs,
         named_scopes: &[],
         locales: &[],
-        features: Features { backchannel_logout: true, claims_parameter: true, ..Features::default() },
+        features: Features {
+            backchannel_logout: true,
+            claims_parameter: true,
+            client_credentials: true,
+            introspection: true,
+            revocation: true,
+            ..Features::default()
+        },
     };
     let metadata = Metadata::new(&instance).to_bytes().ok()?;
     let documents =

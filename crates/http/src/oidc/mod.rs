@@ -4,7 +4,9 @@ pub mod authorize;
 pub mod end_session;
 pub mod form_post;
 pub mod interactions;
+pub mod introspect;
 pub mod metadata;
+pub mod revoke;
 pub mod token;
 pub mod userinfo;
 
@@ -112,7 +114,7 @@ pub(crate) fn never_stored(mut response: Response) -> Response {
 const CORS: [(HeaderName, HeaderValue); 3] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
-    (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type")),
+    (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, DPoP")),
 ];
 
 /// CORS for the endpoints that scripts of other origins call with tokens, never with cookies (oidc.md §26).

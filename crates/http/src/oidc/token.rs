@@ -33,8 +33,9 @@ pub async fn token(
         // Before anything is consumed: the code stays good.
         return fault(&Error::with(Code::Unavailable, "The signing key is still being made. Try again in a moment"));
     }
-    let (env, limited) = (app.env().clone(), app.limiter().is_on());
-    let outcome = app.db().write(move |tx| token::exchange(tx, &ctx, &env, &credentials, &request, limited)).await;
+    let (env, settings, limited) = (app.env().clone(), app.settings(), app.limiter().is_on());
+    let outcome =
+        app.db().write(move |tx| token::exchange(tx, &ctx, &env, &settings, &credentials, &request, limited)).await;
     let unsigned = match outcome {
         Ok(Outcome::Issued(unsigned)) => unsigned,
         Ok(Outcome::Refused(error)) => return oauth_error(&error),

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::apis::Permission;
 use pid_core::sessions::{BeganBy, Session};
 use pid_flows::{Code, interaction};
 use pid_oidc::authorize::Step;
@@ -69,6 +70,25 @@ impl ScopeView {
             "openid" | "offline_access" => None,
             other => Some(Self::Other { name: other.to_owned(), description: String::new() }),
         }
+    }
+
+    /// What a request asks for, as pages list it: a permission by its friendly name, an API without any by its own.
+    #[must_use]
+    pub fn list(scopes: &[String], permissions: &[Permission], api: Option<&str>) -> Vec<Self> {
+        let mut list = Vec::new();
+        if let (Some(api), true) = (api, permissions.is_empty()) {
+            list.push(Self::Other { name: api.to_owned(), description: String::new() });
+        }
+        for scope in scopes {
+            match permissions.iter().find(|p| p.key == *scope) {
+                Some(p) => {
+                    let description = p.description.clone().unwrap_or_default();
+                    list.push(Self::Other { name: p.name.clone(), description });
+                }
+                None => list.extend(Self::from_standard(scope)),
+            }
+        }
+        list
     }
 
     /// A claim as a page shows it: `groups` as its scope.
@@ -183,8 +203,9 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
         client: status.client.into(),
         step,
         scopes: {
-            let scopes = status.scopes.iter().filter_map(|scope| ScopeView::from_standard(scope));
-            scopes.chain(status.claims.into_iter().map(ScopeView::from_claim)).collect()
+            let mut scopes = ScopeView::list(&status.scopes, &status.permissions, status.api.as_deref());
+            scopes.extend(status.claims.into_iter().map(ScopeView::from_claim));
+            scopes
         },
         layout: request.layout,
     };

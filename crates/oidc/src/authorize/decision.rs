@@ -6,7 +6,7 @@ use crate::acr::{self, AcrVerdict};
 use crate::claims_request::ClaimsRequest;
 use crate::consent::Need;
 use crate::error::{ErrorCode, OAuthError};
-use crate::scope::ScopeSet;
+use crate::scope::{self, ScopeSet};
 
 /// The browser's session. Times are seconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +42,10 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// True if nothing new is asked for.
+    /// True if nothing new is asked for. Permissions of APIs are [`Need`]s.
     #[must_use]
     pub fn covers(&self, scopes: &ScopeSet) -> bool {
-        scopes.iter().all(|scope| self.keys.iter().any(|key| key == scope))
+        scopes.iter().filter(|s| scope::IDENTITY.contains(s)).all(|scope| self.keys.iter().any(|key| key == scope))
     }
 
     /// True if it covers the scopes and every claim that the client can't do without.
@@ -69,7 +69,8 @@ impl Consent {
     #[must_use]
     pub fn merged(&self, scopes: &ScopeSet) -> Self {
         let mut keys = self.keys.clone();
-        keys.extend(scopes.iter().filter(|scope| !self.keys.iter().any(|key| key == scope)).map(str::to_owned));
+        let new = |scope: &&str| scope::IDENTITY.contains(scope) && !self.keys.iter().any(|key| key == scope);
+        keys.extend(scopes.iter().filter(new).map(str::to_owned));
         Self { keys }
     }
 }

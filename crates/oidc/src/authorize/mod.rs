@@ -17,9 +17,10 @@ pub use request::{
     AuthorizationRequest, ClientError, Policy, Prompt, Rejection, ResponseMode, ValidRequest, parse_prompt,
 };
 
+use crate::consent;
 use crate::error::{ErrorCode, OAuthError};
 use crate::redirect_uri::Pattern;
-use crate::scope::ScopeSet;
+use crate::resource::{ApiView, Target, UserScopes};
 
 /// What the protocol needs to know of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct ClientView {
     pub skip_consent: bool,
     /// `None`: everybody may enter. `Some`: members of these groups (ids); of none if empty.
     pub allowed_groups: Option<Vec<String>>,
+    /// The APIs that it may use for people, if the request may be about one.
+    pub apis: Vec<ApiView>,
 }
 
 impl ClientView {
@@ -81,8 +84,9 @@ impl ClientView {
 ///
 /// # Errors
 /// `invalid_grant` if it was taken back.
-pub fn check_grant_consent(consent: Option<&Consent>, scopes: &ScopeSet) -> Result<(), OAuthError> {
-    if consent.is_some_and(|consent| consent.covers(scopes)) {
+pub fn check_grant_consent(consent: Option<&Consent>, granted: &Target) -> Result<(), OAuthError> {
+    let needs = consent::needs_of(granted, UserScopes::default());
+    if consent::is_enough(&needs, consent.map(|consent| consent.keys.as_slice())) {
         Ok(())
     } else {
         Err(OAuthError::invalid_grant("The user of this grant has taken back their consent."))

@@ -6,8 +6,8 @@ use crate::error::{ErrorCode, OAuthError};
 use crate::params::Params;
 use crate::pkce::Challenge;
 use crate::redirect_uri::{self, RedirectUri};
+use crate::resource::{self, Resource, Target, UserScopes};
 use crate::scope::{self, ScopeSet};
-use crate::token::check_resources;
 
 /// Parameters that must not be repeated.
 const SINGLE: [&str; 16] = [
@@ -121,6 +121,8 @@ pub struct ValidRequest {
     pub response_mode: ResponseMode,
     /// Known scopes in the order of the request.
     pub scopes: ScopeSet,
+    /// The API that its tokens are for (RFC 8707).
+    pub resource: Option<String>,
     /// Comes back unchanged.
     pub state: Option<String>,
     /// Goes into the ID token unchanged.
@@ -169,6 +171,14 @@ impl Rejection {
             Self::Page(error) => error,
             Self::Client(error) => &error.error,
         }
+    }
+}
+
+impl ValidRequest {
+    /// What its tokens are for.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target { resource: self.resource.clone(), scopes: self.scopes.clone() }
     }
 }
 
@@ -224,7 +234,7 @@ impl AuthorizationRequest {
         let text = |name: &str| params.first(name).map(str::to_owned);
         Ok(ValidRequest {
             client_id: self.client_id.clone(),
-            id_token_hint: text("id_token_hint").filter(|_| content.scopes.contains(scope::OPENID)),
+            id_token_hint: text("id_token_hint").filter(|_| content.target.scopes.contains(scope::OPENID)),
             redirect_uri,
             redirect_uri_sent,
             response_mode,
@@ -233,7 +243,8 @@ impl AuthorizationRequest {
             wants_acr: params.first("acr_values").is_some()
                 || content.claims.as_ref().is_some_and(|c| c.acr().is_some()),
             claims: content.claims,
-            scopes: content.scopes,
+            scopes: content.target.scopes,
+            resource: content.target.resource,
             challenge: content.challenge,
             prompt: content.prompt,
             max_age: content.max_age,
@@ -264,7 +275,7 @@ impl AuthorizationRequest {
 
 /// The parameters whose errors go to the client, in the order that decides which error is told (oidc.md §8).
 struct Content {
-    scopes: ScopeSet,
+    target: Target,
     challenge: Option<Challenge>,
     prompt: Prompt,
     max_age: Option<u64>,
@@ -281,8 +292,7 @@ impl Content {
                 "The 'response_mode' is unknown: use query, fragment or form_post.",
             ));
         }
-        let scopes = ScopeSet::parse(params.first("scope").unwrap_or_default())?.identity();
-        resource(params)?;
+        let target = target(params, client)?;
         if params.first("registration").is_some() {
             return Err(OAuthError::new(
                 ErrorCode::RegistrationNotSupported,
@@ -292,7 +302,7 @@ impl Content {
         if params.first("response_type") != Some("code") {
             return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, "The 'response_type' must be 'code'."));
         }
-        let openid = scopes.contains(scope::OPENID);
+        let openid = target.scopes.contains(scope::OPENID);
         let prompt = match parse_prompt(params.first("prompt").unwrap_or_default()) {
             // Without `openid` the parameter isn't defined; what can be understood is honoured.
             Err(_) if !openid => Prompt::default(),
@@ -310,7 +320,7 @@ impl Content {
             ));
         }
         let claims = params.first("claims").filter(|_| openid).map(ClaimsRequest::parse).transpose()?;
-        Ok(Self { scopes, challenge, prompt, max_age, claims: claims.filter(|claims| !claims.is_empty()) })
+        Ok(Self { target, challenge, prompt, max_age, claims: claims.filter(|claims| !claims.is_empty()) })
     }
 }
 
@@ -328,16 +338,16 @@ fn request_objects(params: &Params) -> Result<(), OAuthError> {
     }
 }
 
-/// RFC 8707 §2. No client is granted a resource, so a well-formed one is still no target.
-fn resource(params: &Params) -> Result<(), OAuthError> {
-    check_resources(params)?;
-    if params.all("resource").next().is_some() {
-        return Err(OAuthError::new(
-            ErrorCode::InvalidTarget,
-            "The 'resource' is unknown or not granted to this client.",
-        ));
-    }
-    Ok(())
+/// What is asked for, as far as this client may have it (RFC 8707 §2.1, oidc.md §23.3).
+fn target(params: &Params, client: &ClientView) -> Result<Target, OAuthError> {
+    let user_scopes = UserScopes::default();
+    let permissions: Vec<String> = client.apis.iter().filter_map(|api| api.for_users.clone()).flatten().collect();
+    let requested = ScopeSet::parse(params.first("scope").unwrap_or_default())?;
+    let scopes = resource::known_scopes(requested, user_scopes, &permissions);
+    let resource = Resource::of(params)?;
+    let api = resource.as_ref().and_then(|r| client.apis.iter().find(|api| api.resource == r.as_str()));
+    resource::for_user(&scopes, resource.as_ref(), api, user_scopes)
+        .map_err(|error| resource::hide_apis(error, resource.as_ref()))
 }
 
 fn max_age(text: &str) -> Result<u64, OAuthError> {

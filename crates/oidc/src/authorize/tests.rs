@@ -22,6 +22,7 @@ fn client() -> ClientView {
         requires_reauthentication: false,
         skip_consent: false,
         allowed_groups: None,
+        apis: Vec::new(),
     }
 }
 
@@ -132,7 +133,7 @@ fn errors_that_the_client_may_know() {
         ("registration=x", ErrorCode::RegistrationNotSupported),
         ("resource=relative", ErrorCode::InvalidTarget),
         ("resource=https://api.example/%23x", ErrorCode::InvalidTarget),
-        ("resource=https://api.example", ErrorCode::InvalidTarget),
+        ("resource=https://api.example", ErrorCode::InvalidRequest),
         ("resource=https://a&resource=https://b", ErrorCode::InvalidTarget),
         ("scope=openid&prompt=none+login", ErrorCode::InvalidRequest),
         ("scope=openid&prompt=create", ErrorCode::InvalidRequest),
@@ -208,7 +209,7 @@ fn case_020_prompt_none_only_answers_the_client() {
 
 #[test]
 fn groups_and_disabled_users_are_denied_on_our_page() {
-    let scopes = ScopeSet::parse("openid").unwrap();
+    let scopes = Target { scopes: crate::ScopeSet::parse("openid").unwrap(), ..Target::default() };
     let (session, user, consent) = (session(NOW), user(), consent("openid"));
     let facts = Facts { session: Some(&session), user: Some(&user), consent: Some(&consent), ..Facts::none(NOW) };
     for (groups, admitted) in
