@@ -5,7 +5,6 @@
 mod agent;
 mod app;
 mod data;
-mod nextcloud;
 mod people;
 mod raw;
 mod receiver;
@@ -15,7 +14,6 @@ mod sender;
 pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
 pub use data::Fault;
-pub use nextcloud::{Account, Nextcloud, Settings as NextcloudSettings};
 pub use people::Person;
 pub use receiver::{Manner, Receiver};
 pub use relying_party::{Asking, Jwt, RelyingParty, Tokens};

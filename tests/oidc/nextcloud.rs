@@ -1,13 +1,20 @@
 //! Nextcloud's `user_oidc` to the letter of its guide: the guide's own list of URLs and nothing more.
 
-use pid_tests::{Account, Agent, Nextcloud, NextcloudSettings as Settings, Person, Reply, TestApp};
+use pid_testkit::nextcloud::{Account, Nextcloud, Settings};
+use pid_tests::{Agent, Person, Reply, TestApp};
 use serde_json::{Value, json};
+
+/// A Nextcloud with the server's clock.
+async fn start(app: &TestApp) -> Nextcloud {
+    let clock = app.app().clock().clone();
+    Nextcloud::start(app.url(), move || clock.now().secs()).await
+}
 
 /// An instance, a Nextcloud that the guide has set up, and a person.
 async fn set_up(scope: &str, uid_claim: &str, send_hint: bool) -> (TestApp, Nextcloud, Person, Value) {
     let app = TestApp::start().await;
     let tim = app.person("tim").await;
-    let cloud = Nextcloud::start(&app).await;
+    let cloud = start(&app).await;
     let client = app.client(cloud.guide()).await;
     cloud.set_up(Settings {
         client_id: client["id"].as_str().unwrap().to_owned(),

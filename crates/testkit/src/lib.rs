@@ -3,6 +3,7 @@
 pub mod apache;
 pub mod authenticator;
 pub mod chromium;
+pub mod nextcloud;
 pub mod postgres;
 pub mod process;
 pub mod synapse;

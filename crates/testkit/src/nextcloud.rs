@@ -1,6 +1,7 @@
 //! A Nextcloud with the app `user_oidc`, as far as an OpenID provider sees it: it does step for step what that app does, is
 //! strict where that is strict, and has its one known URL for back-channel logout. It runs as a real server on loopback; its
 //! sessions are its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test may stop with a panic")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,12 +16,9 @@ use http::{HeaderMap, StatusCode, header};
 use openidconnect::core::{CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
 use openidconnect::{CsrfToken, JsonWebKey as _};
 use pid_core::secret::sha256;
-use pid_http::state::Clock;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-use crate::{Jwt, TestApp};
 
 /// The name that an administrator gave the provider: a part of the back-channel logout URL.
 const PROVIDER: &str = "Pocket-ID";
@@ -77,7 +75,7 @@ struct Memory {
 struct Inner {
     base: String,
     issuer: String,
-    clock: Clock,
+    now: Box<dyn Fn() -> i64 + Send + Sync>,
     http: reqwest::Client,
     memory: Mutex<Memory>,
 }
@@ -101,6 +99,15 @@ fn forbidden(why: impl Into<String>) -> Refused {
     Refused(StatusCode::FORBIDDEN, why.into())
 }
 
+/// Header and claims of a token, whatever its signature.
+fn unverified(token: &str) -> (Value, Value) {
+    let part = |index: usize| {
+        let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(index).expect("three parts")).expect("base64url");
+        serde_json::from_slice(&bytes).expect("JSON")
+    };
+    (part(0), part(1))
+}
+
 fn random(length: usize) -> String {
     let letters = |text: String| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
     let mut text = String::new();
@@ -113,7 +120,7 @@ fn random(length: usize) -> String {
 
 impl Inner {
     fn now(&self) -> i64 {
-        self.clock.now().secs()
+        (self.now)()
     }
 
     fn settings(&self) -> Settings {
@@ -152,17 +159,17 @@ impl Inner {
 
     /// Signature, key id, issuer byte for byte, expiry without leeway, audience.
     async fn verify(&self, token: &str, discovery: &Value) -> Result<Map<String, Value>, String> {
-        let jwt = Jwt::unverified(token);
+        let (header, claims) = unverified(token);
         let keys = self.keys(discovery["jwks_uri"].as_str().expect("an address")).await;
-        let kid = jwt.header["kid"].as_str().ok_or("\"kid\" empty, unable to lookup correct key")?;
+        let kid = header["kid"].as_str().ok_or("\"kid\" empty, unable to lookup correct key")?;
         let key = keys.keys().iter().find(|k| k.key_id().is_some_and(|id| **id == *kid));
         let key = key.ok_or("No matching key found in JWKS")?;
         let alg: CoreJwsSigningAlgorithm =
-            serde_json::from_value(jwt.header["alg"].clone()).map_err(|_| "Algorithm not supported")?;
+            serde_json::from_value(header["alg"].clone()).map_err(|_| "Algorithm not supported")?;
         let (message, signature) = token.rsplit_once('.').ok_or("Wrong number of segments")?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "Invalid signature encoding")?;
         key.verify_signature(&alg, message.as_bytes(), &signature).map_err(|_| "Signature verification failed")?;
-        let claims = jwt.claims.as_object().ok_or("no object")?.clone();
+        let claims = claims.as_object().ok_or("no object")?.clone();
         if claims.get("iss") != Some(&discovery["issuer"]) {
             return Err("The issuer does not match the one from the discovery endpoint".to_owned());
         }
@@ -351,13 +358,13 @@ async fn backchannel_logout(
 }
 
 impl Nextcloud {
-    /// Starts one beside a provider. It isn't set up yet.
-    pub async fn start(app: &TestApp) -> Self {
+    /// Starts one beside a provider. It isn't set up yet. `now` is its clock, in seconds since the epoch.
+    pub async fn start(issuer: &str, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let inner = Arc::new(Inner {
             base: format!("http://{}", listener.local_addr().expect("an address")),
-            issuer: app.url().to_owned(),
-            clock: app.app().clock().clone(),
+            issuer: issuer.to_owned(),
+            now: Box::new(now),
             http: reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5)).build().expect("a client"),
             memory: Mutex::default(),
         });
