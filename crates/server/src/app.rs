@@ -44,6 +44,9 @@ pub enum StartError {
          database to at least 16 random bytes."
     )]
     NoKey,
+    /// The database is empty.
+    #[error("The server has not been started on this database yet: there is nothing to work on.")]
+    NeverStarted,
     /// There is nothing to work on.
     #[error("There is no database at {path}.")]
     NoDatabase {
@@ -192,6 +195,15 @@ pub(crate) fn existing_key(config: &Config) -> Result<Vec<u8>, StartError> {
     prepare_data(config)
 }
 
+/// As [`check_key`], for the command line: the key of an empty database is not for it to decide.
+pub(crate) async fn check_existing_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
+    let known = db.read(|tx| instance::get(tx, KEY_CHECK).map_err(Error::from)).await?;
+    if known.is_none() {
+        return Err(StartError::NeverStarted);
+    }
+    check_key(db, encryption_key).await
+}
+
 fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -221,7 +233,7 @@ const KEY_CHECK: &str = "key_check";
 
 /// Compares the key with the value that was stored when the database was made. PostgreSQL and older files get theirs
 /// on the first start.
-pub(crate) async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
+async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
     let tag = pid_jose::derive(encryption_key, "key-check").map_err(Error::internal)?;
     let tag: String = tag.iter().map(|b| format!("{b:02x}")).collect();
     let expected = tag.clone();

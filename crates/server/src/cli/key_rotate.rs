@@ -67,7 +67,7 @@ enum Stop {
 }
 
 async fn rotate(db: &Db, encryption_key: &[u8], command: &KeyRotate) -> Result<String, Stop> {
-    app::check_key(db, encryption_key).await.map_err(Stop::Start)?;
+    app::check_existing_key(db, encryption_key).await.map_err(Stop::Start)?;
     let sealer = KeySealer::new(encryption_key).map_err(Stop::Rule)?;
     let name = command.alg.clone();
     let wish = match &command.revoke {
