@@ -217,6 +217,18 @@ async fn offline_access_outlives_a_sign_out_unless_the_instance_says_otherwise()
     }
 }
 
+/// An application that needs no refresh token gives it back and keeps its own session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_067_who_gave_the_tokens_back_is_told_as_well() {
+    let app = TestApp::start().await;
+    let mut tim = app.person("tim").await;
+    let (receiver, rp) = told(&app, json!({})).await;
+    let tokens = rp.sign_in(&mut tim, "openid").await;
+    rp.revoke(tokens.refresh()).await.expect(200);
+    tim.agent.post("/api/webauthn/logout", &json!({})).await.expect(204);
+    assert_eq!(pid_tests::Jwt::unverified(&receiver.wait_for(1).await[0]).claims["sid"], sid(&tokens));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_067_a_receiver_that_fails_hears_of_it_again_and_delays_nobody() {
     let mut app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;

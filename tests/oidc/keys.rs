@@ -1,5 +1,8 @@
 //! Signing keys as relying parties see them (oidc.md §4).
 
+use pid_core::Ctx;
+use pid_flows::keys::{self, Wish};
+use pid_jose::Alg;
 use pid_tests::{RelyingParty, TestApp};
 use serde_json::{Value, json};
 
@@ -112,6 +115,38 @@ async fn a_leaked_key_ends_with_its_tokens() {
     assert_eq!(states(&list), [state("RS256", "active"), state("RS256", "revoked")]);
     let events = script.get("/api/audit-logs/all").await.expect(200).text();
     assert!(events.contains("SIGNING_KEY_REVOKED") && events.contains(&old), "{events}");
+}
+
+/// Two rotations at once: whoever planned with what is not so any more plans again, and a key signs all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_has_become_another_does_nothing() {
+    let app = TestApp::start().await;
+    let ctx = Ctx {
+        now: app.app().clock().now(),
+        seed: pid_http::state::seed(),
+        ip_address: String::new(),
+        user_agent: "test".to_owned(),
+    };
+    let first = published(&app).await.remove(0);
+    for wish in [Wish::Rotate { alg: Alg::RS256, at_once: true }, Wish::Revoke { kid: first }] {
+        // Planned while the next key waited, so none was prepared; somebody else activated it since.
+        let ctx = ctx.clone();
+        let done = app.app().db().write(move |tx| keys::carry_out(tx, &ctx, None, &wish, &[])).await.unwrap();
+        assert_eq!(done, None);
+    }
+    let list = app.script().get("/api/signing-keys").await.expect(200).json();
+    assert_eq!(states(&list), [state("RS256", "active")]);
+
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let script = app.script();
+        tasks.spawn(async move { script.post("/api/signing-keys/rotate", &json!({ "now": true })).await.status });
+    }
+    assert!(tasks.join_all().await.iter().all(|status| matches!(status.as_u16(), 200 | 503)));
+    let list = app.script().get("/api/signing-keys").await.expect(200).json();
+    assert_eq!(states(&list).iter().filter(|(_, state)| state == "active").count(), 1, "{list}");
+    let events = app.events("SIGNING_KEY_CREATED").await;
+    assert!(!events.is_empty() && events.iter().all(|e| e["actorUsername"].is_string()), "{events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -136,7 +136,7 @@ pub const SETTINGS: &[Setting] = &[
     s("cimdUrlAllowlist", "[]", Rule::JsonPatterns),
     s("sessionIdleTimeout", "0", Rule::NumberOrOff).ours(),
     s("signOutEndsOfflineAccess", "false", Rule::Bool).ours(),
-    s("signingKeyRotationDays", "0", Rule::NumberOrOff).ours(),
+    s("signingKeyRotationDays", "0", Rule::UpTo(3650)).ours(),
     s("refreshTokenGraceSeconds", "10", Rule::UpTo(60)).ours(),
 ];
 

@@ -1,5 +1,7 @@
 //! The instance's signing keys: making the first ones, loading the set, rotation and revocation.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use pid_core::audit::Event;
 use pid_core::{Ctx, Entropy, KeyState, Timestamp};
@@ -172,25 +174,30 @@ pub fn prepare(
 }
 
 /// Does what the wish means, with keys that were prepared for it. Planned again inside this transaction, so that of
-/// several replicas that wish the same one does it; whatever lacks its prepared key waits for the next time.
+/// several replicas that wish the same one does it. `None`, and nothing is done, if the plan has become another that
+/// wants a key which was not prepared: half of it would leave an algorithm without its key.
 pub fn carry_out(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     admin: Option<&Admin>,
     wish: &Wish,
     prepared: &[StoredKey],
-) -> Result<Vec<Action>, Error> {
+) -> Result<Option<Vec<Action>>, Error> {
     let plan = plan(tx, wish, ctx.now)?;
+    let made = |wanted: &Alg| prepared.iter().find(|key| key.alg == wanted.as_str());
+    if plan.iter().any(|action| matches!(action, Action::Create { alg, .. } if made(alg).is_none())) {
+        return Ok(None);
+    }
     let stored = keys::all(tx)?;
     let entropy = ctx.stream("signing keys");
     let write_down = |event, kid: &str, alg: &str| {
         let data = [("keyID", kid), ("algorithm", alg)];
-        audit::record(tx, ctx, &entropy, event, admin.map(|a| &a.user().id), admin.map(|a| &a.user().id), &data)
+        audit::record(tx, ctx, &entropy, event, None, admin.map(|a| &a.user().id), &data)
     };
     for action in &plan {
         match action {
             Action::Create { alg, state } => {
-                let Some(key) = prepared.iter().find(|key| key.alg == alg.as_str()) else { continue };
+                let Some(key) = made(alg) else { continue };
                 let activated_at = (*state == KeyState::Active).then_some(ctx.now);
                 keys::insert(tx, &StoredKey { state: *state, created_at: ctx.now, activated_at, ..key.clone() })?;
                 write_down(Event::SigningKeyCreated, &key.kid, &key.alg)?;
@@ -216,7 +223,13 @@ pub fn carry_out(
             }
         }
     }
-    Ok(plan)
+    Ok(Some(plan))
+}
+
+/// The ids of the keys that the JWKS shows now, in no order.
+pub fn published(tx: &ReadTx<'_>, now: Timestamp) -> Result<BTreeSet<String>, Error> {
+    let keys = records(&keys::all(tx)?);
+    Ok(keys.into_iter().filter(|key| rotation::is_published(key, now.secs())).map(|key| key.kid).collect())
 }
 
 /// When the last token expires that was signed until now.

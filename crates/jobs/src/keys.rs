@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pid_core::Ctx;
 use pid_flows::Error;
-use pid_flows::keys::{Wish, load_snapshot};
+use pid_flows::keys::{self, Wish};
 use pid_http::state::{App, seed};
 
 /// Between two looks.
@@ -32,10 +32,9 @@ pub async fn turn(app: &App) -> Result<(), Error> {
     for action in &done {
         tracing::info!(?action, "signing keys");
     }
-    let sealer = app.sealer().clone();
-    let loaded = app.db().read(move |tx| load_snapshot(tx, &sealer, now)).await?;
-    if !done.is_empty() || loaded.keys.published() != app.keys().published() {
-        app.set_snapshot(loaded);
+    let published = app.db().read(move |tx| keys::published(tx, now)).await?;
+    if !done.is_empty() || published != *app.keys().published() {
+        app.reload_snapshot().await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The set of an instance's keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Alg, JoseError, PublicJwk, SigningKey, VerifyingKey};
 
@@ -10,7 +10,7 @@ pub struct KeySet {
     signing: Vec<SigningKey>,
     verifying: BTreeMap<String, VerifyingKey>,
     jwks: Vec<u8>,
-    published: Vec<String>,
+    published: BTreeSet<String>,
 }
 
 /// How a key takes part.
@@ -65,7 +65,7 @@ impl KeySet {
     }
 
     /// The ids of the keys in the document.
-    pub fn published(&self) -> &[String] {
+    pub fn published(&self) -> &BTreeSet<String> {
         &self.published
     }
 

@@ -6,7 +6,7 @@ use crate::grants::RevokedBy;
 use crate::{ReadTx, Row, StoreError, Value, WriteTx, login_codes, params, statements};
 
 /// A client that was told of a session's end, or that has forgotten the session, is not told again. One whose grant was
-/// killed for reuse still has its own session.
+/// killed for reuse, or that gave its tokens back, still has its own session.
 macro_rules! tell {
     ($whose:literal) => {
         concat!(
@@ -14,7 +14,7 @@ macro_rules! tell {
              FROM grants JOIN clients ON clients.id = grants.client_id WHERE ",
             $whose,
             " AND clients.backchannel_logout_url IS NOT NULL \
-             AND (grants.revoked_at IS NULL OR grants.revoked_by IN ('code_reuse', 'refresh_reuse')) \
+             AND (grants.revoked_at IS NULL OR grants.revoked_by IN ('code_reuse', 'refresh_reuse', 'client')) \
              AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = grants.session_id AND sessions.ended_at IS NOT NULL)"
         )
     };

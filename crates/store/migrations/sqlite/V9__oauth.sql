@@ -1,5 +1,6 @@
 -- The rest of OAuth 2.0: APIs in grants, the window of grace of refresh tokens, single access tokens given back.
 
+-- `revoked_by` may be `client` as well: who has the tokens gave them back.
 ALTER TABLE grants ADD COLUMN resource TEXT; -- the API that its tokens are for; NULL: the client itself
 
 ALTER TABLE refresh_tokens ADD COLUMN used_with TEXT; -- what the client proved itself with when it was rotated
