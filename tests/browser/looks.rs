@@ -173,6 +173,25 @@ async fn sign_in_pages_look_right() {
     stage.sign_in_as(&admin.agent).await;
     tab.goto(&stage.authorize(&client, &[])).await.unwrap();
     gallery.look(&tab, "consent").await;
+    let (client_id, script) = (client["id"].as_str().unwrap(), stage.app.script());
+    let body = json!({ "name": "Orders", "resource": "https://orders.example" });
+    let api = script.post("/api/apis", &body).await.expect(201).id();
+    let permissions = json!({ "permissions": [
+        { "key": "orders:read", "name": "Read orders", "description": "See what you ordered, and when it comes" },
+        { "key": "orders:write", "name": "Change orders" },
+    ] });
+    let stored = script.put(&format!("/api/apis/{api}/permissions"), &permissions).await.expect(200).json();
+    let ids = [&stored["permissions"][0]["id"], &stored["permissions"][1]["id"]];
+    let access = json!({ "userDelegatedAccess": true, "userDelegatedPermissionIds": ids });
+    script.put(&format!("/api/apis/{api}/clients/{client_id}"), &access).await.expect(200);
+    let claims = "{\"userinfo\":{\"groups\":{\"essential\":true},\"email\":{\"essential\":true}}}";
+    let more = [
+        ("scope", "openid profile orders:read orders:write"),
+        ("resource", "https://orders.example"),
+        ("claims", claims),
+    ];
+    tab.goto(&stage.authorize(&client, &more)).await.unwrap();
+    gallery.look(&tab, "consent-api").await;
     tab.goto(&stage.authorize(&client, &[("prompt", "select_account")])).await.unwrap();
     gallery.look(&tab, "select-account").await;
     tab.goto(&stage.authorize(&client, &[("prompt", "login")])).await.unwrap();
@@ -275,6 +294,12 @@ async fn the_administration_looks_right() {
         let url = format!("https://{}.example.com", name.to_lowercase());
         stage.client(json!({ "name": name, "description": text, "launchURL": url })).await;
     }
+    for rotation in [json!({}), json!({ "now": true }), json!({}), json!({ "alg": "ES256", "now": true })] {
+        script.post("/api/signing-keys/rotate", &rotation).await.expect(200);
+    }
+    let keys = script.get("/api/signing-keys").await.expect(200).json();
+    let retired = keys.as_array().unwrap().iter().find(|key| key["state"] == "retired").unwrap();
+    script.delete(&format!("/api/signing-keys/{}", retired["kid"].as_str().unwrap())).await.expect(204);
     stage.open(&tab, "/settings/apps").await;
     gallery.look(&tab, "apps").await;
     stage.open(&tab, "/settings/admin/users").await;

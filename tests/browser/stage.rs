@@ -60,14 +60,16 @@ impl Stage {
     /// The address at which a client sends people here: `more` over a good request of this client.
     pub fn authorize(&self, client: &Value, more: &[(&str, &str)]) -> String {
         let mut url = url::Url::parse(&self.url("/authorize")).unwrap();
-        url.query_pairs_mut()
-            .append_pair("client_id", client["id"].as_str().unwrap())
-            .append_pair("response_type", "code")
-            .append_pair("redirect_uri", client["callbackURLs"][0].as_str().unwrap())
-            .append_pair("scope", "openid profile email groups")
-            .append_pair("state", "state-1")
-            .append_pair("nonce", "nonce-1")
-            .extend_pairs(more);
+        let usual = [
+            ("client_id", client["id"].as_str().unwrap()),
+            ("response_type", "code"),
+            ("redirect_uri", client["callbackURLs"][0].as_str().unwrap()),
+            ("scope", "openid profile email groups"),
+            ("state", "state-1"),
+            ("nonce", "nonce-1"),
+        ];
+        let kept = usual.iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+        url.query_pairs_mut().extend_pairs(kept).extend_pairs(more);
         url.into()
     }
 

@@ -91,9 +91,13 @@ impl ScopeView {
         list
     }
 
-    /// A claim as a page shows it: `groups` as its scope.
+    /// A claim as a page shows it: one that is all of a scope as that scope.
     fn from_claim(name: String) -> Self {
-        if name == "groups" { Self::Groups } else { Self::Claim(name) }
+        match name.as_str() {
+            "groups" => Self::Groups,
+            "email" => Self::Email,
+            _ => Self::Claim(name),
+        }
     }
 
     fn icon(&self) -> &'static str {

@@ -91,16 +91,18 @@ impl KeyView {
         }
     }
 
-    fn signs(&self) -> bool {
-        self.state == KeyState::Active
-    }
-
     fn can_be_revoked(&self) -> bool {
         self.state != KeyState::Revoked
     }
 }
 
 impl ConfigurationPage {
+    /// A key is replaced once: while its successor waits there is nothing to ask for.
+    fn can_be_rotated(&self, key: &KeyView) -> bool {
+        let waits = self.keys.iter().any(|other| other.alg == key.alg && other.state == KeyState::Next);
+        key.state == KeyState::Active && !waits
+    }
+
     fn accents(&self) -> Vec<(&'static str, &'static str, bool)> {
         ACCENTS.iter().map(|(value, word)| (*value, *word, *value == self.accent)).collect()
     }
