@@ -15,8 +15,9 @@ pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
 pub use data::Fault;
 pub use people::Person;
+pub use pid_testkit::jwt::Jwt;
 pub use receiver::{Manner, Receiver};
-pub use relying_party::{Asking, Jwt, RelyingParty, Tokens};
+pub use relying_party::{Asking, RelyingParty, Tokens};
 pub use sender::{Sender, Unsent};
 
 /// A picture: one red pixel.

@@ -7,6 +7,8 @@ use openidconnect::core::{CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
 use openidconnect::{CsrfToken, JsonWebKey as _, Nonce, PkceCodeChallenge};
 use serde_json::Value;
 
+use pid_testkit::jwt::Jwt;
+
 use crate::{Agent, Person, Reply, TestApp};
 
 /// A registered application.
@@ -39,15 +41,6 @@ pub struct Asking {
 /// The answer of the token endpoint.
 #[derive(Clone, Debug)]
 pub struct Tokens(pub Value);
-
-/// A token whose signature was verified.
-#[derive(Clone, Debug)]
-pub struct Jwt {
-    /// The JOSE header.
-    pub header: Value,
-    /// The claims.
-    pub claims: Value,
-}
 
 impl Asking {
     /// With a parameter in place of one of that name, if there is one.
@@ -251,18 +244,6 @@ impl RelyingParty {
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
         key.verify_signature(&alg, message.as_bytes(), &signature).unwrap_or_else(|e| panic!("{e}: {token}"));
         jwt
-    }
-}
-
-impl Jwt {
-    /// Reads a token without looking at its signature.
-    #[must_use]
-    pub fn unverified(token: &str) -> Self {
-        let part = |index: usize| {
-            let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(index).expect("three parts")).expect("base64url");
-            serde_json::from_slice(&bytes).expect("JSON")
-        };
-        Self { header: part(0), claims: part(1) }
     }
 }
 

@@ -61,6 +61,11 @@ async fn a_person_lets_a_client_use_an_api() {
     let plain = sign_in(&rp, &mut tim, "orders:read", ORDERS).await;
     assert_eq!(rp.verify(plain.access()).await.claims["aud"], json!([ORDERS]));
 
+    let mine = tim.agent.get("/api/oidc/users/me/authorized-clients").await.expect(200).json();
+    let mut agreed: Vec<&str> = mine["data"][0]["scope"].as_str().unwrap().split(' ').collect();
+    agreed.sort_unstable();
+    assert_eq!(agreed, [ORDERS, "openid", "orders:read"]);
+
     // The second time nobody is asked; another permission is another consent.
     let again = tim.agent.get(&rp.asks("openid orders:read").with("resource", ORDERS).path()).await;
     assert!(again.redirected("code").is_some());

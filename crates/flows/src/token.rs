@@ -148,7 +148,7 @@ fn redeem(
     if !grants::take_code(tx, &grant.id, ctx.now)? {
         return Ok(Outcome::Refused(unknown_code()));
     }
-    issue(tx, ctx, env, client, &grant, &user, granted.scopes, 0)
+    issue(tx, ctx, env, Good { client, grant: &grant, user: &user, scopes: granted.scopes }, 0)
 }
 
 fn refresh(
@@ -204,16 +204,17 @@ fn refresh(
         Ok(scopes) => scopes,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
+    let good = Good { client, grant: &grant, user: &user, scopes };
     if let (RefreshUse::Repeat, Some(next), Some(at)) = (used, successor, token.used_at) {
         // The answer got lost, or two tabs asked at once: the same again, as of the moment of the rotation.
         let refresh_token = derive_refresh_token(env, &grant.id, next.sequence);
         let refresh = Refresh { token: refresh_token, sequence: next.sequence, token_id: next.jti, at };
-        return unsigned(tx, ctx, env, client, &grant, &user, scopes, refresh);
+        return unsigned(tx, ctx, env, good, refresh);
     }
     if !grants::take_refresh(tx, &grant.id, token.sequence, proof, ctx.now)? {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     }
-    issue(tx, ctx, env, client, &grant, &user, scopes, token.sequence + 1)
+    issue(tx, ctx, env, good, token.sequence + 1)
 }
 
 /// What a grant is for.
@@ -275,17 +276,17 @@ fn report_foreign(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &
     audit::record(tx, ctx, &ctx.entropy(), Event::ForeignGrant, Some(&grant.user_id), None, &data)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the end of both grants; a struct would only rename them")]
-fn issue(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    env: &Env,
-    client: &ProtocolClient,
-    grant: &Grant,
-    user: &User,
+/// A grant that was found good: tokens may be issued.
+struct Good<'a> {
+    client: &'a ProtocolClient,
+    grant: &'a Grant,
+    user: &'a User,
     scopes: ScopeSet,
-    sequence: u32,
-) -> Result<Outcome, Error> {
+}
+
+/// Records the refresh token at its place in the family, and what comes with it.
+fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, sequence: u32) -> Result<Outcome, Error> {
+    let (client, grant) = (good.client, good.grant);
     let token_id = ctx.entropy().uuid_at(ctx.now);
     let access_expires = ctx.now.plus_minutes(client.access_token_minutes);
     let refresh_expires = ctx.now.plus_minutes(client.refresh_token_minutes);
@@ -301,7 +302,7 @@ fn issue(
     grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &row)?;
     grants::extend(tx, &grant.id, refresh_expires.max(access_expires))?;
     let refresh = Refresh { token: refresh_token, sequence, token_id, at: ctx.now };
-    unsigned(tx, ctx, env, client, grant, user, scopes, refresh)
+    unsigned(tx, ctx, env, good, refresh)
 }
 
 /// A refresh token that exists, and what came with it.
@@ -312,17 +313,9 @@ struct Refresh {
     at: Timestamp,
 }
 
-#[allow(clippy::too_many_arguments, reason = "as above")]
-fn unsigned(
-    tx: &ReadTx<'_>,
-    ctx: &Ctx,
-    env: &Env,
-    client: &ProtocolClient,
-    grant: &Grant,
-    user: &User,
-    scopes: ScopeSet,
-    refresh: Refresh,
-) -> Result<Outcome, Error> {
+/// The tokens that belong to a refresh token.
+fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refresh) -> Result<Outcome, Error> {
+    let Good { client, grant, user, scopes } = good;
     let issued_at = refresh.at.secs();
     let id_token = if scopes.contains(scope::OPENID) {
         Some(IdToken {

@@ -1,14 +1,14 @@
 //! UserInfo (OpenID Connect Core §5.3, oidc.md §17): live claims for an access token.
 
 use pid_core::Timestamp;
-use pid_jose::{Expected, KeySet, Signed, Typ, check_signature};
+use pid_jose::{KeySet, Signed, Typ, check_signature};
 use pid_oidc::bearer::{BearerError, check_userinfo};
-use pid_oidc::claims::AccessToken;
 use pid_oidc::claims_request::Place;
 use pid_store::{ReadTx, grants, users};
 
 use crate::Error;
 use crate::env::Env;
+use crate::presented::validated;
 use crate::protocol::released_claims;
 
 /// The claims, or the refusal of RFC 6750 §3.1.
@@ -22,15 +22,8 @@ pub fn check_token(keys: &KeySet, token: &str) -> Result<Signed, BearerError> {
 /// Reads the claims that a token opens. Whether it was revoked, and whether its person may sign in, is asked now.
 pub fn claims(tx: &ReadTx<'_>, now: Timestamp, env: &Env, signed: &Signed) -> Result<Outcome, Error> {
     let issuer = env.app_url.origin.as_str();
-    // Another replica's clock may be ahead of ours; expiry is judged without that tolerance below.
-    let expected = Expected { issuer, audience: None, now: now.secs(), leeway: 60, ignore_expiry: false };
-    let token: AccessToken<'static> = match signed.validate(&expected) {
-        Ok(map) => match serde_json::from_value::<AccessToken<'static>>(serde_json::Value::Object(map.clone())) {
-            Ok(token) if token.exp > now.secs() => token,
-            _ => return Ok(Err(BearerError::invalid_token())),
-        },
-        Err(_) => return Ok(Err(BearerError::invalid_token())),
-    };
+    let token = validated(signed, env, now).filter(|token| token.exp > now.secs());
+    let Some(token) = token else { return Ok(Err(BearerError::invalid_token())) };
     if let Err(error) = check_userinfo(&token, issuer) {
         return Ok(Err(error));
     }

@@ -27,6 +27,16 @@ pub fn claim_key(claim: &str) -> String {
     format!("{SEPARATOR}{claim}")
 }
 
+/// What a key is about, as it may be shown: the scope, permission or claim, or the API of which access alone is kept.
+#[must_use]
+pub fn name(key: &str) -> &str {
+    match key.rsplit_once(SEPARATOR) {
+        Some((resource, "")) => resource,
+        Some((_, name)) => name,
+        None => key,
+    }
+}
+
 /// One thing that a request needs the person's consent for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
@@ -39,10 +49,10 @@ pub struct Need {
 }
 
 impl Need {
-    /// The claim or scope that it is about.
+    /// The claim or scope that it is about: see [`name`].
     #[must_use]
     pub fn name(&self) -> &str {
-        self.key.trim_start_matches(SEPARATOR)
+        name(&self.key)
     }
 
     /// True if it is about an API or a permission of one.
@@ -133,6 +143,8 @@ mod tests {
         );
         assert_eq!(of(&target("", Some(API))), [format!("{API}\u{1f}")], "access alone is asked for");
         assert!(of(&target("", None)).is_empty());
+        let shown = [api_key(API), permission_key(API, "read"), claim_key("groups"), "openid".to_owned()];
+        assert_eq!(shown.each_ref().map(|key| name(key)), [API, "read", "groups", "openid"]);
     }
 
     #[test]

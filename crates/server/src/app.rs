@@ -47,12 +47,6 @@ pub enum StartError {
     /// The database is empty.
     #[error("The server has not been started on this database yet: there is nothing to work on.")]
     NeverStarted,
-    /// There is nothing to work on.
-    #[error("There is no database at {path}.")]
-    NoDatabase {
-        /// The file.
-        path: String,
-    },
     /// The key file was cut short.
     #[error("The key file {path} holds fewer than 16 bytes. Restore it from a copy, or set ENCRYPTION_KEY.")]
     KeyFile {
@@ -182,26 +176,18 @@ fn prepare_data(config: &Config) -> Result<Vec<u8>, StartError> {
     Ok(key)
 }
 
-/// The key of a database that exists, for the command line.
+/// The encryption key of a database that the server was started on, for the command line: what the key of an empty one is,
+/// is not for it to decide.
 ///
 /// # Errors
 /// [`StartError`].
-pub(crate) fn existing_key(config: &Config) -> Result<Vec<u8>, StartError> {
-    if let Target::Sqlite(path) = &config.database
-        && !path.exists()
-    {
-        return Err(StartError::NoDatabase { path: path.display().to_string() });
-    }
-    prepare_data(config)
-}
-
-/// As [`check_key`], for the command line: the key of an empty database is not for it to decide.
-pub(crate) async fn check_existing_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
-    let known = db.read(|tx| instance::get(tx, KEY_CHECK).map_err(Error::from)).await?;
-    if known.is_none() {
+pub(crate) async fn existing_key(config: &Config, db: &Db) -> Result<Vec<u8>, StartError> {
+    if db.read(|tx| instance::get(tx, KEY_CHECK).map_err(Error::from)).await?.is_none() {
         return Err(StartError::NeverStarted);
     }
-    check_key(db, encryption_key).await
+    let encryption_key = prepare_data(config)?;
+    check_key(db, &encryption_key).await?;
+    Ok(encryption_key)
 }
 
 fn make_private_dir(dir: &Path) -> std::io::Result<()> {

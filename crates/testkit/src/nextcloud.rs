@@ -20,6 +20,8 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::jwt::Jwt;
+
 /// The name that an administrator gave the provider: a part of the back-channel logout URL.
 const PROVIDER: &str = "Pocket-ID";
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -99,15 +101,6 @@ fn forbidden(why: impl Into<String>) -> Refused {
     Refused(StatusCode::FORBIDDEN, why.into())
 }
 
-/// Header and claims of a token, whatever its signature.
-fn unverified(token: &str) -> (Value, Value) {
-    let part = |index: usize| {
-        let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(index).expect("three parts")).expect("base64url");
-        serde_json::from_slice(&bytes).expect("JSON")
-    };
-    (part(0), part(1))
-}
-
 fn random(length: usize) -> String {
     let letters = |text: String| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
     let mut text = String::new();
@@ -159,7 +152,7 @@ impl Inner {
 
     /// Signature, key id, issuer byte for byte, expiry without leeway, audience.
     async fn verify(&self, token: &str, discovery: &Value) -> Result<Map<String, Value>, String> {
-        let (header, claims) = unverified(token);
+        let Jwt { header, claims } = Jwt::unverified(token);
         let keys = self.keys(discovery["jwks_uri"].as_str().expect("an address")).await;
         let kid = header["kid"].as_str().ok_or("\"kid\" empty, unable to lookup correct key")?;
         let key = keys.keys().iter().find(|k| k.key_id().is_some_and(|id| **id == *kid));

@@ -6,6 +6,7 @@ use http::StatusCode;
 use pid_core::ids::client_id_from_path;
 use pid_core::{Timestamp, UserId};
 use pid_flows::{authorized_clients, preview};
+use pid_oidc::consent;
 use pid_store::authorized_clients::PersonalClient;
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +35,7 @@ struct UsableClientDto {
 
 impl From<PersonalClient> for AuthorizedClientDto {
     fn from(c: PersonalClient) -> Self {
-        // A single claim's key has a mark in front.
-        let scope: Vec<&str> = c.consent.iter().map(|key| key.trim_start_matches('\u{1f}')).collect();
+        let scope: Vec<&str> = c.consent.iter().map(|key| consent::name(key)).collect();
         Self { scope: scope.join(" "), last_used_at: c.last_used_at, client: c.into() }
     }
 }

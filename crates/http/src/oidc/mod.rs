@@ -15,6 +15,7 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pid_flows::Code;
+use pid_oidc::bearer::BearerError;
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
 use crate::error::ApiError;
@@ -81,6 +82,19 @@ pub(crate) fn oauth_error(error: &OAuthError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = (status, axum::Json(error.body())).into_response();
     if let Some(challenge) = error.challenge().and_then(|c| HeaderValue::from_str(c).ok()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    never_stored(response)
+}
+
+/// The refusal of a bearer token (RFC 6750 §3).
+pub(crate) fn bearer_error(error: &BearerError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut response = match error.body() {
+        Some(body) => (status, axum::Json(body)).into_response(),
+        None => status.into_response(),
+    };
+    if let Ok(challenge) = HeaderValue::from_str(&error.challenge()) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     never_stored(response)

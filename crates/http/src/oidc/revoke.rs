@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
-use pid_flows::{tokens, userinfo};
+use pid_flows::{revoke, userinfo};
 use pid_oidc::OAuthError;
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::revoke::RevocationRequest;
@@ -32,7 +32,7 @@ pub async fn revoke(
     let (env, limited) = (app.env().clone(), app.limiter().is_on());
     let done = app
         .db()
-        .write(move |tx| tokens::revoke(tx, &ctx, &env, &credentials, &request, signed.as_ref(), limited))
+        .write(move |tx| revoke::revoke(tx, &ctx, &env, &credentials, &request, signed.as_ref(), limited))
         .await;
     match done {
         Ok(Ok(())) => never_stored(StatusCode::OK.into_response()),

@@ -37,7 +37,7 @@ pub struct UserView {
 /// The recorded consent of one user for one client. An existing record without keys is a consent too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// Identity scopes by name.
+    /// See [`crate::consent`].
     pub keys: Vec<String>,
 }
 

@@ -3,13 +3,12 @@
 use std::io::{BufRead as _, Write as _};
 
 use clap::Args;
-use pid_core::Ctx;
 use pid_flows::keys::{self, KeySealer, Wish};
 use pid_flows::{Code, Error};
-use pid_http::state::{Clock, seed};
 use pid_jose::rotation::Action;
-use pid_store::{Db, Options};
+use pid_store::Db;
 
+use super::{ctx, open};
 use crate::app;
 use crate::config::Config;
 
@@ -47,10 +46,8 @@ pub async fn run(config: &Config, command: &KeyRotate) -> Result<String, String>
         }
         _ => {}
     }
-    let encryption_key = app::existing_key(config).map_err(|e| e.to_string())?;
-    let options = Options { connections: 1, now_millis: || Clock::default().now().millis() };
-    let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}."))?;
-    let done = rotate(&db, &encryption_key, command).await;
+    let db = open(config).await?;
+    let done = rotate(&db, config, command).await;
     db.close().await;
     done.map_err(|error| match error {
         Stop::Aborted => "Aborted".to_owned(),
@@ -66,9 +63,9 @@ enum Stop {
     Start(app::StartError),
 }
 
-async fn rotate(db: &Db, encryption_key: &[u8], command: &KeyRotate) -> Result<String, Stop> {
-    app::check_existing_key(db, encryption_key).await.map_err(Stop::Start)?;
-    let sealer = KeySealer::new(encryption_key).map_err(Stop::Rule)?;
+async fn rotate(db: &Db, config: &Config, command: &KeyRotate) -> Result<String, Stop> {
+    let encryption_key = app::existing_key(config, db).await.map_err(Stop::Start)?;
+    let sealer = KeySealer::new(&encryption_key).map_err(Stop::Rule)?;
     let name = command.alg.clone();
     let wish = match &command.revoke {
         Some(kid) => Wish::Revoke { kid: kid.clone() },
@@ -80,9 +77,7 @@ async fn rotate(db: &Db, encryption_key: &[u8], command: &KeyRotate) -> Result<S
     if !command.yes && !confirmed(&wish) {
         return Err(Stop::Aborted);
     }
-    let now = Clock::default().now();
-    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "command line".to_owned() };
-    let done = pid_http::keys::carry_out(db, &sealer, ctx, None, wish.clone()).await.map_err(Stop::Rule)?;
+    let done = pid_http::keys::carry_out(db, &sealer, ctx(), None, wish.clone()).await.map_err(Stop::Rule)?;
     Ok(told(&wish, &done))
 }
 

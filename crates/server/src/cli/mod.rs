@@ -6,6 +6,11 @@ pub mod one_time_access;
 pub mod server;
 
 use clap::{Parser, Subcommand};
+use pid_core::Ctx;
+use pid_http::state::{Clock, seed};
+use pid_store::{Db, Options, Target};
+
+use crate::config::Config;
 
 /// An OpenID Connect provider whose only regular credential is a passkey.
 #[derive(Debug, Parser)]
@@ -39,4 +44,21 @@ pub enum Command {
         /// Whose: a username or an e-mail address.
         username_or_email: String,
     },
+}
+
+/// Opens a database that is there, for a command beside the server.
+async fn open(config: &Config) -> Result<Db, String> {
+    if let Target::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(format!("There is no database at {}.", path.display()));
+    }
+    let options = Options { connections: 1, now_millis: || Clock::default().now().millis() };
+    Db::open(&config.database, options).await.map_err(|e| format!("{e}."))
+}
+
+/// Who acts: the operator, now.
+fn ctx() -> Ctx {
+    let now = Clock::default().now();
+    Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "command line".to_owned() }
 }

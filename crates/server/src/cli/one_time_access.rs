@@ -1,10 +1,8 @@
 //! `pocket-id one-time-access-token`: recovery for somebody who has lost their passkey.
 
-use pid_core::Ctx;
 use pid_flows::{Code, login_codes};
-use pid_http::state::{Clock, seed};
-use pid_store::{Db, Options};
 
+use super::{ctx, open};
 use crate::config::Config;
 
 /// Makes a code and gives the two lines to print (ops.md §2).
@@ -12,15 +10,7 @@ use crate::config::Config;
 /// # Errors
 /// A sentence that says what went wrong.
 pub async fn run(config: &Config, username_or_email: &str) -> Result<String, String> {
-    if let pid_store::Target::Sqlite(path) = &config.database
-        && !path.exists()
-    {
-        return Err(format!("There is no database at {}.", path.display()));
-    }
-    let options = Options { connections: 1, now_millis: || Clock::default().now().millis() };
-    let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}."))?;
-    let now = Clock::default().now();
-    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "command line".to_owned() };
+    let (db, ctx) = (open(config).await?, ctx());
     let whom = username_or_email.to_owned();
     let made = db.write(move |tx| login_codes::create_by_cli(tx, &ctx, &whom)).await;
     db.close().await;

@@ -1,0 +1,59 @@
+//! Token revocation (RFC 7009).
+
+use pid_core::{Ctx, GrantId, Timestamp};
+use pid_jose::Signed;
+use pid_oidc::OAuthError;
+use pid_oidc::client_auth::Credentials;
+use pid_oidc::revoke::{self, Effect, RevocationRequest, TokenFound};
+use pid_store::grants::{self, RevokedBy};
+use pid_store::{WriteTx, used_tokens};
+
+use crate::Error;
+use crate::client_auth::{authenticate, count_failure};
+use crate::env::Env;
+use crate::presented::{Found, find, given_back, is_of_client};
+
+/// Gives a token up (RFC 7009): a refresh token with its family, an access token alone. What isn't the client's stays as
+/// it is, and the answer is the same.
+pub fn revoke(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    credentials: &Credentials,
+    request: &RevocationRequest,
+    signed: Option<&Signed>,
+    limited: bool,
+) -> Result<Result<(), OAuthError>, Error> {
+    let client = match authenticate(tx, ctx, credentials, limited)? {
+        Ok(found) => found.client,
+        Err(error) => {
+            if limited {
+                count_failure(tx, ctx, credentials)?;
+            }
+            return Ok(Err(error));
+        }
+    };
+    let found = if request.is_plausible() { find(tx, env, ctx.now, &request.token, signed)? } else { None };
+    let known = found.as_ref().map(|found| match found {
+        Found::Access { token, .. } => {
+            TokenFound::Access { client_id: token.client_id.to_string(), id: token.jti.to_string() }
+        }
+        Found::Refresh { grant, .. } => {
+            TokenFound::Refresh { client_id: grant.client_id.to_string(), grant_id: grant.id.to_string() }
+        }
+    });
+    match revoke::decide(client.id.as_str(), known.as_ref()) {
+        Effect::Nothing => {}
+        Effect::Access(id) => match &found {
+            Some(Found::Access { token, .. }) if is_of_client(token) => {
+                let key = given_back(token);
+                used_tokens::take(tx, &key.key, Timestamp::from_secs(key.expires_at))?;
+            }
+            _ => grants::end_access_token(tx, &id, ctx.now)?,
+        },
+        Effect::Family(id) => {
+            grants::revoke(tx, &GrantId::new(id), RevokedBy::Client, ctx.now)?;
+        }
+    }
+    Ok(Ok(()))
+}
