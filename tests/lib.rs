@@ -10,6 +10,7 @@ mod raw;
 mod receiver;
 mod relying_party;
 mod sender;
+mod signer;
 
 pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
@@ -19,6 +20,7 @@ pub use pid_testkit::jwt::Jwt;
 pub use receiver::{Manner, Receiver};
 pub use relying_party::{Asking, RelyingParty, Tokens};
 pub use sender::{Sender, Unsent};
+pub use signer::{JWT_BEARER, Publisher, Signer, random};
 
 /// A picture: one red pixel.
 pub const PNG: &[u8] = include_bytes!("pixel.png");

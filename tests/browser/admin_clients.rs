@@ -1,6 +1,7 @@
 //! The pages of OIDC clients and of the configuration, through the page.
 
 use pid_testkit::chromium::role;
+use pid_tests::Signer;
 use serde_json::json;
 
 use crate::stage::{Stage, quiet};
@@ -305,5 +306,44 @@ async fn a_template_fills_in_what_the_guide_says() {
     );
     assert_eq!((&stored["backchannelLogoutURL"], &stored["pkceEnabled"]), (&json!(backchannel), &json!(true)));
     tab.wait_for_text("was taken over from the logout callback URLs").await.unwrap();
+    quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_registers_its_keys_and_is_held_to_them() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let client = stage.app.client(json!({ "name": "Bank" })).await;
+    let id = client["id"].as_str().unwrap();
+    let path = format!("/api/oidc/clients/{id}");
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{id}")).await;
+    tab.click("#client-form details.more > summary").await.unwrap();
+    tab.click(role("switch", "Requires Pushed Authorization Requests")).await.unwrap();
+    tab.click(role("switch", "Bind tokens to a key (DPoP)")).await.unwrap();
+    tab.fill(role("combobox", "Signature of tokens"), "ES256").await.unwrap();
+    tab.click("#client-form button[type=submit]").await.unwrap();
+    tab.wait_for_text("OIDC client updated successfully").await.unwrap();
+
+    tab.click(role("tab", "Credentials")).await.unwrap();
+    tab.fill(role("textbox", "Public keys (JWKS)"), "no keys").await.unwrap();
+    tab.click("#client-keys-form button[type=submit]").await.unwrap();
+    tab.wait_for("#client-keys-form .field-error").await.unwrap();
+    tab.clear_console_errors();
+    let keys = Signer::new("k").jwks();
+    tab.fill(role("textbox", "Public keys (JWKS)"), &keys.to_string()).await.unwrap();
+    tab.fill(role("combobox", "Method"), "private_key_jwt").await.unwrap();
+    tab.click("#client-keys-form button[type=submit]").await.unwrap();
+    tab.wait_for_text("OIDC client updated successfully").await.unwrap();
+    tab.reload().await.unwrap();
+    tab.wait_for(role("tab", "Credentials")).await.unwrap();
+    let stored = stage.app.script().get(&path).await.expect(200).json();
+    assert_eq!((&stored["jwks"], &stored["tokenEndpointAuthMethod"]), (&keys, &json!("private_key_jwt")));
+    assert_eq!(stored["requiresPushedAuthorizationRequests"], true);
+    assert_eq!(
+        (&stored["dpopBoundAccessTokens"], &stored["idTokenSignedResponseAlg"]),
+        (&json!(true), &json!("ES256"))
+    );
     quiet(&tab, stage.app.url());
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use pid_tests::{RelyingParty, Reply, TestApp};
 use reqwest::RequestBuilder;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TOKEN: &str = "/api/oidc/token";
 
@@ -259,4 +259,25 @@ async fn guessing_a_secret_is_limited_and_the_right_one_still_works_elsewhere() 
     other.token(&form).await.oauth_error(400, "invalid_grant");
     app.advance(3);
     rp.token(&form).await.oauth_error(400, "invalid_grant");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_challenge_may_be_plain_only_where_the_instance_allows_it() {
+    let app = TestApp::start().await;
+    let mut tim = app.person("tim").await;
+    let rp = RelyingParty::register(&app, json!({})).await;
+    rp.sign_in(&mut tim, "openid").await;
+    let discovery = "/.well-known/openid-configuration";
+    let methods = |document: Value| document["code_challenge_methods_supported"].clone();
+    assert_eq!(methods(app.agent().get(discovery).await.json()), json!(["S256"]));
+    let asking = rp.asks("openid");
+    let plain = asking.clone().with("code_challenge", &asking.verifier).with("code_challenge_method", "plain");
+    assert_eq!(tim.agent.get(&plain.path()).await.redirected("error").as_deref(), Some("invalid_request"));
+    let allowed = json!({ "allowPlainPkce": "true" });
+    app.script().patch("/api/application-configuration", &allowed, None).await.expect(200);
+    assert_eq!(methods(app.agent().get(discovery).await.json()), json!(["plain", "S256"]));
+    let code = rp.code(&mut tim, &plain).await;
+    let wrong = rp.asks("openid");
+    rp.redeem(&wrong, &code).await.oauth_error(400, "invalid_grant");
+    rp.redeem(&plain, &code).await.expect(200);
 }

@@ -43,6 +43,14 @@ pub struct Client {
     pub refresh_token_minutes: i64,
     /// Issuers whose assertions authenticate this client (oidc.md §14.3).
     pub federated_identities: Vec<FederatedIdentity>,
+    /// The only way in which it may authenticate; `None`: any that it has credentials for.
+    pub auth_method: Option<AuthMethod>,
+    /// Its public keys as a JWK set (RFC 7517 §5): for its assertions and request objects.
+    pub jwks: Option<String>,
+    /// Where its public keys are, instead.
+    pub jwks_uri: Option<String>,
+    /// Whether its access tokens are always bound to a key (RFC 9449 §5.2).
+    pub dpop_bound_access_tokens: bool,
     /// Whether a logo is stored.
     pub has_logo: bool,
     /// Whether a logo for dark backgrounds is stored.
@@ -90,6 +98,39 @@ impl BackchannelSource {
             "set" => Self::Set,
             _ => Self::None,
         }
+    }
+}
+
+/// How clients authenticate (OpenID Connect Core §9, RFC 7591 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// A secret in the `Authorization` header.
+    ClientSecretBasic,
+    /// A secret in the form.
+    ClientSecretPost,
+    /// An assertion signed with a registered key, or by an issuer that vouches for the client.
+    PrivateKeyJwt,
+    /// Public clients only name themselves.
+    None,
+}
+
+impl AuthMethod {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
+
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::None => "none",
+        }
+    }
+
+    /// Reads the registered name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
     }
 }
 

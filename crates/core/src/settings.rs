@@ -138,6 +138,8 @@ pub const SETTINGS: &[Setting] = &[
     s("signOutEndsOfflineAccess", "false", Rule::Bool).ours(),
     s("signingKeyRotationDays", "0", Rule::UpTo(3650)).ours(),
     s("refreshTokenGraceSeconds", "10", Rule::UpTo(60)).ours(),
+    s("requirePushedAuthorizationRequests", "false", Rule::Bool).ours(),
+    s("allowPlainPkce", "false", Rule::Bool).ours(),
 ];
 
 /// Finds a key.
@@ -194,6 +196,16 @@ impl Settings {
     /// Seconds after a rotation in which the old refresh token gives the same successor again; 0: never.
     pub fn refresh_grace_secs(&self) -> i64 {
         self.get("refreshTokenGraceSeconds").parse().unwrap_or(0)
+    }
+
+    /// Whether every client must push its authorization requests (RFC 9126 §5).
+    pub fn require_pushed_requests(&self) -> bool {
+        self.flag("requirePushedAuthorizationRequests")
+    }
+
+    /// Whether PKCE's method `plain` is taken (RFC 7636 §4.2).
+    pub fn allow_plain_pkce(&self) -> bool {
+        self.flag("allowPlainPkce")
     }
 
     /// Where a signed-in person lands: a local path.

@@ -6,12 +6,12 @@ use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::Session;
 use pid_core::users::User;
 use pid_core::{Ctx, GrantId, InteractionId, Timestamp, handle};
-use pid_jose::KeySet;
 use pid_oidc::authorize::{
     self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
     Rejection, Requirements, SessionView, UserView, ValidRequest,
 };
 use pid_oidc::consent::{Need, api_needs};
+use pid_oidc::par::{Arrival as Way, Reference, check_arrival};
 use pid_oidc::resource::UserScopes;
 use pid_oidc::response::{self, Delivery};
 use pid_oidc::{ErrorCode, OAuthError, Params};
@@ -21,9 +21,9 @@ use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Credentials;
-use crate::env::Env;
+use crate::env::{Env, Snapshot};
 use crate::protocol::{claims_view, client, hint_claims, session_view, user_view};
-use crate::{Error, audit, resource};
+use crate::{Error, audit, par, resource};
 
 /// An authorization code lives this long, seconds.
 pub const CODE_SECS: i64 = 15 * 60;
@@ -33,14 +33,25 @@ pub const INTERACTION_SECS: i64 = 3600;
 /// What arrived at `/authorize`.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// Query and body together.
-    pub params: Params,
-    /// The interaction that is resumed; then `params` don't count.
-    pub interaction: Option<InteractionId>,
+    /// The request, as it was sent.
+    pub asked: Asked,
     /// The value of the cookie that binds interactions to this browser: the one that came, or a new one.
     pub browser: Secret,
     /// Who is signed in, unchecked.
     pub credentials: Credentials,
+}
+
+/// The ways in which a request comes.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// Query and body together, those of a request object that was accepted among them.
+    Parameters(Params),
+    /// What stands beside a request object that was refused: it may say whom to tell.
+    Faulty(Params, OAuthError),
+    /// The name of a request that was pushed before.
+    Pushed(Reference),
+    /// From an interaction that it began before.
+    Resumed(InteractionId),
 }
 
 /// Where the browser goes.
@@ -70,40 +81,58 @@ pub(crate) struct Case {
     hint_subject: Option<String>,
 }
 
+/// The client of a request, with its APIs if the request may be about one.
+pub(crate) fn client_for(
+    tx: &ReadTx<'_>,
+    sent: &AuthorizationRequest,
+) -> Result<Option<(ProtocolClient, ClientView)>, Error> {
+    let mut found = client(tx, sent.client_id())?;
+    if let Some((client, view)) = &mut found
+        && resource::is_concerned(sent.params())
+    {
+        view.apis = resource::of_client(tx, client)?;
+    }
+    Ok(found)
+}
+
+/// What this deployment allows.
+pub(crate) fn policy(env: &Env, site: &Snapshot) -> Policy {
+    Policy {
+        allow_insecure_callbacks: env.allow_insecure_callbacks,
+        allow_plain_pkce: site.settings.allow_plain_pkce(),
+    }
+}
+
 /// Reads a request, or answers why it goes no further.
 pub(crate) fn open_case(
     tx: &ReadTx<'_>,
     now: Timestamp,
     env: &Env,
-    keys: &KeySet,
+    site: &Snapshot,
     arrival: &Arrival,
 ) -> Result<Result<Case, Answer>, Error> {
-    let interaction = match &arrival.interaction {
-        None => None,
-        Some(id) => match interactions::live(tx, id, &browser_hash(&arrival.browser), now)? {
+    let interaction = match &arrival.asked {
+        Asked::Resumed(id) => match interactions::live(tx, id, &browser_hash(&arrival.browser), now)? {
             Some(found) => Some(found),
             None => return Ok(Err(Answer::Page(gone()))),
         },
+        _ => None,
     };
-    let raw = match &interaction {
-        None => arrival.params.clone(),
-        Some(i) => match stored_params(&i.parameters) {
-            Some(params) => params,
-            None => return Ok(Err(Answer::Page(gone()))),
-        },
+    let (raw, way, fault) = match &arrival.asked {
+        Asked::Parameters(params) => (Some(params.clone()), Way::Plain, None),
+        Asked::Faulty(params, fault) => (Some(params.clone()), Way::Plain, Some(fault.clone())),
+        Asked::Pushed(reference) => (par::parameters(tx, reference)?, Way::Pushed, None),
+        Asked::Resumed(_) => (interaction.as_ref().and_then(|i| stored_params(&i.parameters)), Way::Resumed, None),
     };
+    let Some(raw) = raw else { return Ok(Err(Answer::Page(gone()))) };
     let sent = match AuthorizationRequest::new(raw.clone()) {
         Ok(sent) => sent,
         Err(error) => return Ok(Err(Answer::Page(error))),
     };
-    let mut found = client(tx, sent.client_id())?;
-    if let Some((client, view)) = &mut found
-        && resource::is_concerned(&raw)
-    {
-        view.apis = resource::of_client(tx, client)?;
-    }
-    let policy = Policy { allow_insecure_callbacks: env.allow_insecure_callbacks, allow_plain_pkce: false };
-    let request = match sent.validate(found.as_ref().map(|(_, view)| view), policy) {
+    let found = client_for(tx, &sent)?;
+    let must_push = found.as_ref().is_some_and(|(c, _)| c.requires_pushed) || site.settings.require_pushed_requests();
+    let fault = fault.or_else(|| check_arrival(way, must_push).err());
+    let request = match sent.with_fault(fault).validate(found.as_ref().map(|(_, view)| view), policy(env, site)) {
         Ok(request) => request,
         Err(Rejection::Page(error)) => return Ok(Err(Answer::Page(error))),
         Err(Rejection::Client(error)) => {
@@ -127,7 +156,7 @@ pub(crate) fn open_case(
     };
     let needs = [needs, api_needs(&request.target(), UserScopes::default())].concat();
     let hint_subject = request.id_token_hint.as_deref().and_then(|hint| {
-        let claims = hint_claims(keys, &env.app_url.origin, hint, now.secs())?;
+        let claims = hint_claims(&site.keys, &env.app_url.origin, hint, now.secs())?;
         claims.get("sub").and_then(|sub| sub.as_str()).map(str::to_owned)
     });
     Ok(Ok(Case {
@@ -170,10 +199,14 @@ pub fn look(
     tx: &ReadTx<'_>,
     now: Timestamp,
     env: &Env,
-    keys: &KeySet,
+    site: &Snapshot,
     arrival: &Arrival,
 ) -> Result<Option<Answer>, Error> {
-    let case = match open_case(tx, now, env, keys, arrival)? {
+    if matches!(arrival.asked, Asked::Pushed(_)) {
+        // It is used up, whatever the answer is.
+        return Ok(None);
+    }
+    let case = match open_case(tx, now, env, site, arrival)? {
         Ok(case) => case,
         Err(answer) => return Ok(Some(answer)),
     };
@@ -184,8 +217,13 @@ pub fn look(
 }
 
 /// Decides in this transaction and does what follows: issues the code, or keeps the request for the pages.
-pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, keys: &KeySet, arrival: &Arrival) -> Result<Answer, Error> {
-    let case = match open_case(tx, ctx.now, env, keys, arrival)? {
+pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Arrival) -> Result<Answer, Error> {
+    if let Asked::Pushed(reference) = &arrival.asked
+        && let Err(error) = par::take(tx, reference, ctx.now)?
+    {
+        return Ok(Answer::Page(error));
+    }
+    let case = match open_case(tx, ctx.now, env, site, arrival)? {
         Ok(case) => case,
         Err(answer) => return Ok(answer),
     };
@@ -271,6 +309,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         expires_at: ctx.now.plus_secs(CODE_SECS),
         revoked_at: None,
         resource: case.request.resource.clone(),
+        dpop_jkt: case.request.dpop_jkt.clone(),
         claims: case.request.claims.as_ref().and_then(|_| case.raw.first("claims")).map(str::to_owned),
     };
     grants::insert(tx, &grant)?;
@@ -293,8 +332,8 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
 }
 
 /// The person doesn't want to: the client is told `access_denied` (RFC 6749 §4.1.2.1) and the interaction ends.
-pub fn deny(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, keys: &KeySet, arrival: &Arrival) -> Result<Answer, Error> {
-    let case = match open_case(tx, ctx.now, env, keys, arrival)? {
+pub fn deny(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Arrival) -> Result<Answer, Error> {
+    let case = match open_case(tx, ctx.now, env, site, arrival)? {
         Ok(case) => case,
         Err(answer) => return Ok(answer),
     };
@@ -315,12 +354,12 @@ pub(crate) fn browser_hash(browser: &Secret) -> [u8; 32] {
     sha256(browser.expose().as_bytes())
 }
 
-fn params_text(params: &Params) -> String {
+pub(crate) fn params_text(params: &Params) -> String {
     let pairs: Vec<(&str, &str)> = params.iter().filter(|(name, _)| *name != "interaction").collect();
     serde_json::to_string(&pairs).unwrap_or_else(|_| "[]".to_owned())
 }
 
-fn stored_params(text: &str) -> Option<Params> {
+pub(crate) fn stored_params(text: &str) -> Option<Params> {
     let pairs: Vec<(String, String)> = serde_json::from_str(text).ok()?;
     Params::from_pairs(pairs).ok()
 }

@@ -1,16 +1,63 @@
 //! Authenticates clients at the token endpoint and its neighbours (RFC 6749 §2.3, oidc.md §14).
+//!
+//! What a client brings is checked in two parts. What needs keys or is a matter of computing is done before the
+//! transaction ([`demand`], [`Presented`]); who the client is now, and that a proof is new, is asked inside it.
 
-use pid_core::Ctx;
+use pid_core::clients::AuthMethod;
 use pid_core::secret::{equal, sha256};
-use pid_oidc::OAuthError;
+use pid_core::{ClientId, Ctx, Timestamp};
 use pid_oidc::authorize::ClientView;
+use pid_oidc::client_assertion::{self, Accepted, AssertingClient, Assertion, Demand, KeySource};
 use pid_oidc::client_auth::Credentials;
-use pid_store::protocol::{self, ProtocolClient};
-use pid_store::{ReadTx, WriteTx};
+use pid_oidc::dpop::{self, Proof};
+use pid_oidc::replay::ReplayKey;
+use pid_oidc::{ErrorCode, OAuthError};
+use pid_store::protocol::{self, ClientKeys, ProtocolClient};
+use pid_store::{ReadTx, WriteTx, used_tokens};
 
 use crate::Error;
 use crate::budget::{CLIENT_SECRET, address_subject};
 use crate::protocol::client;
+
+/// Where somebody's public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// Here: a JWK set.
+    Set(String),
+    /// At this address.
+    Url(String),
+}
+
+/// What came with a request of a client, checked as far as that needs no transaction.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    credentials: Credentials,
+    assertion: Option<(Demand, Accepted)>,
+    proof: Option<Proof>,
+}
+
+impl Presented {
+    /// Credentials as they were sent, an assertion among them with what it was accepted as, and the proof of a key
+    /// (RFC 9449).
+    pub fn new(credentials: Credentials, assertion: Option<(Demand, Accepted)>, proof: Option<Proof>) -> Self {
+        Self { credentials, assertion, proof }
+    }
+
+    /// The credentials.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The proof of a key.
+    pub fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    /// True if something of it may be used once, so that whoever accepts it must write.
+    pub fn counts_once(&self) -> bool {
+        self.proof.is_some() || self.assertion.as_ref().is_some_and(|(_, accepted)| accepted.replay.is_some())
+    }
+}
 
 /// A client that has proven who it is, or a public one that named itself.
 #[derive(Debug)]
@@ -21,18 +68,113 @@ pub(crate) struct Authenticated {
     pub proof: String,
 }
 
+/// Where the keys are that a client registered; `None` if it has none.
+pub fn registered_keys(tx: &ReadTx<'_>, client_id: &str) -> Result<Option<KeyPlace>, Error> {
+    Ok(place(protocol::client_keys(tx, &ClientId::new(client_id))?))
+}
+
+fn place(keys: ClientKeys) -> Option<KeyPlace> {
+    keys.jwks.map(KeyPlace::Set).or(keys.jwks_uri.map(KeyPlace::Url))
+}
+
+/// What an assertion must be to authenticate the client that it comes from, and where the keys for that are. `None` if
+/// the credentials are of another kind.
+pub fn demand(
+    tx: &ReadTx<'_>,
+    credentials: &Credentials,
+) -> Result<Option<Result<(Demand, KeyPlace), OAuthError>>, Error> {
+    let Credentials::Assertion { client_id, assertion } = credentials else { return Ok(None) };
+    let Some((found, _)) = client(tx, client_id)? else { return Ok(Some(Err(credentials.refused()))) };
+    let keys = protocol::client_keys(tx, &found.id)?;
+    let demand = match demanded(&found, &keys, assertion.expose()) {
+        Ok(demand) => demand,
+        Err(error) => return Ok(Some(Err(error))),
+    };
+    let place = match &demand.keys {
+        KeySource::Client => place(keys),
+        KeySource::Url(url) => Some(KeyPlace::Url(url.clone())),
+    };
+    Ok(Some(place.map(|place| (demand, place)).ok_or_else(|| credentials.refused())))
+}
+
+fn demanded(client: &ProtocolClient, keys: &ClientKeys, assertion: &str) -> Result<Demand, OAuthError> {
+    let asserting = AssertingClient {
+        id: client.id.as_str(),
+        has_keys: keys.jwks.is_some() || keys.jwks_uri.is_some(),
+        federated: &keys.federated_identities,
+    };
+    Assertion::read(assertion)?.demand(&asserting)
+}
+
+/// Authenticates a client and uses up what counts once. `Err` inside is the answer for it; a wrong secret was counted.
+pub(crate) fn admit(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    presented: &Presented,
+    limited: bool,
+) -> Result<Result<Authenticated, OAuthError>, Error> {
+    let found = match authenticate(tx, ctx, presented, limited)? {
+        Ok(found) => found,
+        Err(error) => {
+            if limited {
+                count_failure(tx, ctx, presented)?;
+            }
+            return Ok(Err(error));
+        }
+    };
+    Ok(use_up(tx, presented)?.map(|()| found))
+}
+
+/// Uses up what counts once. `Err` inside: somebody was faster.
+pub fn use_up(tx: &WriteTx<'_>, presented: &Presented) -> Result<Result<(), OAuthError>, Error> {
+    if let Some(replay) = presented.assertion.as_ref().and_then(|(_, accepted)| accepted.replay.as_ref())
+        && !take(tx, replay)?
+    {
+        return Ok(Err(client_assertion::replayed()));
+    }
+    match &presented.proof {
+        Some(proof) => use_up_proof(tx, proof),
+        None => Ok(Ok(())),
+    }
+}
+
+/// Uses up the proof of a key (RFC 9449 §11.1).
+pub fn use_up_proof(tx: &WriteTx<'_>, proof: &Proof) -> Result<Result<(), OAuthError>, Error> {
+    Ok(if take(tx, proof.replay())? { Ok(()) } else { Err(dpop::replayed()) })
+}
+
+fn take(tx: &WriteTx<'_>, replay: &ReplayKey) -> Result<bool, Error> {
+    Ok(used_tokens::take(tx, &replay.key, Timestamp::from_secs(replay.expires_at))?)
+}
+
 /// Checks what a client brought. `Err` inside is the answer for it; [`count_failure`] must be told of that.
 pub(crate) fn authenticate(
     tx: &ReadTx<'_>,
     ctx: &Ctx,
-    credentials: &Credentials,
+    presented: &Presented,
     limited: bool,
 ) -> Result<Result<Authenticated, OAuthError>, Error> {
+    let credentials = &presented.credentials;
     let Some((found, view)) = client(tx, credentials.client_id())? else {
         return Ok(Err(credentials.refused()));
     };
-    if found.is_public {
+    let by_assertion = credentials.method() == AuthMethod::PrivateKeyJwt;
+    if found.is_public && !by_assertion {
         return Ok(Ok(Authenticated { client: found, view, proof: "none".to_owned() }));
+    }
+    if let Some(method) = found.auth_method.filter(|method| *method != credentials.method()) {
+        let text = format!("This client must authenticate with '{}'.", method.as_str());
+        return Ok(Err(OAuthError::new(ErrorCode::InvalidClient, text)));
+    }
+    if let Credentials::Assertion { assertion, .. } = credentials {
+        // The client may have changed since the assertion was checked.
+        let demanded = demanded(&found, &protocol::client_keys(tx, &found.id)?, assertion.expose());
+        return Ok(match (&presented.assertion, demanded) {
+            (Some((checked, _)), Ok(demanded)) if *checked == demanded => {
+                Ok(Authenticated { client: found, view, proof: demanded.to_string() })
+            }
+            _ => Err(credentials.refused()),
+        });
     }
     let Some(secret) = credentials.secret() else { return Ok(Err(credentials.refused())) };
     if limited {
@@ -49,7 +191,8 @@ pub(crate) fn authenticate(
 }
 
 /// Counts a wrong secret per client and address.
-pub fn count_failure(tx: &WriteTx<'_>, ctx: &Ctx, credentials: &Credentials) -> Result<(), Error> {
+pub fn count_failure(tx: &WriteTx<'_>, ctx: &Ctx, presented: &Presented) -> Result<(), Error> {
+    let credentials = &presented.credentials;
     match client(tx, credentials.client_id())? {
         Some((found, _)) if !found.is_public && credentials.secret().is_some() => {
             CLIENT_SECRET.fail(tx, &subject(ctx, &found), ctx.now)

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::Admin;
 use crate::change::{Change, check_version};
 use crate::keys::{self, KeySealer};
-use crate::{Code, Error, audit, sign_out};
+use crate::{Code, Error, audit, client_keys, sign_out};
 
 /// The fields of a client (api.md §16.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,22 @@ pub struct ClientInput {
     /// Where the client is told that a session has ended. Absent: as before; empty: nowhere, for good.
     #[serde(rename = "backchannelLogoutURL", skip_serializing)]
     pub backchannel_logout_url: Option<String>,
+    /// `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`: the only way in which it may
+    /// authenticate. Absent: as before; empty: any that it has credentials for.
+    #[serde(skip_serializing)]
+    pub token_endpoint_auth_method: Option<String>,
+    /// Its public keys: a JWK set, as JSON or as text. Absent: as before; empty text: none.
+    #[serde(skip_serializing)]
+    pub jwks: Option<serde_json::Value>,
+    /// Where its public keys are, instead. Absent: as before; empty: nowhere.
+    #[serde(skip_serializing)]
+    pub jwks_uri: Option<String>,
+    /// The registered way to say `pkceEnabled`; if both are given, this counts.
+    #[serde(skip_serializing)]
+    pub require_pkce: Option<bool>,
+    /// Its access tokens are always bound to a key (RFC 9449 §5.2). Absent: as before.
+    #[serde(skip_serializing)]
+    pub dpop_bound_access_tokens: Option<bool>,
     /// Whether it needs the session's id to be told. Absent: as before.
     #[serde(skip_serializing)]
     pub backchannel_logout_session_required: Option<bool>,
@@ -171,6 +187,7 @@ fn check(input: &ClientInput) -> Result<(), Error> {
     if input.credentials.federated_identities.len() > 50 {
         fields.refuse("credentials", FieldCode::TooLong, "must have at most 50 federated identities");
     }
+    client_keys::check(input, &mut fields);
     for (name, url) in [("logoUrl", &input.logo_url), ("darkLogoUrl", &input.dark_logo_url)] {
         let good =
             |url: &str| url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
@@ -200,7 +217,7 @@ fn merged(mut client: Client, input: &ClientInput) -> Client {
     client.logout_callback_urls.clone_from(&input.logout_callback_urls);
     client.launch_url.clone_from(&input.launch_url);
     client.is_public = input.is_public;
-    client.pkce_enabled = input.pkce_enabled || input.is_public;
+    client.pkce_enabled = input.require_pkce.unwrap_or(input.pkce_enabled) || input.is_public;
     client.pkce_supported = client.pkce_supported && client.pkce_enabled;
     client.requires_reauthentication = input.requires_reauthentication;
     client.requires_pushed_authorization_requests = input.requires_pushed_authorization_requests;
@@ -211,6 +228,7 @@ fn merged(mut client: Client, input: &ClientInput) -> Client {
     client.access_token_minutes = or(input.access_token_duration_minutes, ACCESS_TOKEN_MINUTES);
     client.refresh_token_minutes = or(input.refresh_token_duration_minutes, REFRESH_TOKEN_MINUTES);
     decide_backchannel_logout(&mut client, input);
+    client_keys::decide(&mut client, input);
     client
 }
 
@@ -249,10 +267,7 @@ fn input_of(c: &Client) -> ClientInput {
         access_token_duration_minutes: c.access_token_minutes,
         refresh_token_duration_minutes: c.refresh_token_minutes,
         id_token_signed_response_alg: c.signing_alg.clone(),
-        backchannel_logout_url: None,
-        backchannel_logout_session_required: None,
-        logo_url: None,
-        dark_logo_url: None,
+        ..ClientInput::default()
     }
 }
 
@@ -309,6 +324,10 @@ pub fn create(
         access_token_minutes: 0,
         refresh_token_minutes: 0,
         federated_identities: Vec::new(),
+        auth_method: None,
+        jwks: None,
+        jwks_uri: None,
+        dpop_bound_access_tokens: false,
         has_logo: false,
         has_dark_logo: false,
         created_at: ctx.now,

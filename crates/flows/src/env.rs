@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pid_core::settings::Settings;
 use pid_jose::KeySet;
+use pid_oidc::dpop::Nonces;
 use pid_store::instance::Cached;
 
 /// `APP_URL` in its parts.
@@ -56,6 +57,8 @@ pub struct Env {
     pub static_api_key: Option<[u8; 32]>,
     /// HMAC key from which refresh tokens are derived.
     pub refresh_token_key: [u8; 32],
+    /// Makes and recognises the nonces of DPoP proofs.
+    pub dpop_nonces: Nonces,
     /// SHA-256 of the code that the start printed for set-up from public addresses.
     pub setup_code: [u8; 32],
 }

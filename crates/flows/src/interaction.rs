@@ -6,7 +6,6 @@ use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
 use pid_core::users::User;
 use pid_core::{Ctx, FieldCode, InteractionId, Timestamp};
-use pid_jose::KeySet;
 use pid_oidc::authorize::{self, Consent, Step, StepError, StepFacts};
 use pid_oidc::consent::outstanding;
 use pid_store::protocol::ProtocolClient;
@@ -14,7 +13,7 @@ use pid_store::{ReadTx, WriteTx, apis, grants, interactions, sessions};
 
 use crate::access::SessionUser;
 use crate::authorize::{Answer, Arrival, Case, interaction_view, open_case, with_view};
-use crate::env::Env;
+use crate::env::{Env, Snapshot};
 use crate::protocol::session_view;
 use crate::{Code, Error, audit};
 
@@ -73,8 +72,8 @@ fn status(tx: &ReadTx<'_>, case: &Case) -> Result<Status, Error> {
 }
 
 /// The state of an interaction of this browser.
-pub fn get(tx: &ReadTx<'_>, now: Timestamp, env: &Env, keys: &KeySet, arrival: &Arrival) -> Result<Status, Error> {
-    status(tx, &open_case(tx, now, env, keys, arrival)?.map_err(unknown)?)
+pub fn get(tx: &ReadTx<'_>, now: Timestamp, env: &Env, site: &Snapshot, arrival: &Arrival) -> Result<Status, Error> {
+    status(tx, &open_case(tx, now, env, site, arrival)?.map_err(unknown)?)
 }
 
 /// Completes a step for the signed-in person. Gives the interaction as it is then; nothing outstanding means that
@@ -83,13 +82,13 @@ pub fn complete(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
-    keys: &KeySet,
+    site: &Snapshot,
     arrival: &Arrival,
     step: Step,
     reauthentication: Option<&Secret>,
 ) -> Result<Status, Error> {
     let who = arrival.credentials.session_user_or_limited(tx, ctx.now)?;
-    let mut case = open_case(tx, ctx.now, env, keys, arrival)?.map_err(unknown)?;
+    let mut case = open_case(tx, ctx.now, env, site, arrival)?.map_err(unknown)?;
     let Some(interaction) = case.interaction.clone() else { return Err(Error::not_found("OIDC interaction")) };
     let before = interaction_view(&interaction);
     let reauthenticated_at = if step == Step::Reauthenticate {

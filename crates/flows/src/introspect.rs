@@ -4,12 +4,11 @@ use pid_core::Ctx;
 use pid_jose::Signed;
 use pid_oidc::OAuthError;
 use pid_oidc::claims::AccessToken;
-use pid_oidc::client_auth::Credentials;
 use pid_oidc::introspect::{self, Caller, Introspection, IntrospectionRequest};
 use pid_store::ReadTx;
 
 use crate::Error;
-use crate::client_auth::authenticate;
+use crate::client_auth::{Presented, authenticate};
 use crate::env::Env;
 use crate::presented::{Found, find, validated, view};
 
@@ -17,7 +16,7 @@ use crate::presented::{Found, find, validated, view};
 #[derive(Debug)]
 pub enum Asking {
     /// A client, with any method of authentication.
-    Client(Credentials),
+    Client(Presented),
     /// Whoever has this access token, whose signature is good.
     Bearer(Signed),
 }
@@ -44,9 +43,9 @@ pub fn introspect(
     limited: bool,
 ) -> Result<Answer, Error> {
     let client_id = match asking {
-        Asking::Client(credentials) => match authenticate(tx, ctx, credentials, limited)? {
+        Asking::Client(presented) => match authenticate(tx, ctx, presented, limited)? {
             // Whoever has proven nothing learns nothing.
-            Ok(found) if found.client.is_public => return Ok(Answer::Refused(credentials.refused())),
+            Ok(found) if found.client.is_public => return Ok(Answer::Refused(presented.credentials().refused())),
             Ok(found) => found.client.id.to_string(),
             Err(error) => return Ok(Answer::Refused(error)),
         },

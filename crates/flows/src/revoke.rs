@@ -3,13 +3,12 @@
 use pid_core::{Ctx, GrantId, Timestamp};
 use pid_jose::Signed;
 use pid_oidc::OAuthError;
-use pid_oidc::client_auth::Credentials;
 use pid_oidc::revoke::{self, Effect, RevocationRequest, TokenFound};
 use pid_store::grants::{self, RevokedBy};
 use pid_store::{WriteTx, used_tokens};
 
 use crate::Error;
-use crate::client_auth::{authenticate, count_failure};
+use crate::client_auth::{Presented, admit};
 use crate::env::Env;
 use crate::presented::{Found, find, given_back, is_of_client};
 
@@ -19,19 +18,14 @@ pub fn revoke(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
-    credentials: &Credentials,
+    presented: &Presented,
     request: &RevocationRequest,
     signed: Option<&Signed>,
     limited: bool,
 ) -> Result<Result<(), OAuthError>, Error> {
-    let client = match authenticate(tx, ctx, credentials, limited)? {
+    let client = match admit(tx, ctx, presented, limited)? {
         Ok(found) => found.client,
-        Err(error) => {
-            if limited {
-                count_failure(tx, ctx, credentials)?;
-            }
-            return Ok(Err(error));
-        }
+        Err(error) => return Ok(Err(error)),
     };
     let found = if request.is_plausible() { find(tx, env, ctx.now, &request.token, signed)? } else { None };
     let known = found.as_ref().map(|found| match found {

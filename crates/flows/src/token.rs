@@ -10,8 +10,8 @@ use pid_jose::{Alg, KeySet, Typ, sign};
 use pid_oidc::authorize::{ClientView, Consent, check_grant_consent};
 use pid_oidc::claims::{AccessToken, IdToken, at_hash};
 use pid_oidc::claims_request::Place;
-use pid_oidc::client_auth::Credentials;
 use pid_oidc::client_credentials::{self, ClientCredentialsRequest};
+use pid_oidc::dpop::{Binding, Proof, refresh_binding};
 use pid_oidc::pkce::Challenge;
 use pid_oidc::resource::{Resource, Target, UserScopes, check_selection, for_user};
 use pid_oidc::token::{
@@ -24,7 +24,7 @@ use pid_store::grants::{self, Grant, RevokedBy};
 use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, WriteTx, users};
 
-use crate::client_auth::{Authenticated, authenticate, count_failure};
+use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::Env;
 use crate::protocol::{released_claims, user_view};
 use crate::{Error, audit, resource};
@@ -48,6 +48,7 @@ pub struct Unsigned {
     token_id: String,
     issued_at: i64,
     access_secs: i64,
+    jkt: Option<String>,
     id_token: Option<IdToken>,
     refresh_token: Option<String>,
 }
@@ -58,23 +59,33 @@ pub fn exchange(
     ctx: &Ctx,
     env: &Env,
     settings: &Settings,
-    credentials: &Credentials,
+    presented: &Presented,
     request: &TokenRequest,
     limited: bool,
 ) -> Result<Outcome, Error> {
-    let client = match authenticate(tx, ctx, credentials, limited)? {
+    let client = match admit(tx, ctx, presented, limited)? {
         Ok(found) => found,
-        Err(error) => {
-            if limited {
-                count_failure(tx, ctx, credentials)?;
-            }
-            return Ok(Outcome::Refused(error));
-        }
+        Err(error) => return Ok(Outcome::Refused(error)),
     };
+    let key = Key { proof: presented.proof(), required: client.client.dpop_bound };
     match request {
-        TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, &client, request),
-        TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, settings, &client, request),
-        TokenRequest::ClientCredentials(request) => for_itself(tx, ctx, &client.client, request),
+        TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, &client, key, request),
+        TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, settings, &client, key, request),
+        TokenRequest::ClientCredentials(request) => for_itself(tx, ctx, &client.client, key, request),
+    }
+}
+
+/// The key that a request shows (RFC 9449), and whether it must.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    proof: Option<&'a Proof>,
+    required: bool,
+}
+
+impl Key<'_> {
+    /// The key that the access token is bound to, if it may be issued.
+    fn bind(self, bound_to: Option<&str>) -> Result<Option<String>, OAuthError> {
+        Binding { proof: self.proof, required: self.required, bound_to }.check()
     }
 }
 
@@ -83,8 +94,13 @@ fn for_itself(
     tx: &ReadTx<'_>,
     ctx: &Ctx,
     client: &ProtocolClient,
+    key: Key<'_>,
     request: &ClientCredentialsRequest,
 ) -> Result<Outcome, Error> {
+    let jkt = match key.bind(None) {
+        Ok(jkt) => jkt,
+        Err(error) => return Ok(Outcome::Refused(error)),
+    };
     let api = match &request.resource {
         Some(name) => resource::by_name(tx, client, name.as_str())?,
         None => None,
@@ -102,6 +118,7 @@ fn for_itself(
         token_id: ctx.entropy().uuid_at(ctx.now),
         issued_at: ctx.now.secs(),
         access_secs: client.access_token_minutes * 60,
+        jkt,
         id_token: None,
         refresh_token: None,
     })))
@@ -112,6 +129,7 @@ fn redeem(
     ctx: &Ctx,
     env: &Env,
     authenticated: &Authenticated,
+    key: Key<'_>,
     request: &CodeRequest,
 ) -> Result<Outcome, Error> {
     let Authenticated { client, view, .. } = authenticated;
@@ -145,10 +163,14 @@ fn redeem(
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
+    let jkt = match key.bind(grant.dpop_jkt.as_deref()) {
+        Ok(jkt) => jkt,
+        Err(error) => return Ok(Outcome::Refused(error)),
+    };
     if !grants::take_code(tx, &grant.id, ctx.now)? {
         return Ok(Outcome::Refused(unknown_code()));
     }
-    issue(tx, ctx, env, Good { client, grant: &grant, user: &user, scopes: granted.scopes }, 0)
+    issue(tx, ctx, env, Good { client, grant: &grant, user: &user, scopes: granted.scopes, jkt }, 0)
 }
 
 fn refresh(
@@ -157,6 +179,7 @@ fn refresh(
     env: &Env,
     settings: &Settings,
     authenticated: &Authenticated,
+    key: Key<'_>,
     request: &RefreshRequest,
 ) -> Result<Outcome, Error> {
     let Authenticated { client, view, proof } = authenticated;
@@ -204,7 +227,11 @@ fn refresh(
         Ok(scopes) => scopes,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    let good = Good { client, grant: &grant, user: &user, scopes };
+    let jkt = match key.bind(grant.dpop_jkt.as_deref()) {
+        Ok(jkt) => jkt,
+        Err(error) => return Ok(Outcome::Refused(error)),
+    };
+    let good = Good { client, grant: &grant, user: &user, scopes, jkt };
     if let (RefreshUse::Repeat, Some(next), Some(at)) = (used, successor, token.used_at) {
         // The answer got lost, or two tabs asked at once: the same again, as of the moment of the rotation.
         let refresh_token = derive_refresh_token(env, &grant.id, next.sequence);
@@ -282,6 +309,8 @@ struct Good<'a> {
     grant: &'a Grant,
     user: &'a User,
     scopes: ScopeSet,
+    /// The key that the access token is bound to.
+    jkt: Option<String>,
 }
 
 /// Records the refresh token at its place in the family, and what comes with it.
@@ -301,6 +330,12 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, sequence: u32) 
     };
     grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &row)?;
     grants::extend(tx, &grant.id, refresh_expires.max(access_expires))?;
+    // A code is bound for its client; a refresh token only if nothing else protects it.
+    let bound_to = grant.dpop_jkt.as_deref();
+    let bound = refresh_binding(client.is_public, bound_to, good.jkt.as_deref());
+    if bound.as_deref() != bound_to {
+        grants::bind(tx, &grant.id, bound.as_deref())?;
+    }
     let refresh = Refresh { token: refresh_token, sequence, token_id, at: ctx.now };
     unsigned(tx, ctx, env, good, refresh)
 }
@@ -315,7 +350,7 @@ struct Refresh {
 
 /// The tokens that belong to a refresh token.
 fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refresh) -> Result<Outcome, Error> {
-    let Good { client, grant, user, scopes } = good;
+    let Good { client, grant, user, scopes, jkt } = good;
     let issued_at = refresh.at.secs();
     let id_token = if scopes.contains(scope::OPENID) {
         Some(IdToken {
@@ -344,6 +379,7 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
         token_id: refresh.token_id,
         issued_at,
         access_secs: client.access_token_minutes * 60,
+        jkt,
         id_token,
         refresh_token: Some(refresh.token),
     })))
@@ -374,7 +410,8 @@ impl Unsigned {
             self.token_id.as_str(),
             self.issued_at,
             self.access_secs,
-        );
+        )
+        .bound_to(self.jkt.clone());
         let access = match &self.target.resource {
             Some(resource) => access.for_resource(resource.as_str()),
             None => access,
@@ -389,7 +426,7 @@ impl Unsigned {
         };
         Ok(TokenResponse {
             access_token,
-            token_type: TokenType::Bearer,
+            token_type: if self.jkt.is_some() { TokenType::Dpop } else { TokenType::Bearer },
             expires_in: self.access_secs,
             scope: self.target.scopes.clone(),
             refresh_token: self.refresh_token.clone(),

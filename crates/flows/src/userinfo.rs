@@ -4,6 +4,7 @@ use pid_core::Timestamp;
 use pid_jose::{KeySet, Signed, Typ, check_signature};
 use pid_oidc::bearer::{BearerError, check_userinfo};
 use pid_oidc::claims_request::Place;
+use pid_oidc::dpop::{Proof, Scheme, check_presentation};
 use pid_store::{ReadTx, grants, users};
 
 use crate::Error;
@@ -19,11 +20,23 @@ pub fn check_token(keys: &KeySet, token: &str) -> Result<Signed, BearerError> {
     check_signature(token, Typ::AccessToken, |kid| keys.verifying(kid)).map_err(|_| BearerError::invalid_token())
 }
 
-/// Reads the claims that a token opens. Whether it was revoked, and whether its person may sign in, is asked now.
-pub fn claims(tx: &ReadTx<'_>, now: Timestamp, env: &Env, signed: &Signed) -> Result<Outcome, Error> {
+/// Reads the claims that a token opens, sent as a bearer token or with the proof of its key. Whether it was revoked, and
+/// whether its person may sign in, is asked now.
+pub fn claims(
+    tx: &ReadTx<'_>,
+    now: Timestamp,
+    env: &Env,
+    signed: &Signed,
+    proof: Option<&Proof>,
+) -> Result<Outcome, Error> {
     let issuer = env.app_url.origin.as_str();
     let token = validated(signed, env, now).filter(|token| token.exp > now.secs());
     let Some(token) = token else { return Ok(Err(BearerError::invalid_token())) };
+    let scheme = if proof.is_some() { Scheme::Dpop } else { Scheme::Bearer };
+    let bound_to = token.cnf.as_ref().map(|cnf| cnf.jkt.as_str());
+    if let Err(error) = check_presentation(scheme, bound_to, proof) {
+        return Ok(Err(BearerError::Error(error)));
+    }
     if let Err(error) = check_userinfo(&token, issuer) {
         return Ok(Err(error));
     }

@@ -15,6 +15,7 @@ pub mod middleware;
 pub mod oidc;
 pub mod outbox;
 pub mod pages;
+mod peer_keys;
 pub mod router;
 pub mod seen;
 pub mod state;

@@ -22,7 +22,7 @@ pub fn router(app: App) -> Router {
         .route_layer(csrf::layer(&app.env().app_url));
     Router::new()
         .merge(management)
-        .merge(protocol())
+        .merge(protocol(&app))
         .route_layer(from_fn_with_state(app.clone(), limit::layer))
         .merge(pages(&app.env().app_url))
         .route("/healthz", get(health::health))
@@ -147,23 +147,27 @@ fn management() -> Router<App> {
 }
 
 /// OAuth 2.0 and OpenID Connect (oidc.md §1).
-fn protocol() -> Router<App> {
+fn protocol(app: &App) -> Router<App> {
+    let of_clients = Router::new()
+        .route("/api/oidc/token", post(oidc::token::token).options(no_content))
+        .route("/api/oidc/par", post(oidc::par::par).options(no_content))
+        .route("/api/oidc/revoke", post(oidc::revoke::revoke).options(no_content))
+        .route("/api/oidc/introspect", post(oidc::introspect::introspect).options(no_content))
+        .route("/api/oidc/userinfo", get(oidc::userinfo::userinfo).post(oidc::userinfo::userinfo).options(no_content))
+        .route_layer(from_fn_with_state(app.clone(), oidc::dpop_nonce));
     let cross_origin = Router::new()
         .route("/.well-known/openid-configuration", get(oidc::metadata::discovery).options(no_content))
         .route("/.well-known/oauth-authorization-server", get(oidc::metadata::discovery).options(no_content))
         .route("/.well-known/jwks.json", get(oidc::metadata::jwks).options(no_content))
-        .route("/api/oidc/token", post(oidc::token::token).options(no_content))
-        .route("/api/oidc/revoke", post(oidc::revoke::revoke).options(no_content))
-        .route("/api/oidc/userinfo", get(oidc::userinfo::userinfo).post(oidc::userinfo::userinfo).options(no_content))
         .route(
             "/api/oidc/end-session",
             // HEAD must change nothing (RFC 9110 §9.2.1), so where GET does there is none.
             get(oidc::end_session::end_session).post(oidc::end_session::end_session).head(unknown).options(no_content),
         )
+        .merge(of_clients)
         .route_layer(from_fn(oidc::cors));
     Router::new()
         .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize).head(unknown))
-        .route("/api/oidc/introspect", post(oidc::introspect::introspect))
         .route("/interaction/cancel", get(oidc::authorize::cancel).head(unknown))
         .merge(cross_origin)
 }

@@ -15,6 +15,7 @@ use pid_store::Db;
 use crate::middleware::client_ip::Proxies;
 use crate::middleware::limit::Limiter;
 use crate::oidc::metadata::DocumentCache;
+use crate::peer_keys::PeerKeyCache;
 use crate::seen::Seen;
 
 /// The clock of the edge. Tests move it.
@@ -53,6 +54,7 @@ struct Inner {
     sealer: KeySealer,
     fetcher: Fetcher,
     documents: DocumentCache,
+    peer_keys: PeerKeyCache,
     set_up: AtomicBool,
     seen: Seen,
 }
@@ -79,6 +81,7 @@ impl App {
             sealer,
             fetcher,
             documents: DocumentCache::default(),
+            peer_keys: PeerKeyCache::default(),
             set_up: AtomicBool::new(false),
             seen: Seen::default(),
         }))
@@ -146,6 +149,11 @@ impl App {
     /// The prebuilt metadata documents.
     pub(crate) fn documents(&self) -> &DocumentCache {
         &self.0.documents
+    }
+
+    /// Keys of clients and of issuers that vouch for them.
+    pub(crate) fn peer_keys(&self) -> &PeerKeyCache {
+        &self.0.peer_keys
     }
 
     /// What seals private keys.

@@ -50,6 +50,13 @@ pub struct Demand {
     once: bool,
 }
 
+/// Who vouches: the same text for the same issuer and subject.
+impl std::fmt::Display for Demand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.issuer, self.subject)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Audience {
     /// One of our own addresses, and none of others.

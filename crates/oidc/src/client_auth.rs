@@ -2,10 +2,12 @@
 //!
 //! Reading is here; comparing a secret needs the store's hashes and is done above. A request must use one method.
 
+use crate::client_assertion::Assertion;
 use crate::error::{ErrorCode, OAuthError};
 use crate::params::{Params, decode};
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use pid_core::clients::AuthMethod;
 use std::fmt;
 
 /// The `WWW-Authenticate` value of a failed Basic authentication (RFC 6749 §5.2).
@@ -57,6 +59,13 @@ pub enum Credentials {
         /// What it proves it with.
         secret: ClientSecret,
     },
+    /// An assertion (RFC 7523 §2.2): `private_key_jwt`, or a federated credential.
+    Assertion {
+        /// Who it says it is: the form, else the assertion itself.
+        client_id: String,
+        /// What it proves it with.
+        assertion: ClientSecret,
+    },
     /// `none`: a public client names itself only.
     None {
         /// Who it says it is.
@@ -69,7 +78,7 @@ impl Credentials {
     ///
     /// # Errors
     /// `invalid_request`: no credentials, several methods at once, header and form naming different clients, an
-    /// unknown assertion type. `invalid_client`: a header that can't be read, a client assertion (not offered).
+    /// unknown assertion type. `invalid_client`: a header or a client assertion that can't be read.
     pub fn read(authorization: Option<&str>, form: &Params) -> Result<Self, OAuthError> {
         let client_id = form.get("client_id")?;
         let secret = form.get("client_secret")?;
@@ -82,12 +91,12 @@ impl Credentials {
             return Err(OAuthError::invalid_request("The request uses more than one client authentication method."));
         }
         if methods[2] {
-            return Err(match assertion_type {
-                Some(JWT_BEARER) => {
-                    OAuthError::new(ErrorCode::InvalidClient, "This client cannot authenticate with an assertion.")
-                }
-                _ => OAuthError::invalid_request("The 'client_assertion_type' is missing or unknown."),
-            });
+            if assertion_type != Some(JWT_BEARER) {
+                return Err(OAuthError::invalid_request("The 'client_assertion_type' is missing or unknown."));
+            }
+            let assertion = form.require("client_assertion")?;
+            let client_id = Assertion::read(assertion)?.client_id(client_id).to_owned();
+            return Ok(Self::Assertion { client_id, assertion: ClientSecret(assertion.to_owned()) });
         }
         if let Some((id, secret)) = basic {
             if client_id.is_some_and(|form_id| form_id != id) {
@@ -110,7 +119,10 @@ impl Credentials {
     #[must_use]
     pub fn client_id(&self) -> &str {
         match self {
-            Self::Basic { client_id, .. } | Self::Post { client_id, .. } | Self::None { client_id } => client_id,
+            Self::Basic { client_id, .. }
+            | Self::Post { client_id, .. }
+            | Self::Assertion { client_id, .. }
+            | Self::None { client_id } => client_id,
         }
     }
 
@@ -119,7 +131,18 @@ impl Credentials {
     pub const fn secret(&self) -> Option<&ClientSecret> {
         match self {
             Self::Basic { secret, .. } | Self::Post { secret, .. } => Some(secret),
-            Self::None { .. } => None,
+            Self::Assertion { .. } | Self::None { .. } => None,
+        }
+    }
+
+    /// The method that was used.
+    #[must_use]
+    pub const fn method(&self) -> AuthMethod {
+        match self {
+            Self::Basic { .. } => AuthMethod::ClientSecretBasic,
+            Self::Post { .. } => AuthMethod::ClientSecretPost,
+            Self::Assertion { .. } => AuthMethod::PrivateKeyJwt,
+            Self::None { .. } => AuthMethod::None,
         }
     }
 
@@ -213,9 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn an_assertion_is_refused_honestly() {
-        let form = format!("client_id=a&client_assertion=x&client_assertion_type={JWT_BEARER}");
-        assert_eq!(read(None, &form).unwrap_err().code(), ErrorCode::InvalidClient);
+    fn an_assertion_names_its_client() {
+        let unreadable = format!("client_id=a&client_assertion=x&client_assertion_type={JWT_BEARER}");
+        assert_eq!(read(None, &unreadable).unwrap_err().code(), ErrorCode::InvalidClient);
+        let part = |json: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
+        let token = format!("{}.{}.AAAA", part(r#"{"alg":"ES256"}"#), part(r#"{"iss":"i","sub":"s"}"#));
+        let form = format!("client_assertion={token}&client_assertion_type={JWT_BEARER}");
+        let own = read(None, &form).unwrap();
+        assert_eq!((own.client_id(), own.method()), ("s", AuthMethod::PrivateKeyJwt));
+        assert_eq!(read(None, &format!("{form}&client_id=a")).unwrap().client_id(), "a");
+        assert!(!format!("{own:?}").contains("AAAA"));
     }
 
     #[test]

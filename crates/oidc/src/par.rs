@@ -145,7 +145,9 @@ pub fn check(pushed: Option<&PushedView>, reference: &Reference, now: i64) -> Re
     Ok(())
 }
 
-fn unknown() -> OAuthError {
+/// The answer to a name that is not good, or not any more.
+#[must_use]
+pub fn unknown() -> OAuthError {
     OAuthError::new(ErrorCode::InvalidRequestUri, "The 'request_uri' is unknown, used or expired.")
         .with_hint("This sign-in request is no longer valid. Go back to the application and start again.")
 }

@@ -19,6 +19,7 @@ use pid_http::state::{App, Clock, seed};
 use pid_integrations::fetch::{Fetcher, Guard};
 use pid_jobs::Jobs;
 use pid_jose::Alg;
+use pid_oidc::dpop::Nonces;
 use pid_store::{Db, OpenError, Options, Target, instance, passkeys, users};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -113,12 +114,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     check_key(&db, &encryption_key).await?;
     let setup_code = Entropy::new(seed()).text(pid_core::entropy::LOGIN_CODE, 12);
     let refresh_token_key = *pid_jose::derive(&encryption_key, "refresh-tokens").map_err(Error::internal)?;
+    let dpop_nonces = Nonces::new(&*pid_jose::derive(&encryption_key, "dpop-nonces").map_err(Error::internal)?);
     let env = Env {
         app_url: config.app_url.clone(),
         internal_url: config.internal_url.clone(),
         allow_insecure_callbacks: config.allow_insecure_callbacks,
         static_api_key: config.static_api_key.as_ref().map(|k| sha256(k.as_bytes())),
         refresh_token_key,
+        dpop_nonces,
         setup_code: sha256(setup_code.as_bytes()),
     };
     let ctx = Ctx { now: clock.now(), seed: seed(), ip_address: String::new(), user_agent: "start".to_owned() };

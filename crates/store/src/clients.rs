@@ -1,6 +1,6 @@
 //! OAuth clients, as the admin sees them.
 
-use pid_core::clients::{BackchannelSource, Client, ClientSecret, ClientType};
+use pid_core::clients::{AuthMethod, BackchannelSource, Client, ClientSecret, ClientType};
 use pid_core::list::{ListRequest, Page};
 use pid_core::{ClientId, Timestamp, UserId};
 
@@ -14,7 +14,8 @@ macro_rules! client_columns {
          clients.requires_pushed_authorization_requests, clients.skip_consent, clients.is_group_restricted, clients.client_type, \
          clients.signing_alg, clients.access_token_minutes, clients.refresh_token_minutes, clients.federated_identities, clients.has_logo, \
          clients.has_dark_logo, clients.created_at, clients.updated_at, clients.version, \
-         clients.backchannel_logout_url, clients.backchannel_logout_session_required, clients.backchannel_logout_source"
+         clients.backchannel_logout_url, clients.backchannel_logout_session_required, clients.backchannel_logout_source, \
+         clients.auth_method, clients.jwks, clients.jwks_uri, clients.dpop_bound_access_tokens"
     };
 }
 
@@ -23,14 +24,15 @@ statements! {
     INSERT = "INSERT INTO clients (id, name, description, callback_urls, logout_callback_urls, launch_url, is_public, pkce_enabled, pkce_supported, \
         requires_reauthentication, requires_pushed_authorization_requests, skip_consent, is_group_restricted, client_type, signing_alg, \
         access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, updated_at, version, created_by, \
-        backchannel_logout_url, backchannel_logout_session_required, backchannel_logout_source) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
+        backchannel_logout_url, backchannel_logout_session_required, backchannel_logout_source, \
+        auth_method, jwks, jwks_uri, dpop_bound_access_tokens) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)";
     TOUCH = "UPDATE clients SET updated_at = $2, version = version + 1 WHERE id = $1";
     UPDATE = "UPDATE clients SET name = $2, description = $3, callback_urls = $4, logout_callback_urls = $5, launch_url = $6, is_public = $7, \
         pkce_enabled = $8, pkce_supported = $9, requires_reauthentication = $10, requires_pushed_authorization_requests = $11, skip_consent = $12, \
         is_group_restricted = $13, signing_alg = $14, access_token_minutes = $15, refresh_token_minutes = $16, federated_identities = $17, \
         has_logo = $18, has_dark_logo = $19, updated_at = $20, version = version + 1, backchannel_logout_url = $21, backchannel_logout_session_required = $22, \
-        backchannel_logout_source = $23 WHERE id = $1";
+        backchannel_logout_source = $23, auth_method = $24, jwks = $25, jwks_uri = $26, dpop_bound_access_tokens = $27 WHERE id = $1";
     DELETE = "DELETE FROM clients WHERE id = $1";
     SECRETS = "SELECT id, algorithm, hash, prefix, created_at, expires_at FROM client_secrets WHERE client_id = $1 ORDER BY created_at, id";
     INSERT_SECRET = "INSERT INTO client_secrets (id, client_id, algorithm, hash, prefix, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -109,6 +111,10 @@ fn from_row(row: &Row) -> Result<Client, StoreError> {
         backchannel_logout_url: row.get(23)?,
         backchannel_logout_session_required: row.get(24)?,
         backchannel_logout_source: BackchannelSource::parse(&row.get::<String>(25)?),
+        auth_method: row.get::<Option<String>>(26)?.as_deref().and_then(AuthMethod::parse),
+        jwks: row.get(27)?,
+        jwks_uri: row.get(28)?,
+        dpop_bound_access_tokens: row.get(29)?,
     })
 }
 
@@ -118,7 +124,7 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 
 /// A page of clients with their numbers of allowed groups.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<(Client, i64)>, StoreError> {
-    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(26)?)))
+    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(30)?)))
 }
 
 /// A client by id.
@@ -157,7 +163,11 @@ pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: &UserId) -> Result<(), S
             created_by.as_str(),
             c.backchannel_logout_url.clone(),
             c.backchannel_logout_session_required,
-            c.backchannel_logout_source.as_str()
+            c.backchannel_logout_source.as_str(),
+            c.auth_method.map(AuthMethod::as_str),
+            c.jwks.clone(),
+            c.jwks_uri.clone(),
+            c.dpop_bound_access_tokens
         ],
     )?;
     Ok(())
@@ -196,7 +206,11 @@ pub fn update(tx: &WriteTx<'_>, c: &Client, now: Timestamp) -> Result<(), StoreE
             now.millis(),
             c.backchannel_logout_url.clone(),
             c.backchannel_logout_session_required,
-            c.backchannel_logout_source.as_str()
+            c.backchannel_logout_source.as_str(),
+            c.auth_method.map(AuthMethod::as_str),
+            c.jwks.clone(),
+            c.jwks_uri.clone(),
+            c.dpop_bound_access_tokens
         ],
     )?;
     Ok(())

@@ -5,10 +5,11 @@ use pid_core::{ClientId, GrantId, SessionId, Timestamp, UserId, handle};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 statements! {
-    INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, claims, resource) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at, claims, resource FROM grants WHERE id = $1";
+    INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, claims, resource, dpop_jkt) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at, claims, resource, dpop_jkt FROM grants WHERE id = $1";
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
+    BIND = "UPDATE grants SET dpop_jkt = $2 WHERE id = $1";
     EXTEND = "UPDATE grants SET expires_at = $2 WHERE id = $1 AND expires_at < $2";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
 
@@ -24,7 +25,7 @@ statements! {
     END_ACCESS = "UPDATE refresh_tokens SET access_ended_at = $2 WHERE jti = $1 AND access_ended_at IS NULL";
     TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3, used_with = $4 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
     GRANT_OF_ACCESS = "SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
-        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims, grants.resource \
+        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims, grants.resource, grants.dpop_jkt \
         FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL \
         AND refresh_tokens.access_ended_at IS NULL";
 
@@ -67,6 +68,8 @@ pub struct Grant {
     pub claims: Option<String>,
     /// The API that its tokens are for (RFC 8707).
     pub resource: Option<String>,
+    /// The key that its code, and later its refresh tokens, are bound to: an RFC 7638 thumbprint (RFC 9449 §5, §10).
+    pub dpop_jkt: Option<String>,
 }
 
 fn grant(row: &Row) -> Result<Grant, StoreError> {
@@ -86,6 +89,7 @@ fn grant(row: &Row) -> Result<Grant, StoreError> {
         revoked_at: row.get::<Option<i64>>(12)?.map(Timestamp::from_millis),
         claims: row.get(13)?,
         resource: row.get(14)?,
+        dpop_jkt: row.get(15)?,
     })
 }
 
@@ -107,7 +111,8 @@ pub fn insert(tx: &WriteTx<'_>, g: &Grant) -> Result<(), StoreError> {
             g.created_at.millis(),
             g.expires_at.millis(),
             g.claims.clone(),
-            g.resource.clone()
+            g.resource.clone(),
+            g.dpop_jkt.clone()
         ],
     )?;
     Ok(())
@@ -151,6 +156,12 @@ impl RevokedBy {
 /// Revokes one family. Tells whether it was live.
 pub fn revoke(tx: &WriteTx<'_>, id: &GrantId, by: RevokedBy, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.execute(&REVOKE, params![id.as_str(), now.millis(), by.as_str()])? == 1)
+}
+
+/// Binds what is left of a family to a key, or to none.
+pub fn bind(tx: &WriteTx<'_>, id: &GrantId, jkt: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(&BIND, params![id.as_str(), jkt])?;
+    Ok(())
 }
 
 /// Lets a family live at least until a moment.

@@ -51,6 +51,7 @@ families! {
     outbox,
     passkeys,
     protocol,
+    pushed_requests,
     sessions,
     settings,
     sign_out,

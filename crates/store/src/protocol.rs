@@ -1,6 +1,7 @@
 //! What the OpenID Connect endpoints read: few statements, only the columns that the protocol needs.
 
 use pid_core::claims::CustomClaim;
+use pid_core::clients::{AuthMethod, FederatedIdentity};
 use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::{ReadTx, StoreError, WriteTx, params, statements};
@@ -8,7 +9,8 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 statements! {
     CLIENT = "SELECT id, name, callback_urls, logout_callback_urls, is_public, pkce_enabled, pkce_supported, requires_reauthentication, \
         skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
-        launch_url, client_type FROM clients WHERE id = $1";
+        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens FROM clients WHERE id = $1";
+    CLIENT_KEYS = "SELECT jwks, jwks_uri, federated_identities FROM clients WHERE id = $1";
     CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
     CLIENT_SECRETS = "SELECT algorithm, hash, expires_at, id FROM client_secrets WHERE client_id = $1";
     MARK_PKCE = "UPDATE clients SET pkce_supported = $2 WHERE id = $1";
@@ -59,6 +61,23 @@ pub struct ProtocolClient {
     pub launch_url: Option<String>,
     /// `standard` or `cimd`.
     pub client_type: String,
+    /// The only way in which it may authenticate.
+    pub auth_method: Option<AuthMethod>,
+    /// Its requests must be pushed.
+    pub requires_pushed: bool,
+    /// Its access tokens are always bound to a key.
+    pub dpop_bound: bool,
+}
+
+/// What a client's assertions and request objects are judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientKeys {
+    /// Its public keys, a JWK set.
+    pub jwks: Option<String>,
+    /// Where its public keys are.
+    pub jwks_uri: Option<String>,
+    /// The issuers that vouch for it.
+    pub federated_identities: Vec<FederatedIdentity>,
 }
 
 fn list(text: &str) -> Vec<String> {
@@ -93,7 +112,20 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
         description: row.get(15)?,
         launch_url: row.get(16)?,
         client_type: row.get(17)?,
+        auth_method: row.get::<Option<String>>(18)?.as_deref().and_then(AuthMethod::parse),
+        requires_pushed: row.get(19)?,
+        dpop_bound: row.get(20)?,
     }))
+}
+
+/// A client's keys, and who vouches for it.
+pub fn client_keys(tx: &ReadTx<'_>, id: &ClientId) -> Result<ClientKeys, StoreError> {
+    let Some(row) = tx.query_opt(&CLIENT_KEYS, params![id.as_str()])? else { return Ok(ClientKeys::default()) };
+    Ok(ClientKeys {
+        jwks: row.get(0)?,
+        jwks_uri: row.get(1)?,
+        federated_identities: serde_json::from_str(&row.get::<String>(2)?).unwrap_or_default(),
+    })
 }
 
 /// A client's secret at rest.

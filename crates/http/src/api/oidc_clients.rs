@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use pid_core::clients::{BackchannelSource, Client, ClientSecret, FederatedIdentity};
+use pid_core::clients::{AuthMethod, BackchannelSource, Client, ClientSecret, FederatedIdentity};
 use pid_core::ids::client_id_from_path;
 use pid_core::{FieldCode, Timestamp};
 use pid_flows::access::Credentials;
@@ -84,6 +84,14 @@ pub struct ClientDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token_signed_response_alg: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dpop_bound_access_tokens: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     allowed_user_groups: Option<Vec<GroupMinimalDto>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_user_groups_count: Option<i64>,
@@ -108,6 +116,10 @@ impl ClientDto {
             access_token_duration_minutes: c.access_token_minutes,
             refresh_token_duration_minutes: c.refresh_token_minutes,
             id_token_signed_response_alg: c.signing_alg,
+            token_endpoint_auth_method: c.auth_method.map(AuthMethod::as_str),
+            jwks: c.jwks.as_deref().and_then(|keys| serde_json::from_str(keys).ok()),
+            jwks_uri: c.jwks_uri,
+            dpop_bound_access_tokens: c.dpop_bound_access_tokens,
             backchannel_logout_url: c.backchannel_logout_url,
             backchannel_logout_session_required: c.backchannel_logout_session_required,
             backchannel_logout_url_taken_over: c.backchannel_logout_source == BackchannelSource::TakenOver,

@@ -6,16 +6,17 @@ use axum_extra::extract::CookieJar;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use pid_core::InteractionId;
 use pid_core::secret::Secret;
-use pid_flows::authorize::{self, Answer, Arrival};
+use pid_core::{InteractionId, Timestamp};
+use pid_flows::authorize::{self, Answer, Arrival, Asked};
+use pid_oidc::par::Reference;
 use pid_oidc::response::Delivery;
-use pid_oidc::{OAuthError, Params};
+use pid_oidc::{ErrorCode, OAuthError, Params};
 use serde::Deserialize;
 
 use crate::cookies;
 use crate::extract::{Creds, RequestCtx};
-use crate::oidc::{Form, never_stored};
+use crate::oidc::{Form, never_stored, request_object};
 use crate::state::App;
 
 /// The browser-binding cookie's value: the one that came, or a new one.
@@ -35,13 +36,21 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, Form(form): For
         Ok(query) => query,
         Err(error) => return page(&OAuthError::from(error)),
     };
-    let interaction = query.first("interaction").map(InteractionId::new);
+    let resumed = query.first("interaction").map(InteractionId::new);
     let params = match form.and_then(|form| form.merge(query).map_err(OAuthError::from)) {
         Ok(params) => params,
         Err(error) => return page(&error),
     };
+    let asked = match resumed {
+        Some(id) => Asked::Resumed(id),
+        None => match asked(&app, ctx.now, params).await {
+            Ok(asked) => asked,
+            Err(Unread::Page(error)) => return page(&error),
+            Err(Unread::Fault(error)) => return crate::oidc::fault_page(error),
+        },
+    };
     let browser = browser(&app, &jar);
-    let arrival = Arrival { params, interaction, browser: browser.clone(), credentials };
+    let arrival = Arrival { asked, browser: browser.clone(), credentials };
     let answer = answer(&app, ctx, arrival).await;
     match answer {
         Ok(Answer::Interact(id)) => {
@@ -55,16 +64,40 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, Form(form): For
     }
 }
 
+/// Why a request can't be read.
+enum Unread {
+    /// It is wrong, and nobody else may know.
+    Page(OAuthError),
+    /// It can't be read now.
+    Fault(pid_flows::Error),
+}
+
+/// The request: by name, or with its parameters, those of a request object among them.
+async fn asked(app: &App, now: Timestamp, params: Params) -> Result<Asked, Unread> {
+    match Reference::read(&params) {
+        Ok(Some(reference)) => return Ok(Asked::Pushed(reference)),
+        Ok(None) => {}
+        // A name that can't be ours comes with nothing else that counts.
+        Err(error) if error.code() == ErrorCode::InvalidRequestUri => return Err(Unread::Page(error)),
+        Err(error) => return Ok(Asked::Faulty(params, error)),
+    }
+    match request_object::resolve(app, now, &params).await.map_err(Unread::Fault)? {
+        Ok(Some(merged)) => Ok(Asked::Parameters(merged)),
+        Ok(None) => Ok(Asked::Parameters(params)),
+        Err(error) => Ok(Asked::Faulty(params, error)),
+    }
+}
+
 async fn answer(app: &App, ctx: pid_core::Ctx, arrival: Arrival) -> Result<Answer, pid_flows::Error> {
     let arrival = std::sync::Arc::new(arrival);
-    let (env, keys, now) = (app.env().clone(), app.keys(), ctx.now);
+    let (env, site, now) = (app.env().clone(), app.snapshot(), ctx.now);
     let seen = {
-        let (env, keys, arrival) = (env.clone(), keys.clone(), arrival.clone());
-        app.db().read(move |tx| authorize::look(tx, now, &env, &keys, &arrival)).await?
+        let (env, site, arrival) = (env.clone(), site.clone(), arrival.clone());
+        app.db().read(move |tx| authorize::look(tx, now, &env, &site, &arrival)).await?
     };
     match seen {
         Some(answer) => Ok(answer),
-        None => app.db().write(move |tx| authorize::act(tx, &ctx, &env, &keys, &arrival)).await,
+        None => app.db().write(move |tx| authorize::act(tx, &ctx, &env, &site, &arrival)).await,
     }
 }
 
@@ -113,14 +146,9 @@ pub async fn cancel(
     Query(cancel): Query<Cancel>,
 ) -> Response {
     let browser = browser(&app, &jar);
-    let arrival = Arrival {
-        params: Params::default(),
-        interaction: Some(InteractionId::new(cancel.interaction)),
-        browser,
-        credentials,
-    };
-    let (env, keys) = (app.env().clone(), app.keys());
-    match app.db().write(move |tx| authorize::deny(tx, &ctx, &env, &keys, &arrival)).await {
+    let arrival = Arrival { asked: Asked::Resumed(InteractionId::new(cancel.interaction)), browser, credentials };
+    let (env, site) = (app.env().clone(), app.snapshot());
+    match app.db().write(move |tx| authorize::deny(tx, &ctx, &env, &site, &arrival)).await {
         Ok(answer) => respond(answer),
         Err(error) => crate::oidc::fault_page(error),
     }

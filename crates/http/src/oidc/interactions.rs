@@ -8,9 +8,8 @@ use pid_core::apis::Permission;
 use pid_core::secret::Secret;
 use pid_flows::Error;
 use pid_flows::access::Credentials;
-use pid_flows::authorize::Arrival;
+use pid_flows::authorize::{Arrival, Asked};
 use pid_flows::interaction::{self, Status};
-use pid_oidc::Params;
 use pid_oidc::authorize::Step;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -69,12 +68,7 @@ impl InteractionDto {
 
 /// What a page of an interaction brings to its rules.
 pub(crate) fn arrival(app: &App, jar: &CookieJar, credentials: Credentials, id: String) -> Arrival {
-    Arrival {
-        params: Params::default(),
-        interaction: Some(InteractionId::new(id)),
-        browser: browser(app, jar),
-        credentials,
-    }
+    Arrival { asked: Asked::Resumed(InteractionId::new(id)), browser: browser(app, jar), credentials }
 }
 
 /// `GET /api/oidc/interactions/{id}`.
@@ -86,8 +80,8 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let arrival = arrival(&app, &jar, credentials, id);
-    let (env, keys) = (app.env().clone(), app.keys());
-    let status = app.db().read(move |tx| interaction::get(tx, ctx.now, &env, &keys, &arrival)).await?;
+    let (env, site) = (app.env().clone(), app.snapshot());
+    let status = app.db().read(move |tx| interaction::get(tx, ctx.now, &env, &site, &arrival)).await?;
     Ok(axum::Json(InteractionDto::new(status)).into_response())
 }
 
@@ -109,11 +103,11 @@ pub async fn complete(
     let arrival = arrival(&app, &jar, credentials, id);
     let proof = jar.get(cookies::reauthentication_name(app.env())).map(|c| Secret::new(c.value()));
     let used = proof.is_some() && body.step == Step::Reauthenticate;
-    let (env, keys) = (app.env().clone(), app.keys());
+    let (env, site) = (app.env().clone(), app.snapshot());
     let status = app
         .db()
         .write(move |tx| -> Result<Status, Error> {
-            interaction::complete(tx, &ctx, &env, &keys, &arrival, body.step, proof.as_ref())
+            interaction::complete(tx, &ctx, &env, &site, &arrival, body.step, proof.as_ref())
         })
         .await?;
     let body = if status.steps.is_empty() {

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
+use pid_core::Ctx;
 use pid_flows::introspect::{self, Answer, Asking};
 use pid_flows::{client_auth, userinfo};
 use pid_jose::KeySet;
 use pid_oidc::bearer::{BearerError, extract};
-use pid_oidc::client_auth::Credentials;
 use pid_oidc::introspect::IntrospectionRequest;
 use pid_oidc::{ErrorCode, OAuthError, Params};
+use pid_store::WriteTx;
 
 use crate::extract::RequestCtx;
-use crate::oidc::{Form, authorization, bearer_error, fault, never_stored, oauth_error};
+use crate::oidc::{Form, authorization, bearer_error, client_request, fault, never_stored, oauth_error};
 use crate::state::App;
 
 fn bad_bearer() -> Response {
@@ -22,15 +23,14 @@ fn bad_bearer() -> Response {
     bearer_error(&BearerError::Error(OAuthError::new(ErrorCode::InvalidToken, text)))
 }
 
-/// Who asks, as far as it can be told without the store.
-fn asking(headers: &HeaderMap, form: &Params, keys: &KeySet) -> Result<Asking, Box<Response>> {
-    let header = authorization(headers);
-    match extract(header, None, None) {
-        Ok(token) => userinfo::check_token(keys, token).map(Asking::Bearer).map_err(|_| bad_bearer().into()),
+/// Who asks, as far as it can be told without the answer's transaction.
+async fn asking(app: &App, ctx: &Ctx, headers: &HeaderMap, form: &Params, keys: &KeySet) -> Result<Asking, Response> {
+    match extract(authorization(headers), None, None) {
+        Ok(token) => userinfo::check_token(keys, token).map(Asking::Bearer).map_err(|_| bad_bearer()),
         Err(BearerError::Missing) => {
-            Credentials::read(header, form).map(Asking::Client).map_err(|error| oauth_error(&error).into())
+            client_request::present(app, ctx, headers, "/api/oidc/introspect", form).await.map(Asking::Client)
         }
-        Err(_) => Err(bad_bearer().into()),
+        Err(_) => Err(bad_bearer()),
     }
 }
 
@@ -50,25 +50,37 @@ pub async fn introspect(
         Ok(request) => request,
         Err(error) => return oauth_error(&error),
     };
-    let asking = match asking(&headers, &form, &keys) {
+    let asking = match asking(&app, &ctx, &headers, &form, &keys).await {
         Ok(asking) => Arc::new(asking),
-        Err(refused) => return *refused,
+        Err(refused) => return refused,
     };
     let signed = userinfo::check_token(&keys, &request.token).ok();
     let (env, limited) = (app.env().clone(), app.limiter().is_on());
     let (asked, now) = (Arc::clone(&asking), ctx.clone());
-    let answer = app
-        .db()
-        .read(move |tx| introspect::introspect(tx, &now, &env, &asked, &request, signed.as_ref(), limited))
-        .await;
+    let answer = match &*asking {
+        // What may be used once is used up with the answer.
+        Asking::Client(presented) if presented.counts_once() => {
+            let presented = presented.clone();
+            let with = move |tx: &WriteTx<'_>| match client_auth::use_up(tx, &presented)? {
+                Ok(()) => introspect::introspect(tx, &now, &env, &asked, &request, signed.as_ref(), limited),
+                Err(error) => Ok(Answer::Refused(error)),
+            };
+            app.db().write(with).await
+        }
+        _ => {
+            app.db()
+                .read(move |tx| introspect::introspect(tx, &now, &env, &asked, &request, signed.as_ref(), limited))
+                .await
+        }
+    };
     match answer {
         Ok(Answer::Told(told)) => never_stored(axum::Json(told).into_response()),
         Ok(Answer::BadBearer) => bad_bearer(),
         Ok(Answer::Refused(error)) => {
             // The one thing that is written: wrong secrets are counted.
-            if let (Asking::Client(credentials), true) = (&*asking, limited) {
-                let credentials = credentials.clone();
-                if let Err(error) = app.db().write(move |tx| client_auth::count_failure(tx, &ctx, &credentials)).await {
+            if let (Asking::Client(presented), true) = (&*asking, limited) {
+                let presented = presented.clone();
+                if let Err(error) = app.db().write(move |tx| client_auth::count_failure(tx, &ctx, &presented)).await {
                     return fault(&error);
                 }
             }

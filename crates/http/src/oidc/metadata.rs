@@ -6,15 +6,15 @@ use arc_swap::ArcSwapOption;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use pid_jose::KeySet;
+use pid_flows::env::Snapshot;
 use pid_oidc::discovery::{Features, Instance, Metadata};
 
 use crate::state::App;
 
-/// The documents of one key set.
+/// The documents of one state of keys and settings.
 #[derive(Debug)]
 pub struct Documents {
-    keys: Arc<KeySet>,
+    site: Arc<Snapshot>,
     discovery: Document,
     jwks: Document,
 }
@@ -51,13 +51,14 @@ impl Document {
 }
 
 fn documents(app: &App) -> Option<Arc<Documents>> {
-    let keys = app.keys();
+    let site = app.snapshot();
     if let Some(documents) = &*app.documents().0.load()
-        && Arc::ptr_eq(&documents.keys, &keys)
+        && Arc::ptr_eq(&documents.site, &site)
     {
         return Some(Arc::clone(documents));
     }
     let env = app.env();
+    let (keys, settings) = (&site.keys, &site.settings);
     let algs = keys.algs();
     let instance = Instance {
         app_url: &env.app_url.origin,
@@ -69,14 +70,20 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
             backchannel_logout: true,
             claims_parameter: true,
             client_credentials: true,
+            dpop: true,
             introspection: true,
+            par: true,
+            par_required: settings.require_pushed_requests(),
+            plain_pkce: settings.allow_plain_pkce(),
+            private_key_jwt: true,
+            request_objects: true,
             revocation: true,
             ..Features::default()
         },
     };
     let metadata = Metadata::new(&instance).to_bytes().ok()?;
     let documents =
-        Arc::new(Documents { discovery: Document::new(metadata), jwks: Document::new(keys.jwks().to_vec()), keys });
+        Arc::new(Documents { discovery: Document::new(metadata), jwks: Document::new(keys.jwks().to_vec()), site });
     app.documents().0.store(Some(Arc::clone(&documents)));
     Some(documents)
 }

@@ -1,21 +1,25 @@
 //! The OAuth 2.0 and OpenID Connect endpoints (oidc.md §1).
 
 pub mod authorize;
+pub mod client_request;
 pub mod end_session;
 pub mod form_post;
 pub mod interactions;
 pub mod introspect;
 pub mod metadata;
+pub mod par;
+mod request_object;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pid_flows::Code;
 use pid_oidc::bearer::BearerError;
+use pid_oidc::dpop;
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
 use crate::error::ApiError;
@@ -100,6 +104,25 @@ pub(crate) fn bearer_error(error: &BearerError) -> Response {
     never_stored(response)
 }
 
+/// The refusal of a token with the proof of its key (RFC 9449 §7.1).
+pub(crate) fn dpop_error(error: &OAuthError) -> Response {
+    let mut response = (StatusCode::UNAUTHORIZED, axum::Json(error.body())).into_response();
+    if let Ok(challenge) = HeaderValue::from_str(&dpop::challenge(error)) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    never_stored(response)
+}
+
+/// Gives whoever sends a proof of a key the nonce for the next one (RFC 9449 §8.2).
+pub async fn dpop_nonce(State(app): State<App>, request: Request, next: axum::middleware::Next) -> Response {
+    let asked = request.headers().contains_key("dpop");
+    let mut response = next.run(request).await;
+    if asked && let Ok(nonce) = HeaderValue::from_str(&app.env().dpop_nonces.current(app.clock().now().secs())) {
+        response.headers_mut().insert("dpop-nonce", nonce);
+    }
+    response
+}
+
 /// A fault of ours in the words of OAuth: 503 when the store or the key is not there, 429 with `Retry-After`, else 500.
 pub(crate) fn fault(error: &pid_flows::Error) -> Response {
     let oauth = match error.code {
@@ -125,10 +148,11 @@ pub(crate) fn never_stored(mut response: Response) -> Response {
     response
 }
 
-const CORS: [(HeaderName, HeaderValue); 3] = [
+const CORS: [(HeaderName, HeaderValue); 4] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
     (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, DPoP")),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce")),
 ];
 
 /// CORS for the endpoints that scripts of other origins call with tokens, never with cookies (oidc.md §26).

@@ -2,31 +2,18 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
 use pid_flows::token::{self, Outcome};
 use pid_flows::{Code, Error};
-use pid_oidc::OAuthError;
-use pid_oidc::client_auth::Credentials;
 use pid_oidc::token::{TokenRequest, TokenResponse};
 
-use crate::extract::RequestCtx;
-use crate::oidc::{Form, authorization, fault, never_stored, oauth_error};
+use crate::oidc::client_request::ClientRequest;
+use crate::oidc::{fault, never_stored, oauth_error};
 use crate::state::App;
 
 /// `POST /api/oidc/token`.
-pub async fn token(
-    State(app): State<App>,
-    RequestCtx(ctx): RequestCtx,
-    headers: HeaderMap,
-    Form(form): Form,
-) -> Response {
-    let read = move || -> Result<(Credentials, TokenRequest), OAuthError> {
-        let form = form?;
-        let request = TokenRequest::parse(&form)?;
-        Ok((Credentials::read(authorization(&headers), &form)?, request))
-    };
-    let (credentials, request) = match read() {
-        Ok(read) => read,
+pub async fn token(State(app): State<App>, ClientRequest { ctx, form, presented }: ClientRequest) -> Response {
+    let request = match TokenRequest::parse(&form) {
+        Ok(request) => request,
         Err(error) => return oauth_error(&error),
     };
     if !app.keys().is_ready() {
@@ -35,7 +22,7 @@ pub async fn token(
     }
     let (env, settings, limited) = (app.env().clone(), app.settings(), app.limiter().is_on());
     let outcome =
-        app.db().write(move |tx| token::exchange(tx, &ctx, &env, &settings, &credentials, &request, limited)).await;
+        app.db().write(move |tx| token::exchange(tx, &ctx, &env, &settings, &presented, &request, limited)).await;
     let unsigned = match outcome {
         Ok(Outcome::Issued(unsigned)) => unsigned,
         Ok(Outcome::Refused(error)) => return oauth_error(&error),

@@ -2,23 +2,38 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Uri};
-use pid_flows::userinfo;
-use pid_oidc::Params;
-use pid_oidc::bearer::extract;
+use http::{HeaderMap, Method, Uri};
+use pid_flows::client_auth::use_up_proof;
+use pid_flows::userinfo::{self, Outcome};
+use pid_oidc::bearer::{BearerError, extract};
+use pid_oidc::dpop::{self, Proof};
+use pid_oidc::{OAuthError, Params};
+use pid_store::WriteTx;
 
 use crate::extract::RequestCtx;
-use crate::oidc::{Form, authorization, bearer_error, fault, never_stored};
+use crate::oidc::client_request::proof;
+use crate::oidc::{Form, authorization, bearer_error, dpop_error, fault, never_stored};
 use crate::state::App;
 
 /// `GET` and `POST /api/oidc/userinfo`.
 pub async fn userinfo(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     Form(form): Form,
 ) -> Response {
+    if let Some(token) = authorization(&headers).and_then(dpop::presented) {
+        return match proof(&app, &ctx, &headers, method.as_str(), uri.path(), Some(token)) {
+            Ok(Some(proof)) => bound(&app, &ctx, token, proof).await,
+            Ok(None) => dpop_error(&OAuthError::new(
+                pid_oidc::ErrorCode::InvalidDpopProof,
+                "The request needs a DPoP proof of the access token's key.",
+            )),
+            Err(error) => dpop_error(&error),
+        };
+    }
     let (form, query) = (form.ok(), uri.query().and_then(|q| Params::parse(q).ok()));
     let token = match extract(authorization(&headers), form.as_ref(), query.as_ref()) {
         Ok(token) => token,
@@ -29,9 +44,31 @@ pub async fn userinfo(
         Err(error) => return bearer_error(&error),
     };
     let env = app.env().clone();
-    match app.db().read(move |tx| userinfo::claims(tx, ctx.now, &env, &signed)).await {
+    answer(app.db().read(move |tx| userinfo::claims(tx, ctx.now, &env, &signed, None)).await, bearer_error)
+}
+
+/// A token that is sent with the proof of its key (RFC 9449 §7.1). The proof is used up by a write.
+async fn bound(app: &App, ctx: &pid_core::Ctx, token: &str, proof: Proof) -> Response {
+    let refused = |error: &BearerError| match error {
+        BearerError::Error(error) => dpop_error(error),
+        other => bearer_error(other),
+    };
+    let signed = match userinfo::check_token(&app.keys(), token) {
+        Ok(signed) => signed,
+        Err(error) => return refused(&error),
+    };
+    let (env, now) = (app.env().clone(), ctx.now);
+    let read = move |tx: &WriteTx<'_>| match use_up_proof(tx, &proof)? {
+        Ok(()) => userinfo::claims(tx, now, &env, &signed, Some(&proof)),
+        Err(error) => Ok(Err(BearerError::Error(error))),
+    };
+    answer(app.db().write(read).await, refused)
+}
+
+fn answer(outcome: Result<Outcome, pid_flows::Error>, refused: impl Fn(&BearerError) -> Response) -> Response {
+    match outcome {
         Ok(Ok(claims)) => never_stored(axum::Json(claims).into_response()),
-        Ok(Err(error)) => bearer_error(&error),
+        Ok(Err(error)) => refused(&error),
         Err(error) => fault(&error),
     }
 }

@@ -182,10 +182,10 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
         let text = request.layout.t("interaction-missing").to_owned();
         return Err(request.problem(Problem::Other(StatusCode::BAD_REQUEST, text)));
     };
-    let (env, keys) = (app.env().clone(), app.keys());
+    let (env, site) = (app.env().clone(), app.snapshot());
     let arrival = arrival(&app, &jar, request.credentials.clone(), id);
     let read = move |tx: &pid_store::ReadTx<'_>, _: &_, ctx: &pid_core::Ctx| match interaction::get(
-        tx, ctx.now, &env, &keys, &arrival,
+        tx, ctx.now, &env, &site, &arrival,
     ) {
         Err(error) if error.code == Code::NotFound => Ok(Err(error.message)),
         other => other.map(Ok),

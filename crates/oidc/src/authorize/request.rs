@@ -2,6 +2,7 @@
 
 use super::ClientView;
 use crate::claims_request::ClaimsRequest;
+use crate::dpop::code_binding;
 use crate::error::{ErrorCode, OAuthError};
 use crate::params::Params;
 use crate::pkce::Challenge;
@@ -10,8 +11,9 @@ use crate::resource::{self, Resource, Target, UserScopes};
 use crate::scope::{self, ScopeSet};
 
 /// Parameters that must not be repeated.
-const SINGLE: [&str; 16] = [
+const SINGLE: [&str; 17] = [
     "claims",
+    "dpop_jkt",
     "response_type",
     "scope",
     "state",
@@ -34,6 +36,7 @@ const SINGLE: [&str; 16] = [
 pub struct AuthorizationRequest {
     client_id: String,
     params: Params,
+    fault: Option<OAuthError>,
 }
 
 /// How the answer travels (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
@@ -139,6 +142,8 @@ pub struct ValidRequest {
     pub wants_acr: bool,
     /// Single claims that are asked for (OpenID Connect Core §5.5). Only with `openid`.
     pub claims: Option<ClaimsRequest>,
+    /// The key that the code will be bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<String>,
 }
 
 /// Why a request goes no further, and who may know.
@@ -190,7 +195,14 @@ impl AuthorizationRequest {
     pub fn new(params: Params) -> Result<Self, OAuthError> {
         params.refuse_repeated(&["client_id", "redirect_uri"])?;
         let client_id = params.require("client_id")?.to_owned();
-        Ok(Self { client_id, params })
+        Ok(Self { client_id, params, fault: None })
+    }
+
+    /// The same with what is known to be wrong with it: the client is told once it is certain where it may be.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Option<OAuthError>) -> Self {
+        self.fault = fault;
+        self
     }
 
     /// The client that the request names.
@@ -223,7 +235,7 @@ impl AuthorizationRequest {
         // From here on the client may know, in the way it asked for if that can be told.
         let mode = params.get("response_mode").ok().flatten();
         let response_mode = mode.and_then(ResponseMode::parse).unwrap_or_default();
-        let content = Content::read(params, client, policy).map_err(|error| {
+        let content = self.content(client, policy).map_err(|error| {
             Rejection::Client(Box::new(ClientError {
                 error,
                 redirect_uri: redirect_uri.clone(),
@@ -248,7 +260,15 @@ impl AuthorizationRequest {
             challenge: content.challenge,
             prompt: content.prompt,
             max_age: content.max_age,
+            dpop_jkt: content.dpop_jkt,
         })
+    }
+
+    fn content(&self, client: &ClientView, policy: Policy) -> Result<Content, OAuthError> {
+        match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Content::read(&self.params, client, policy),
+        }
     }
 
     /// oidc.md §7.1.
@@ -263,8 +283,10 @@ impl AuthorizationRequest {
                         .with_hint(format!("The callback URL '{shown}' is not registered for this client: {why}."))
                 });
         }
-        // Without an address a request by reference can't be answered elsewhere: say what is really wrong.
-        request_objects(&self.params)?;
+        // The address may be in what could not be read: say what is really wrong.
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
         let wants_openid = self.params.all("scope").any(|text| text.split(' ').any(|scope| scope == scope::OPENID));
         redirect_uri::sole(&client.redirect_uris, insecure)
             .filter(|_| !wants_openid)
@@ -280,12 +302,12 @@ struct Content {
     prompt: Prompt,
     max_age: Option<u64>,
     claims: Option<ClaimsRequest>,
+    dpop_jkt: Option<String>,
 }
 
 impl Content {
     fn read(params: &Params, client: &ClientView, policy: Policy) -> Result<Self, OAuthError> {
         params.refuse_repeated(&SINGLE)?;
-        request_objects(params)?;
         if params.first("response_mode").is_some_and(|mode| ResponseMode::parse(mode).is_none()) {
             return Err(OAuthError::new(
                 ErrorCode::UnsupportedResponseMode,
@@ -320,21 +342,9 @@ impl Content {
             ));
         }
         let claims = params.first("claims").filter(|_| openid).map(ClaimsRequest::parse).transpose()?;
-        Ok(Self { target, challenge, prompt, max_age, claims: claims.filter(|claims| !claims.is_empty()) })
-    }
-}
-
-/// OpenID Connect Core §6. Neither form is offered.
-fn request_objects(params: &Params) -> Result<(), OAuthError> {
-    match (params.first("request").is_some(), params.first("request_uri").is_some()) {
-        (true, true) => Err(OAuthError::invalid_request("'request' and 'request_uri' must not be used together.")),
-        (true, false) => {
-            Err(OAuthError::new(ErrorCode::RequestNotSupported, "The parameter 'request' is not supported."))
-        }
-        (false, true) => {
-            Err(OAuthError::new(ErrorCode::RequestUriNotSupported, "The parameter 'request_uri' is not supported."))
-        }
-        (false, false) => Ok(()),
+        let claims = claims.filter(|claims| !claims.is_empty());
+        let dpop_jkt = code_binding(params.first("dpop_jkt"), None)?;
+        Ok(Self { target, challenge, prompt, max_age, claims, dpop_jkt })
     }
 }
 

@@ -54,6 +54,12 @@ pub struct ConfigurationPage {
     pub synced_passkeys: bool,
     /// `any`, `platform` or `cross-platform`.
     pub attachment: String,
+    /// Every client must push its requests.
+    pub require_par: bool,
+    /// PKCE's method `plain` is taken.
+    pub plain_pkce: bool,
+    /// Seconds.
+    pub refresh_grace: String,
     /// Days; 0: off.
     pub rotation_days: String,
     /// The signing keys, the newest first.
@@ -134,6 +140,9 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         emails_verified: on("emailsVerified"),
         synced_passkeys: on("webauthnAllowSyncedPasskeys"),
         attachment: settings.get("webauthnAuthenticatorAttachment").to_owned(),
+        require_par: settings.require_pushed_requests(),
+        plain_pkce: settings.allow_plain_pkce(),
+        refresh_grace: settings.get("refreshTokenGraceSeconds").to_owned(),
         rotation_days: settings.get("signingKeyRotationDays").to_owned(),
         keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,

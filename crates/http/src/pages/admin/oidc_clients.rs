@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use pid_core::clients::{BackchannelSource, Client};
+use pid_core::clients::{AuthMethod, BackchannelSource, Client};
 use pid_core::ids::{client_id_from_path, client_id_to_path};
 use pid_core::list::ListRequest;
 use pid_flows::backchannel_logout::{self, Delivery};
@@ -263,6 +263,34 @@ pub async fn details(
 impl ClientPage {
     fn is_taken_over(&self) -> bool {
         self.stored.backchannel_logout_source == BackchannelSource::TakenOver
+    }
+
+    /// What may sign its tokens: a name, and a word where there is none.
+    fn signing_algs(&self) -> [(&'static str, &'static str); 4] {
+        [("", key("signing-alg-default")), ("RS256", ""), ("ES256", ""), ("EdDSA", "")]
+    }
+
+    fn signs_with(&self, alg: &str) -> bool {
+        self.stored.signing_alg.as_deref().unwrap_or_default() == alg
+    }
+
+    /// How it may be made to authenticate.
+    fn auth_methods(&self) -> Vec<(&'static str, &'static str)> {
+        let own = |method: AuthMethod| (method == AuthMethod::None) == self.stored.is_public;
+        let methods = AuthMethod::ALL.into_iter().filter(|method| own(*method)).map(|method| {
+            let word = match method {
+                AuthMethod::ClientSecretBasic => key("auth-method-basic"),
+                AuthMethod::ClientSecretPost => key("auth-method-post"),
+                AuthMethod::PrivateKeyJwt => key("auth-method-key"),
+                AuthMethod::None => key("auth-method-none"),
+            };
+            (method.as_str(), word)
+        });
+        std::iter::once(("", key("auth-method-any"))).chain(methods).collect()
+    }
+
+    fn authenticates_by(&self, method: &str) -> bool {
+        self.stored.auth_method.map_or("", AuthMethod::as_str) == method
     }
 
     /// How long a new secret may live: days and a word.

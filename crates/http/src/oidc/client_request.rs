@@ -1,0 +1,105 @@
+//! A request of a client: its form, and what it brought to prove who it is and which key it has.
+
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use axum::response::Response;
+use http::HeaderMap;
+use pid_core::Ctx;
+use pid_flows::client_auth::{self, Presented};
+use pid_oidc::client_assertion::{Accepted, Assertion, Demand, Us};
+use pid_oidc::client_auth::Credentials;
+use pid_oidc::dpop::{self, Proof};
+use pid_oidc::{ErrorCode, OAuthError, Params};
+
+use crate::extract::RequestCtx;
+use crate::oidc::{Form, authorization, fault, oauth_error};
+use crate::peer_keys::with_keys;
+use crate::state::App;
+
+/// What the token endpoint and its neighbours read before they do anything.
+pub struct ClientRequest {
+    /// The request's context.
+    pub ctx: Ctx,
+    /// The form, the client's credentials among it.
+    pub form: Params,
+    /// Who says that it asks.
+    pub presented: Presented,
+}
+
+impl FromRequest<App> for ClientRequest {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(RequestCtx(ctx)) = RequestCtx::from_request_parts(&mut parts, app).await;
+        let (path, headers) = (parts.uri.path().to_owned(), parts.headers.clone());
+        let Form(form) = Form::from_request(Request::from_parts(parts, body), app).await?;
+        let form = form.map_err(|error| oauth_error(&error))?;
+        let presented = present(app, &ctx, &headers, &path, &form).await?;
+        Ok(Self { ctx, form, presented })
+    }
+}
+
+/// Reads credentials and proof of a request to this path.
+pub(crate) async fn present(
+    app: &App,
+    ctx: &Ctx,
+    headers: &HeaderMap,
+    path: &str,
+    form: &Params,
+) -> Result<Presented, Response> {
+    let read = || Ok((Credentials::read(authorization(headers), form)?, proof(app, ctx, headers, "POST", path, None)?));
+    let (credentials, proof) = read().map_err(|error: OAuthError| oauth_error(&error))?;
+    let assertion = assertion(app, ctx, path, &credentials).await?;
+    Ok(Presented::new(credentials, assertion, proof))
+}
+
+/// The addresses of one of our endpoints: that of browsers and that of servers.
+fn addresses(app: &App, path: &str) -> [String; 2] {
+    [&app.env().app_url.origin, &app.env().internal_url].map(|base| format!("{base}{path}"))
+}
+
+/// The proof of a key (RFC 9449 §4.3), if one came.
+pub(crate) fn proof(
+    app: &App,
+    ctx: &Ctx,
+    headers: &HeaderMap,
+    method: &str,
+    path: &str,
+    access_token: Option<&str>,
+) -> Result<Option<Proof>, OAuthError> {
+    let values = headers.get_all("dpop").iter().map(|value| value.to_str().unwrap_or_default());
+    let Some(header) = dpop::single_header(values)? else { return Ok(None) };
+    let context = dpop::Context {
+        method,
+        urls: &addresses(app, path),
+        access_token,
+        nonces: &app.env().dpop_nonces,
+        // Whoever wants the protection of nonces finds one in every answer; most clients know none.
+        nonce_required: false,
+        now: ctx.now.secs(),
+    };
+    Proof::check(header, &context).map(Some)
+}
+
+/// Checks an assertion with the keys of the one who should have signed it.
+async fn assertion(
+    app: &App,
+    ctx: &Ctx,
+    path: &str,
+    credentials: &Credentials,
+) -> Result<Option<(Demand, Accepted)>, Response> {
+    let Credentials::Assertion { assertion, .. } = credentials else { return Ok(None) };
+    let asked = credentials.clone();
+    let demand = app.db().read(move |tx| client_auth::demand(tx, &asked)).await.map_err(|error| fault(&error))?;
+    let Some(demand) = demand else { return Ok(None) };
+    let (demand, place) = demand.map_err(|error| oauth_error(&error))?;
+    let endpoints: Vec<String> =
+        [addresses(app, "/api/oidc/token"), addresses(app, path)].into_iter().flatten().collect();
+    let us = Us { issuer: &app.env().app_url.origin, endpoints: &endpoints };
+    let unavailable = |why: &str| {
+        OAuthError::new(ErrorCode::InvalidClient, format!("The keys for the client assertion can't be had: {why}."))
+    };
+    let check = |keys: &_| Assertion::read(assertion.expose())?.check(&demand, keys, us, ctx.now.secs());
+    let accepted = with_keys(app, &place, unavailable, check).await.map_err(|error| oauth_error(&error))?;
+    Ok(Some((demand, accepted)))
+}
