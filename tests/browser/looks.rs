@@ -6,7 +6,7 @@ use std::path::Path;
 use pid_testkit::chromium::{Page, role};
 use serde_json::json;
 
-use pid_tests::{Manner, Receiver};
+use pid_tests::{Manner, Receiver, RelyingParty};
 
 use crate::stage::Stage;
 
@@ -160,6 +160,8 @@ async fn sign_in_pages_look_right() {
         client["id"].as_str().unwrap(),
         stage.url("/robots.txt")
     );
+    stage.open(&tab, "/device").await;
+    gallery.look(&tab, "device-signed-out").await;
     stage.open(&tab, &logout).await;
     gallery.look(&tab, "signed-out").await;
 
@@ -196,6 +198,19 @@ async fn sign_in_pages_look_right() {
     gallery.look(&tab, "select-account").await;
     tab.goto(&stage.authorize(&client, &[("prompt", "login")])).await.unwrap();
     gallery.look(&tab, "reauthenticate").await;
+    stage.open(&tab, "/device?user_code=EAAAAAAA").await;
+    gallery.look(&tab, "device-error").await;
+    let television = RelyingParty::register(&stage.app, json!({ "name": "Television", "isPublic": true })).await;
+    let agent =
+        television.agent.clone().with_header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0");
+    let television = RelyingParty { agent, ..television };
+    let wanted = [("scope", "openid profile email")];
+    let waiting = television.post("/api/oidc/device/authorize", &wanted).await.expect(200).json();
+    stage.open(&tab, &format!("/device?user_code={}", waiting["user_code"].as_str().unwrap())).await;
+    gallery.look(&tab, "device").await;
+    tab.click(role("button", "Authorize")).await.unwrap();
+    tab.wait_for_text("The device has been authorized.").await.unwrap();
+    gallery.look(&tab, "device-authorized").await;
     stage.open(&tab, &logout).await;
     gallery.look(&tab, "logout").await;
     stage.open(&tab, "/signup/add-passkey").await;
@@ -348,6 +363,9 @@ async fn the_administration_looks_right() {
     for hash in ["general", "user-groups", "credentials", "logout"] {
         stage.open(&tab, "/settings/admin/users").await;
         stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#{hash}")).await;
+        if hash == "general" {
+            tab.click("#client-form details.more > summary").await.unwrap();
+        }
         gallery.look(&tab, &format!("client-{hash}")).await;
     }
     stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#credentials")).await;

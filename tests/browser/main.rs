@@ -4,6 +4,7 @@
 mod account;
 mod admin_clients;
 mod admin_users;
+mod device;
 mod interaction;
 mod looks;
 mod relying_party;

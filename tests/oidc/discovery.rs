@@ -20,7 +20,9 @@ async fn both_documents_say_what_exists() {
         "userinfo_endpoint": format!("{url}/api/oidc/userinfo"),
         "end_session_endpoint": format!("{url}/api/oidc/end-session"),
         "jwks_uri": format!("{url}/.well-known/jwks.json"),
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials"
+        ],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "scopes_supported": ["openid", "profile", "email", "groups", "offline_access"],

@@ -6,6 +6,7 @@ mod authorize;
 mod backchannel_logout;
 mod claims_parameter;
 mod client_keys;
+mod device;
 mod discovery;
 mod dpop;
 mod end_session;

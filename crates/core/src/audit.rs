@@ -20,6 +20,10 @@ pub enum Event {
     ClientAuthorization,
     /// A client was authorized for the first time or for more.
     NewClientAuthorization,
+    /// A device was authorized with consent already given.
+    DeviceCodeAuthorization,
+    /// A device was authorized for the first time or for more.
+    NewDeviceCodeAuthorization,
 
     /// A passkey was renamed.
     PasskeyRenamed,
@@ -126,6 +130,8 @@ impl Event {
             Self::PasskeyRemoved => "PASSKEY_REMOVED",
             Self::ClientAuthorization => "CLIENT_AUTHORIZATION",
             Self::NewClientAuthorization => "NEW_CLIENT_AUTHORIZATION",
+            Self::DeviceCodeAuthorization => "DEVICE_CODE_AUTHORIZATION",
+            Self::NewDeviceCodeAuthorization => "NEW_DEVICE_CODE_AUTHORIZATION",
             Self::PasskeyRenamed => "PASSKEY_RENAMED",
             Self::SetupCompleted => "SETUP_COMPLETED",
             Self::SignOut => "SIGN_OUT",

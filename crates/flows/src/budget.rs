@@ -27,6 +27,10 @@ pub const LOGIN_CODE: Budget = Budget { scope: "login-code", burst: 5, refill_se
 /// Wrong login codes from everywhere: a six-character code has some 30 bits and lives 15 minutes, so
 /// 300 guesses and one a second leave less than one chance in a million (security case 42).
 pub const LOGIN_CODE_GLOBAL: Budget = Budget { scope: "login-code-global", burst: 300, refill_secs: 1 };
+/// Wrong user codes of devices per address, and per person who types them (RFC 8628 §5.1).
+pub const USER_CODE: Budget = Budget { scope: "user-code", burst: 5, refill_secs: 10 };
+/// Wrong user codes from everywhere: seven characters have some 35 bits.
+pub const USER_CODE_GLOBAL: Budget = Budget { scope: "user-code-global", burst: 300, refill_secs: 1 };
 /// Wrong set-up codes per address.
 pub const SETUP_CODE: Budget = Budget { scope: "setup-code", burst: 10, refill_secs: 30 };
 /// Wrong client secrets per client and address.

@@ -77,24 +77,20 @@ fn place(keys: ClientKeys) -> Option<KeyPlace> {
     keys.jwks.map(KeyPlace::Set).or(keys.jwks_uri.map(KeyPlace::Url))
 }
 
-/// What an assertion must be to authenticate the client that it comes from, and where the keys for that are. `None` if
-/// the credentials are of another kind.
-pub fn demand(
-    tx: &ReadTx<'_>,
-    credentials: &Credentials,
-) -> Result<Option<Result<(Demand, KeyPlace), OAuthError>>, Error> {
-    let Credentials::Assertion { client_id, assertion } = credentials else { return Ok(None) };
-    let Some((found, _)) = client(tx, client_id)? else { return Ok(Some(Err(credentials.refused()))) };
+/// What an assertion must be to authenticate the client that it comes from, and where the keys for that are.
+pub fn demand(tx: &ReadTx<'_>, credentials: &Credentials) -> Result<Result<(Demand, KeyPlace), OAuthError>, Error> {
+    let Credentials::Assertion { client_id, assertion } = credentials else { return Ok(Err(credentials.refused())) };
+    let Some((found, _)) = client(tx, client_id)? else { return Ok(Err(credentials.refused())) };
     let keys = protocol::client_keys(tx, &found.id)?;
     let demand = match demanded(&found, &keys, assertion.expose()) {
         Ok(demand) => demand,
-        Err(error) => return Ok(Some(Err(error))),
+        Err(error) => return Ok(Err(error)),
     };
     let place = match &demand.keys {
         KeySource::Client => place(keys),
         KeySource::Url(url) => Some(KeyPlace::Url(url.clone())),
     };
-    Ok(Some(place.map(|place| (demand, place)).ok_or_else(|| credentials.refused())))
+    Ok(place.map(|place| (demand, place)).ok_or_else(|| credentials.refused()))
 }
 
 fn demanded(client: &ProtocolClient, keys: &ClientKeys, assertion: &str) -> Result<Demand, OAuthError> {

@@ -79,6 +79,10 @@ codes! {
     WebauthnAuthenticationFailed = "webauthn_authentication_failed", 401, "This passkey could not be verified";
     /// Not an admin.
     Forbidden = "forbidden", 403, "You don't have permission to do this. Ask an administrator";
+    /// A device's user code is unknown, or somebody decided already.
+    OidcInvalidDeviceCode = "oidc_invalid_device_code", 400, "Device code is invalid";
+    /// A device's user code is too old.
+    OidcDeviceCodeExpired = "oidc_device_code_expired", 400, "Device code has expired. Start again on the device";
     /// The account is disabled.
     UserDisabled = "user_disabled", 403, "This account is disabled. Ask an administrator to enable it";
     /// The session began by a self-made login code.

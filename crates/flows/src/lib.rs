@@ -17,6 +17,7 @@ pub mod claims;
 pub mod client_auth;
 mod client_keys;
 pub mod clients;
+pub mod device;
 pub mod end_session;
 pub mod env;
 pub mod error;

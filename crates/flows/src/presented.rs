@@ -16,7 +16,7 @@ use crate::env::Env;
 
 /// A token of ours.
 pub(crate) enum Found {
-    Access { token: Box<AccessToken<'static>>, grant: Option<Grant> },
+    Access { token: Box<AccessToken<'static>>, grant: Option<Box<Grant>> },
     Refresh { token: RefreshToken, grant: Box<Grant> },
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn find(
     if let Some(signed) = signed {
         let Some(token) = validated(signed, env, now) else { return Ok(None) };
         let grant = if is_of_client(&token) { None } else { grants::of_access_token(tx, &token.jti)? };
-        return Ok(Some(Found::Access { token: Box::new(token), grant }));
+        return Ok(Some(Found::Access { token: Box::new(token), grant: grant.map(Box::new) }));
     }
     let Some(token) = grants::refresh(tx, text)? else { return Ok(None) };
     let grant = grants::by_id(tx, &token.grant_id)?;
@@ -60,7 +60,7 @@ pub(crate) fn given_back(token: &AccessToken<'_>) -> ReplayKey {
 /// What is known of it.
 pub(crate) fn view(tx: &ReadTx<'_>, found: &Found) -> Result<TokenView, Error> {
     match found {
-        Found::Access { token, grant } => access_view(tx, token, grant.as_ref()),
+        Found::Access { token, grant } => access_view(tx, token, grant.as_deref()),
         Found::Refresh { token, grant } => refresh_view(tx, token, grant),
     }
 }

@@ -22,12 +22,12 @@ use pid_oidc::token::{
 use pid_oidc::{ErrorCode, OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, WriteTx, users};
+use pid_store::{ReadTx, StoreError, WriteTx, users};
 
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::Env;
 use crate::protocol::{released_claims, user_view};
-use crate::{Error, audit, resource};
+use crate::{Error, audit, device, resource};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
 #[derive(Debug)]
@@ -71,13 +71,14 @@ pub fn exchange(
     match request {
         TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, &client, key, request),
         TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, settings, &client, key, request),
+        TokenRequest::DeviceCode(request) => device::poll(tx, ctx, env, &client, key, request),
         TokenRequest::ClientCredentials(request) => for_itself(tx, ctx, &client.client, key, request),
     }
 }
 
 /// The key that a request shows (RFC 9449), and whether it must.
 #[derive(Clone, Copy)]
-struct Key<'a> {
+pub(crate) struct Key<'a> {
     proof: Option<&'a Proof>,
     required: bool,
 }
@@ -132,7 +133,7 @@ fn redeem(
     key: Key<'_>,
     request: &CodeRequest,
 ) -> Result<Outcome, Error> {
-    let Authenticated { client, view, .. } = authenticated;
+    let client = &authenticated.client;
     let Some(code) = grants::code(tx, &request.code)? else { return Ok(Outcome::Refused(unknown_code())) };
     let Some(grant) = grants::by_id(tx, &code.grant_id)? else { return Ok(Outcome::Refused(unknown_code())) };
     let seen = CodeView {
@@ -152,14 +153,40 @@ fn redeem(
         }
         return Ok(Outcome::Refused(refusal.error()));
     }
+    let first = First { grant: &grant, resource: request.resource.as_ref(), unknown: unknown_code };
+    first_tokens(tx, ctx, env, authenticated, key, first, || grants::take_code(tx, &grant.id, ctx.now))
+}
+
+/// What a code stands for that a client brings.
+#[derive(Clone, Copy)]
+pub(crate) struct First<'a> {
+    pub grant: &'a Grant,
+    /// The API that the request names.
+    pub resource: Option<&'a Resource>,
+    /// The answer to a code that is not good.
+    pub unknown: fn() -> OAuthError,
+}
+
+/// The first tokens of a grant, whatever kind of code it hangs on. The code is taken when everything else is good.
+pub(crate) fn first_tokens(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    authenticated: &Authenticated,
+    key: Key<'_>,
+    first: First<'_>,
+    take: impl FnOnce() -> Result<bool, StoreError>,
+) -> Result<Outcome, Error> {
+    let Authenticated { client, view, .. } = authenticated;
+    let First { grant, resource, unknown } = first;
     if grant.revoked_at.is_some() {
-        return Ok(Outcome::Refused(unknown_code()));
+        return Ok(Outcome::Refused(unknown()));
     }
-    let granted = target(&grant)?;
-    if let Err(error) = check_selection(grant.resource.as_deref(), request.resource.as_ref()) {
+    let granted = target(grant)?;
+    if let Err(error) = check_selection(grant.resource.as_deref(), resource) {
         return Ok(Outcome::Refused(error));
     }
-    let user = match grant_user(tx, client, view, &grant, &granted)? {
+    let user = match grant_user(tx, client, view, grant, &granted)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
@@ -167,10 +194,10 @@ fn redeem(
         Ok(jkt) => jkt,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    if !grants::take_code(tx, &grant.id, ctx.now)? {
-        return Ok(Outcome::Refused(unknown_code()));
+    if !take()? {
+        return Ok(Outcome::Refused(unknown()));
     }
-    issue(tx, ctx, env, Good { client, grant: &grant, user: &user, scopes: granted.scopes, jkt }, 0)
+    issue(tx, ctx, env, Good { client, grant, user: &user, scopes: granted.scopes, jkt }, 0)
 }
 
 fn refresh(
@@ -288,7 +315,13 @@ fn still_at_api(tx: &ReadTx<'_>, client: &ProtocolClient, granted: &Target) -> R
     })
 }
 
-fn kill(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &Grant, by: RevokedBy) -> Result<(), Error> {
+pub(crate) fn kill(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    client: &ProtocolClient,
+    grant: &Grant,
+    by: RevokedBy,
+) -> Result<(), Error> {
     if grants::revoke(tx, &grant.id, by, ctx.now)? {
         let event = if by == RevokedBy::CodeReuse { Event::CodeReuse } else { Event::RefreshReuse };
         let data = [("clientName", client.name.as_str())];

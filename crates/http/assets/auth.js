@@ -35,7 +35,7 @@ async function attempt(form, work) {
   try {
     const next = await work();
     if (tile) tile.dataset.state = "success";
-    go(next);
+    if (next) go(next);
   } catch (error) {
     busy(form, false);
     say("");
@@ -149,6 +149,34 @@ function startInteraction(form) {
   if (!signedOut && step === "authenticate") form.requestSubmit();
 }
 
+// A device's code: the form itself asks for it; who is not signed in does that first.
+function startDeviceEntry(form) {
+  if (form.dataset.signedOut === undefined) return;
+  onSubmit(form, async () => {
+    await signIn();
+    return `/device?user_code=${encodeURIComponent(form.elements.user_code.value)}`;
+  });
+}
+
+// What a device wants: allowed by a click, never without one.
+function startDevice(form) {
+  const decide = async (what) => {
+    await call("POST", `/api/oidc/device/${what}?code=${encodeURIComponent(form.dataset.device)}`);
+    form.hidden = true;
+    document.querySelector("[data-lead]").hidden = true;
+    const done = document.querySelector(`[data-done=${what}]`);
+    done.hidden = false;
+    done.focus();
+  };
+  onSubmit(form, async () => {
+    if (form.dataset.needsPasskey !== undefined) await reauthenticate();
+    await decide("verify");
+  });
+  form.querySelector("[data-deny]").addEventListener("click", () => {
+    if (form.getAttribute("aria-busy") !== "true") attempt(form, () => decide("deny"));
+  });
+}
+
 // Where passkeys can't work nobody is left to find that out by pressing the button: another way stands in its place.
 function startWithoutPasskeys() {
   const rightAddress = atPasskeyAddress();
@@ -176,4 +204,6 @@ for (const form of document.forms) {
   if (form.dataset.addPasskey !== undefined) startAddPasskey(form);
   if (form.dataset.codeForm !== undefined) startCode(form);
   if (form.dataset.interaction !== undefined) startInteraction(form);
+  if (form.dataset.deviceEntry !== undefined) startDeviceEntry(form);
+  if (form.dataset.device !== undefined) startDevice(form);
 }

@@ -59,6 +59,21 @@ code-asks = This code signs you in to { $app } at { $host } on this device. It i
 code-lead = Enter the code you received to sign in.
 code = Code
 
+## Letting a device in
+authorize-device = Authorize Device
+authorize = Authorize
+deny = Deny
+device = Device
+ip-address = IP Address
+device-lead = Enter the code that was displayed in the previous step.
+device-problem = { $error }. Please try again.
+device-ask-html = Do you want to sign in to <strong>{ $client }</strong> on another device with your { $app } account?
+device-warning = Go on only if you started this yourself and the same code stands on your device. Nobody else may ask you to.
+device-authorized = The device has been authorized.
+device-go-back = Go back to it; it goes on by itself in a few seconds. You can close this page.
+device-denied = The sign-in request was denied.
+device-denied-text = The device gets no access.
+
 ## First run
 sign-up-title = Sign Up
 setup-title = Sign Up to { $app }

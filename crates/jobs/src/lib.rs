@@ -7,8 +7,8 @@ use pid_core::Timestamp;
 use pid_flows::Error;
 use pid_http::state::App;
 use pid_store::{
-    WriteTx, audit, budgets, expiry, grants, interactions, leases, login_codes, passkeys, pushed_requests, sessions,
-    used_tokens,
+    WriteTx, audit, budgets, device_authorizations, expiry, grants, interactions, leases, login_codes, passkeys,
+    pushed_requests, sessions, used_tokens,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -114,6 +114,7 @@ fn purge(tx: &WriteTx<'_>, now: Timestamp, before: Timestamp, audit_before: Time
     rows += grants::purge(tx, before)?;
     rows += sessions::purge(tx, before)?;
     rows += pushed_requests::purge(tx, before)?;
+    rows += device_authorizations::purge(tx, before)?;
     rows += used_tokens::purge(tx, before)?;
     rows += budgets::purge(tx, now)?;
     rows += pid_store::outbox::purge(tx, now.plus_secs(-KEEP_DELIVERIES_SECS))?;

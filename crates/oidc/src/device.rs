@@ -4,10 +4,11 @@
 //! decides by a click, never without one. Neither learns the other's secret.
 
 use crate::authorize::{ClientView, Consent, SessionView, UserView};
+use crate::consent::Need;
 use crate::error::{ErrorCode, OAuthError};
 use crate::params::Params;
 use crate::pkce::{self, Challenge};
-use crate::resource::Resource;
+use crate::resource::{self, Resource, Target, UserScopes};
 use crate::scope::ScopeSet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -109,6 +110,18 @@ impl DeviceRequest {
                 allow_plain_pkce,
             )?,
         })
+    }
+}
+
+impl DeviceRequest {
+    /// What it asks for, as far as this client may have it.
+    ///
+    /// # Errors
+    /// `invalid_target`: an API that the client can't use for people; `invalid_scope`: a permission that it doesn't have
+    /// there.
+    pub fn target(&self, client: &ClientView) -> Result<Target, OAuthError> {
+        resource::requested(self.scopes.clone(), self.resource.as_ref(), &client.apis, UserScopes::default())
+            .map_err(resource::hide_access)
     }
 }
 
@@ -296,7 +309,9 @@ pub fn poll(view: Option<&DeviceView>, client_id: &str, request: &DeviceTokenReq
     }
 }
 
-fn unknown() -> OAuthError {
+/// The answer to a device code that is not good.
+#[must_use]
+pub fn unknown() -> OAuthError {
     OAuthError::invalid_grant("The device code is unknown, used or was issued to another client.")
 }
 
@@ -329,6 +344,8 @@ pub struct ApprovalFacts<'a> {
     pub user: &'a UserView,
     /// That user's recorded consent for the client.
     pub consent: Option<&'a Consent>,
+    /// What the request asks for beyond its scopes.
+    pub needs: &'a [Need],
     /// When a passkey ceremony made for this approval was completed.
     pub reauthenticated_at: Option<i64>,
 }
@@ -366,7 +383,7 @@ pub fn approve(view: &DeviceView, scopes: &ScopeSet, client: &ClientView, facts:
     Approval::Granted {
         auth_time: proof.unwrap_or(facts.session.auth_time),
         amr: if proof.is_some() { vec!["phr".to_owned()] } else { facts.session.amr.clone() },
-        consent_is_new: !facts.consent.is_some_and(|consent| consent.covers(scopes)),
+        consent_is_new: !facts.consent.is_some_and(|consent| consent.is_enough(scopes, facts.needs)),
     }
 }
 
@@ -527,7 +544,13 @@ mod tests {
         };
         let user = UserView { id: "u".into(), disabled: false, group_ids: vec!["g".into()] };
         let consent = Consent { keys: vec!["openid".into()] };
-        let facts = ApprovalFacts { session: &session, user: &user, consent: Some(&consent), reauthenticated_at: None };
+        let facts = ApprovalFacts {
+            session: &session,
+            user: &user,
+            consent: Some(&consent),
+            needs: &[],
+            reauthenticated_at: None,
+        };
         let scopes = ScopeSet::parse("openid").unwrap();
         let ask = |client: &ClientView, facts| approve(&view(DeviceState::Pending), &scopes, client, facts);
         let granted = |auth_time, amr: &str, consent_is_new| Approval::Granted {

@@ -108,6 +108,23 @@ pub fn known_scopes(requested: ScopeSet, user_scopes: UserScopes<'_>, permission
     requested.retain(|scope| user_scopes.contains(scope) || permissions.iter().any(|key| key == scope))
 }
 
+/// What a request on behalf of a person asks for, as far as its client may have it. `apis` are all that the client
+/// reaches; scopes that nobody knows are dropped.
+///
+/// # Errors
+/// As [`for_user`].
+pub fn requested(
+    scopes: ScopeSet,
+    resource: Option<&Resource>,
+    apis: &[ApiView],
+    user_scopes: UserScopes<'_>,
+) -> Result<Target, OAuthError> {
+    let permissions: Vec<String> = apis.iter().filter_map(|api| api.for_users.clone()).flatten().collect();
+    let scopes = known_scopes(scopes, user_scopes, &permissions);
+    let api = resource.and_then(|resource| apis.iter().find(|api| api.resource == resource.as_str()));
+    for_user(&scopes, resource, api, user_scopes)
+}
+
 /// Resolves a request on behalf of a person: at authorization, at device authorization, and again at each refresh with
 /// what was granted. `api` is the one that `resource` names, if there is one.
 ///

@@ -5,6 +5,7 @@
 //! in the same transaction.
 
 use crate::client_credentials::{self, ClientCredentialsRequest};
+use crate::device::{self, DeviceTokenRequest};
 use crate::error::{ErrorCode, OAuthError};
 use crate::params::Params;
 use crate::pkce::{self, Challenge};
@@ -36,6 +37,8 @@ pub enum TokenRequest {
     RefreshToken(RefreshRequest),
     /// RFC 6749 §4.4.
     ClientCredentials(ClientCredentialsRequest),
+    /// RFC 8628 §3.4.
+    DeviceCode(DeviceTokenRequest),
 }
 
 /// `grant_type=authorization_code`.
@@ -68,6 +71,7 @@ impl std::fmt::Debug for TokenRequest {
             Self::AuthorizationCode(_) => "TokenRequest::AuthorizationCode(…)",
             Self::RefreshToken(_) => "TokenRequest::RefreshToken(…)",
             Self::ClientCredentials(_) => "TokenRequest::ClientCredentials(…)",
+            Self::DeviceCode(_) => "TokenRequest::DeviceCode(…)",
         })
     }
 }
@@ -98,9 +102,10 @@ impl TokenRequest {
                 resource,
             })),
             client_credentials::GRANT_TYPE => Ok(Self::ClientCredentials(ClientCredentialsRequest::parse(form)?)),
+            device::GRANT_TYPE => Ok(Self::DeviceCode(DeviceTokenRequest::parse(form)?)),
             _ => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
-                "The grant type must be 'authorization_code', 'refresh_token' or 'client_credentials'.",
+                "The grant type must be 'authorization_code', 'refresh_token', 'client_credentials' or that of a device code.",
             )),
         }
     }

@@ -39,6 +39,7 @@ families! {
     budgets,
     claims,
     clients,
+    device_authorizations,
     expiry,
     files,
     grants,

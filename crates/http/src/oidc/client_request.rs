@@ -91,7 +91,6 @@ async fn assertion(
     let Credentials::Assertion { assertion, .. } = credentials else { return Ok(None) };
     let asked = credentials.clone();
     let demand = app.db().read(move |tx| client_auth::demand(tx, &asked)).await.map_err(|error| fault(&error))?;
-    let Some(demand) = demand else { return Ok(None) };
     let (demand, place) = demand.map_err(|error| oauth_error(&error))?;
     let endpoints: Vec<String> =
         [addresses(app, "/api/oidc/token"), addresses(app, path)].into_iter().flatten().collect();

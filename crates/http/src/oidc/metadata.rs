@@ -70,6 +70,7 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
             backchannel_logout: true,
             claims_parameter: true,
             client_credentials: true,
+            device: true,
             dpop: true,
             introspection: true,
             par: true,

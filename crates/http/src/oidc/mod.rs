@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod client_request;
+pub mod device;
 pub mod end_session;
 pub mod form_post;
 pub mod interactions;

@@ -100,7 +100,7 @@ impl ScopeView {
         }
     }
 
-    fn icon(&self) -> &'static str {
+    pub(crate) fn icon(&self) -> &'static str {
         match self {
             Self::Email => "mail",
             Self::Profile => "user",
@@ -110,7 +110,7 @@ impl ScopeView {
         }
     }
 
-    fn title<'a>(&'a self, layout: &'a Layout) -> &'a str {
+    pub(crate) fn title<'a>(&'a self, layout: &'a Layout) -> &'a str {
         match self {
             Self::Email => layout.t("scope-email"),
             Self::Profile => layout.t("scope-profile"),
@@ -119,7 +119,7 @@ impl ScopeView {
         }
     }
 
-    fn description<'a>(&'a self, layout: &'a Layout) -> &'a str {
+    pub(crate) fn description<'a>(&'a self, layout: &'a Layout) -> &'a str {
         match self {
             Self::Email => layout.t("scope-email-text"),
             Self::Profile => layout.t("scope-profile-text"),

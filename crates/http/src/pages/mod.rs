@@ -8,6 +8,7 @@
 pub mod account;
 pub mod admin;
 pub mod apps;
+pub mod device;
 pub mod error;
 pub mod home;
 mod icons;

@@ -350,13 +350,9 @@ impl Content {
 
 /// What is asked for, as far as this client may have it (RFC 8707 §2.1, oidc.md §23.3).
 fn target(params: &Params, client: &ClientView) -> Result<Target, OAuthError> {
-    let user_scopes = UserScopes::default();
-    let permissions: Vec<String> = client.apis.iter().filter_map(|api| api.for_users.clone()).flatten().collect();
     let requested = ScopeSet::parse(params.first("scope").unwrap_or_default())?;
-    let scopes = resource::known_scopes(requested, user_scopes, &permissions);
     let resource = Resource::of(params)?;
-    let api = resource.as_ref().and_then(|r| client.apis.iter().find(|api| api.resource == r.as_str()));
-    resource::for_user(&scopes, resource.as_ref(), api, user_scopes)
+    resource::requested(requested, resource.as_ref(), &client.apis, UserScopes::default())
         .map_err(|error| resource::hide_apis(error, resource.as_ref()))
 }
 
