@@ -14,6 +14,7 @@ mod giving_back;
 mod interaction;
 mod keys;
 mod nextcloud;
+mod openid_client;
 mod openidconnect;
 mod par;
 mod prompts;
