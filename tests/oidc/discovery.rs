@@ -28,7 +28,7 @@ async fn both_documents_say_what_exists() {
         "scopes_supported": ["openid", "profile", "email", "groups", "offline_access"],
         "claims_supported": [
             "sub", "given_name", "family_name", "name", "display_name", "email", "email_verified", "preferred_username", "picture",
-            "groups", "auth_time", "amr", "sid"
+            "groups", "auth_time", "amr", "sid", "acr"
         ],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
@@ -39,6 +39,13 @@ async fn both_documents_say_what_exists() {
         "request_uri_parameter_supported": false,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "client_id_metadata_document_supported": false,
+        "acr_values_supported": ["phr", "0"],
+        "ui_locales_supported": ["en"],
+        "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "claims_parameter_supported": true,
+        "require_pushed_authorization_requests": false,
     });
     // Later endpoints add their members; what is here stays, and what would lead nowhere isn't here.
     for (name, value) in expected.as_object().unwrap() {

@@ -28,7 +28,7 @@ async fn an_id_token_has_the_claims_of_the_contract() {
     assert_eq!(claims["sub"], tim.id());
     assert_eq!(claims["aud"], json!([rp.id]));
     assert_eq!(claims["nonce"], asking.nonce.as_str());
-    assert_eq!(claims["acr"], "0");
+    assert_eq!(claims["acr"], "phr");
     assert_eq!(claims["amr"], json!(["phr"]));
     assert_eq!(claims["type"], "id-token");
     let number = |name: &str| claims[name].as_i64().unwrap();

@@ -41,6 +41,10 @@ pub struct Client {
     pub access_token_minutes: i64,
     /// Lifetime of refresh tokens, minutes, 1–525,600.
     pub refresh_token_minutes: i64,
+    /// Lifetime of ID tokens, minutes; `None`: an hour.
+    pub id_token_minutes: Option<i64>,
+    /// How it is told the claims of people, as JSON.
+    pub claim_mapping: Option<String>,
     /// Issuers whose assertions authenticate this client (oidc.md §14.3).
     pub federated_identities: Vec<FederatedIdentity>,
     /// The only way in which it may authenticate; `None`: any that it has credentials for.
@@ -67,6 +71,13 @@ pub struct Client {
     pub backchannel_logout_session_required: bool,
     /// Who decided on the address.
     pub backchannel_logout_source: BackchannelSource,
+}
+
+impl Client {
+    /// The longest life of a token that is signed for it, minutes.
+    pub fn longest_signed_minutes(&self) -> i64 {
+        self.access_token_minutes.max(self.id_token_minutes.unwrap_or(0))
+    }
 }
 
 /// Where a back-channel logout address came from.

@@ -32,6 +32,8 @@ pub enum Rule {
     JsonClaims,
     /// A JSON list of callback URL patterns.
     JsonPatterns,
+    /// A JSON list of scopes with the claims that they carry; the protocol crate knows which may be.
+    JsonScopes,
 }
 
 /// One key of the configuration.
@@ -140,6 +142,7 @@ pub const SETTINGS: &[Setting] = &[
     s("refreshTokenGraceSeconds", "10", Rule::UpTo(60)).ours(),
     s("requirePushedAuthorizationRequests", "false", Rule::Bool).ours(),
     s("allowPlainPkce", "false", Rule::Bool).ours(),
+    s("namedScopes", "[]", Rule::JsonScopes).ours(),
 ];
 
 /// Finds a key.
@@ -275,7 +278,7 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
         return;
     }
     match setting.rule {
-        Rule::Any | Rule::LocalPath => {
+        Rule::Any | Rule::LocalPath | Rule::JsonScopes => {
             if value.len() > 8192 {
                 fields.refuse(key, FieldCode::TooLong, "must have at most 8192 bytes");
             }

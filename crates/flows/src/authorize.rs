@@ -10,11 +10,10 @@ use pid_oidc::authorize::{
     self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
     Rejection, Requirements, SessionView, UserView, ValidRequest,
 };
-use pid_oidc::consent::{Need, api_needs};
+use pid_oidc::consent::{Need, further_needs};
 use pid_oidc::par::{Arrival as Way, Reference, check_arrival};
-use pid_oidc::resource::UserScopes;
 use pid_oidc::response::{self, Delivery};
-use pid_oidc::{ErrorCode, OAuthError, Params};
+use pid_oidc::{ErrorCode, OAuthError, Params, acr};
 use pid_store::grants::{self, Grant};
 use pid_store::interactions::{self, Interaction};
 use pid_store::protocol::ProtocolClient;
@@ -22,11 +21,9 @@ use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Credentials;
 use crate::env::{Env, Snapshot};
-use crate::protocol::{claims_view, client, hint_claims, session_view, user_view};
+use crate::protocol::{claims_view, client, hint_claims, lifetimes, session_view, user_view};
 use crate::{Error, audit, par, resource};
 
-/// An authorization code lives this long, seconds.
-pub const CODE_SECS: i64 = 15 * 60;
 /// An interaction lives this long, seconds.
 pub const INTERACTION_SECS: i64 = 3600;
 
@@ -96,10 +93,11 @@ pub(crate) fn client_for(
 }
 
 /// What this deployment allows.
-pub(crate) fn policy(env: &Env, site: &Snapshot) -> Policy {
+pub(crate) fn policy<'a>(env: &Env, site: &'a Snapshot) -> Policy<'a> {
     Policy {
         allow_insecure_callbacks: env.allow_insecure_callbacks,
         allow_plain_pkce: site.settings.allow_plain_pkce(),
+        user_scopes: site.scopes.user_scopes(),
     }
 }
 
@@ -151,10 +149,12 @@ pub(crate) fn open_case(
         None => None,
     };
     let needs = match (&request.claims, &user) {
-        (Some(claims), Some(user)) => claims.needs(&request.scopes, &[], &claims_view(tx, user)?.custom_claim_names()),
+        (Some(claims), Some(user)) => {
+            claims.needs(&request.scopes, site.scopes.all(), &claims_view(tx, user)?.custom_claim_names())
+        }
         _ => Vec::new(),
     };
-    let needs = [needs, api_needs(&request.target(), UserScopes::default())].concat();
+    let needs = [needs, further_needs(&request.target(), site.scopes.user_scopes())].concat();
     let hint_subject = request.id_token_hint.as_deref().and_then(|hint| {
         let claims = hint_claims(&site.keys, &env.app_url.origin, hint, now.secs())?;
         claims.get("sub").and_then(|sub| sub.as_str()).map(str::to_owned)
@@ -294,6 +294,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
     } else {
         grants::use_consent(tx, &user.id, &case.client.id, ctx.now)?;
     }
+    let code_secs = lifetimes(&case.client).code;
     let grant = Grant {
         id: GrantId::generate_at(&entropy, ctx.now),
         client_id: case.client.id.clone(),
@@ -301,12 +302,12 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         session_id: session.id.clone(),
         scopes: case.request.scopes.to_string(),
         nonce: case.request.nonce.clone(),
-        acr: case.request.wants_acr.then(|| "0".to_owned()),
+        acr: case.request.wants_acr.then(|| acr::of(&terms.amr).to_owned()),
         amr: terms.amr.clone(),
         auth_time: Timestamp::from_secs(terms.auth_time),
         requested_at: Timestamp::from_secs(terms.requested_at),
         created_at: ctx.now,
-        expires_at: ctx.now.plus_secs(CODE_SECS),
+        expires_at: ctx.now.plus_secs(code_secs),
         revoked_at: None,
         resource: case.request.resource.clone(),
         dpop_jkt: case.request.dpop_jkt.clone(),
@@ -319,7 +320,7 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, case: &Case, terms: &Issue) -> 
         redirect_uri: case.request.redirect_uri.as_str().to_owned(),
         redirect_uri_sent: case.request.redirect_uri_sent,
         challenge: case.request.challenge.as_ref().map(|c| (c.value().to_owned(), c.method().as_str().to_owned())),
-        expires_at: ctx.now.plus_secs(CODE_SECS),
+        expires_at: ctx.now.plus_secs(code_secs),
         used_at: None,
     };
     grants::insert_code(tx, &sha256(code.as_bytes()), &row)?;

@@ -12,6 +12,7 @@ use pid_core::validate::nfc;
 use pid_core::{ClientId, Ctx, FieldCode, Fields, GroupId, Timestamp};
 use pid_jose::Alg;
 use pid_oidc::backchannel_logout;
+use pid_oidc::claim_mapping::ClaimMapping;
 use pid_oidc::redirect_uri::{Pattern, Purpose};
 use pid_store::files::{self, File};
 use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
@@ -66,6 +67,13 @@ pub struct ClientInput {
     /// Where the client is told that a session has ended. Absent: as before; empty: nowhere, for good.
     #[serde(rename = "backchannelLogoutURL", skip_serializing)]
     pub backchannel_logout_url: Option<String>,
+    /// Lifetime of its ID tokens, minutes. Absent: as before; 0: an hour.
+    #[serde(skip_serializing)]
+    pub id_token_duration_minutes: Option<i64>,
+    /// How it is told the claims of people: renamed, left out, constants, the form of groups. Absent: as before; an
+    /// empty object: as they are.
+    #[serde(skip_serializing)]
+    pub claim_mapping: Option<serde_json::Value>,
     /// `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`: the only way in which it may
     /// authenticate. Absent: as before; empty: any that it has credentials for.
     #[serde(skip_serializing)]
@@ -174,6 +182,7 @@ fn check(input: &ClientInput) -> Result<(), Error> {
     for (name, minutes) in [
         ("accessTokenDurationMinutes", input.access_token_duration_minutes),
         ("refreshTokenDurationMinutes", input.refresh_token_duration_minutes),
+        ("idTokenDurationMinutes", input.id_token_duration_minutes.unwrap_or(0)),
     ] {
         if minutes != 0 && !TOKEN_MINUTES.contains(&minutes) {
             fields.refuse(name, FieldCode::TokenDuration, "must be between 1 and 525600 minutes");
@@ -188,6 +197,9 @@ fn check(input: &ClientInput) -> Result<(), Error> {
         fields.refuse("credentials", FieldCode::TooLong, "must have at most 50 federated identities");
     }
     client_keys::check(input, &mut fields);
+    if let Some(Err(error)) = input.claim_mapping.as_ref().map(claim_mapping) {
+        fields.refuse("claimMapping", FieldCode::InvalidFormat, format!("can't be used: {error}"));
+    }
     for (name, url) in [("logoUrl", &input.logo_url), ("darkLogoUrl", &input.dark_logo_url)] {
         let good =
             |url: &str| url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
@@ -203,6 +215,16 @@ fn check(input: &ClientInput) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Reads a mapping of claims; an empty one is none.
+fn claim_mapping(value: &serde_json::Value) -> Result<Option<String>, String> {
+    if !value.is_object() {
+        return Err("it must be an object".to_owned());
+    }
+    let mapping: ClaimMapping = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    mapping.validate().map_err(|error| error.to_string())?;
+    Ok((mapping != ClaimMapping::default()).then(|| value.to_string()))
 }
 
 fn signing_alg(input: &ClientInput) -> Option<&str> {
@@ -227,6 +249,12 @@ fn merged(mut client: Client, input: &ClientInput) -> Client {
     client.signing_alg = signing_alg(input).map(str::to_owned);
     client.access_token_minutes = or(input.access_token_duration_minutes, ACCESS_TOKEN_MINUTES);
     client.refresh_token_minutes = or(input.refresh_token_duration_minutes, REFRESH_TOKEN_MINUTES);
+    if let Some(minutes) = input.id_token_duration_minutes {
+        client.id_token_minutes = Some(minutes).filter(|minutes| *minutes != 0);
+    }
+    if let Some(Ok(mapping)) = input.claim_mapping.as_ref().map(claim_mapping) {
+        client.claim_mapping = mapping;
+    }
     decide_backchannel_logout(&mut client, input);
     client_keys::decide(&mut client, input);
     client
@@ -323,6 +351,8 @@ pub fn create(
         signing_alg: None,
         access_token_minutes: 0,
         refresh_token_minutes: 0,
+        id_token_minutes: None,
+        claim_mapping: None,
         federated_identities: Vec::new(),
         auth_method: None,
         jwks: None,
@@ -362,9 +392,9 @@ pub fn update(
     let mut input = change.apply(&input_of(&current))?;
     input.id = String::new();
     check(&input)?;
-    let before = current.access_token_minutes;
+    let before = current.longest_signed_minutes();
     let next = merged(current, &input);
-    if next.access_token_minutes < before {
+    if next.longest_signed_minutes() < before {
         keys::remember_lifetime(tx, before, ctx.now)?;
     }
     clients::update(tx, &next, ctx.now)?;
@@ -384,7 +414,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Resu
         files::delete(tx, &logo_path(id, dark))?;
     }
     sign_out::client(tx, ctx, id)?;
-    keys::remember_lifetime(tx, client.access_token_minutes, ctx.now)?;
+    keys::remember_lifetime(tx, client.longest_signed_minutes(), ctx.now)?;
     clients::delete(tx, id)?;
     record(tx, ctx, admin, Event::ClientDeleted, &client)
 }

@@ -1,32 +1,31 @@
 //! The device authorization grant (RFC 8628, oidc.md §21): a device asks, a person types its code and decides by a click,
 //! and the device, which keeps asking, gets tokens.
 
-use pid_core::apis::Permission;
 use pid_core::audit::Event;
 use pid_core::secret::{Secret, sha256};
 use pid_core::{Ctx, GrantId, Timestamp, handle};
 use pid_oidc::authorize::{ClientView, Consent};
-use pid_oidc::consent::{Need, needs_of};
+use pid_oidc::consent::{Need, further_needs};
 use pid_oidc::device::{
     Approval, ApprovalFacts, DeviceRequest, DeviceResponse, DeviceState, DeviceTokenRequest, DeviceView, EntryError,
     INTERVAL, LIFETIME, Poll, RANDOM_LENGTH, UserCode, approve, check_entry, poll as judge, unknown,
 };
 use pid_oidc::pkce::Challenge;
-use pid_oidc::resource::{Target, UserScopes};
+use pid_oidc::resource::Target;
 use pid_oidc::{OAuthError, Params, ScopeSet};
 use pid_store::device_authorizations::{self as devices, DeviceAuthorization};
 use pid_store::grants::{self, Grant, RevokedBy};
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, WriteTx, apis, sessions};
+use pid_store::{ReadTx, WriteTx, sessions};
 
 use crate::access::SessionUser;
-use crate::authorize::CODE_SECS;
 use crate::budget::{USER_CODE, USER_CODE_GLOBAL, address_subject};
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::{Env, Snapshot};
 use crate::protocol::{client, session_view, user_view};
+use crate::scope_words::Words;
 use crate::token::{First, Key, Outcome, first_tokens, kill};
-use crate::{Code, Error, audit, resource};
+use crate::{Code, Error, audit, resource, scope_words};
 
 /// Begins a device authorization (RFC 8628 §3.1).
 pub fn begin(
@@ -46,7 +45,7 @@ pub fn begin(
         found.view.apis = resource::of_client(tx, &found.client)?;
     }
     let read = DeviceRequest::parse(form, found.client.id.as_str(), site.settings.allow_plain_pkce())
-        .and_then(|request| Ok((request.target(&found.view)?, request)));
+        .and_then(|request| Ok((request.target(&found.view, site.scopes.user_scopes())?, request)));
     let (target, request) = match read {
         Ok(read) => read,
         Err(error) => return Ok(Err(error)),
@@ -87,10 +86,8 @@ pub struct Status {
     pub user_code: String,
     /// Requested scopes.
     pub scopes: Vec<String>,
-    /// The permissions of the API among the scopes.
-    pub permissions: Vec<Permission>,
-    /// The name of the API that is asked for.
-    pub api: Option<String>,
+    /// What they mean.
+    pub words: Words,
     /// Whose device it is.
     pub client: ProtocolClient,
     /// Where the device asked from.
@@ -125,7 +122,7 @@ fn device_view(row: &DeviceAuthorization) -> DeviceView {
     }
 }
 
-fn find(tx: &ReadTx<'_>, typed: &str, now: Timestamp) -> Result<Waiting, Error> {
+fn find(tx: &ReadTx<'_>, site: &Snapshot, typed: &str, now: Timestamp) -> Result<Waiting, Error> {
     let row = match UserCode::parse(typed) {
         Some(code) => devices::by_user_code(tx, &hash(&code))?,
         None => None,
@@ -141,7 +138,7 @@ fn find(tx: &ReadTx<'_>, typed: &str, now: Timestamp) -> Result<Waiting, Error> 
     let found = client(tx, row.client_id.as_str())?.ok_or_else(|| Error::new(Code::OidcInvalidDeviceCode))?;
     let scopes = ScopeSet::parse(&row.scopes).map_err(Error::internal)?;
     let target = Target { resource: row.resource.clone(), scopes };
-    let needs = needs_of(&target, UserScopes::default());
+    let needs = further_needs(&target, site.scopes.user_scopes());
     Ok(Waiting { row, view, client: found.0, client_view: found.1, target, needs })
 }
 
@@ -165,23 +162,24 @@ pub fn is_guess(error: &Error) -> bool {
 }
 
 /// What a device wants, for the person whose session this is. A refusal that [`is_guess`] must be counted.
-pub fn info(tx: &ReadTx<'_>, ctx: &Ctx, who: &SessionUser, typed: &str, limited: bool) -> Result<Status, Error> {
+pub fn info(
+    tx: &ReadTx<'_>,
+    ctx: &Ctx,
+    site: &Snapshot,
+    who: &SessionUser,
+    typed: &str,
+    limited: bool,
+) -> Result<Status, Error> {
     if limited {
         check_budget(tx, ctx, who)?;
     }
-    let waiting = find(tx, typed, ctx.now)?;
+    let waiting = find(tx, site, typed, ctx.now)?;
     let user = user_view(tx, who.user(), &waiting.client_view)?;
     waiting.client_view.check_person(&user).map_err(|_| Error::new(Code::OidcAccessDenied))?;
     let consent = consent(tx, who, &waiting)?;
-    let api = match &waiting.target.resource {
-        Some(resource) => apis::by_resource(tx, resource)?,
-        None => None,
-    };
-    let asked = |p: &Permission| waiting.target.scopes.contains(&p.key);
     Ok(Status {
         user_code: UserCode::parse(typed).map(|code| code.as_str().to_owned()).unwrap_or_default(),
-        permissions: api.iter().flat_map(|api| api.permissions.iter().filter(|p| asked(p)).cloned()).collect(),
-        api: api.map(|api| api.name),
+        words: scope_words::of(tx, site, &waiting.target)?,
         consent_required: !consent.is_some_and(|c| c.is_enough(&waiting.target.scopes, &waiting.needs)),
         reauthentication_required: waiting.client.requires_reauthentication,
         scopes: waiting.target.scopes.as_slice().to_vec(),
@@ -208,6 +206,7 @@ pub enum Verdict {
 pub fn decide(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
+    site: &Snapshot,
     who: &SessionUser,
     typed: &str,
     verdict: Verdict,
@@ -217,7 +216,7 @@ pub fn decide(
     if limited {
         check_budget(tx, ctx, who)?;
     }
-    let waiting = match find(tx, typed, ctx.now) {
+    let waiting = match find(tx, site, typed, ctx.now) {
         Ok(waiting) => waiting,
         Err(error) if is_guess(&error) => {
             if limited {
@@ -305,7 +304,7 @@ fn grant(
         auth_time: Timestamp::from_secs(terms.auth_time),
         requested_at: waiting.row.requested_at,
         created_at: ctx.now,
-        expires_at: ctx.now.plus_secs(CODE_SECS),
+        expires_at: ctx.now.plus_secs(LIFETIME),
         revoked_at: None,
         claims: None,
         resource: waiting.row.resource.clone(),
@@ -322,6 +321,7 @@ pub(crate) fn poll(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    site: &Snapshot,
     authenticated: &Authenticated,
     key: Key<'_>,
     request: &DeviceTokenRequest,
@@ -348,7 +348,7 @@ pub(crate) fn poll(
         (Poll::Issue, None) => Ok(Outcome::Refused(unknown())),
         (Poll::Issue, Some(grant)) => {
             let first = First { grant: &grant, resource: request.resource.as_ref(), unknown };
-            first_tokens(tx, ctx, env, authenticated, key, first, || devices::redeem(tx, &row.id))
+            first_tokens(tx, ctx, env, site, authenticated, key, first, || devices::redeem(tx, &row.id))
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use pid_core::settings::Settings;
 use pid_jose::KeySet;
 use pid_oidc::dpop::Nonces;
+use pid_oidc::named_scope::NamedScope;
+use pid_oidc::resource::UserScopes;
 use pid_store::instance::Cached;
 
 /// `APP_URL` in its parts.
@@ -63,11 +65,51 @@ pub struct Env {
     pub setup_code: [u8; 32],
 }
 
+/// The scopes that an administrator defined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedScopes {
+    all: Vec<NamedScope>,
+    names: Vec<String>,
+}
+
+impl NamedScopes {
+    /// Reads the setting. The error is a predicate that follows its name.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let malformed = "must be a JSON list of objects with name, description and claims";
+        let all: Vec<NamedScope> = serde_json::from_str(json).map_err(|_| malformed.to_owned())?;
+        for scope in &all {
+            scope.validate().map_err(|error| format!("has the scope '{}' that can't be: {error}", scope.name))?;
+        }
+        let names: Vec<String> = all.iter().map(|scope| scope.name.clone()).collect();
+        match names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
+            Some((_, name)) => Err(format!("has the scope '{name}' twice")),
+            None => Ok(Self { all, names }),
+        }
+    }
+
+    /// The scopes.
+    pub fn all(&self) -> &[NamedScope] {
+        &self.all
+    }
+
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The scopes that are about people, these among them.
+    pub fn user_scopes(&self) -> UserScopes<'_> {
+        UserScopes { named: &self.names }
+    }
+}
+
 /// The cached snapshot of what may change: replaced whole when the version rows change.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The application configuration.
     pub settings: Arc<Settings>,
+    /// The scopes that an administrator defined, from the configuration.
+    pub scopes: Arc<NamedScopes>,
     /// The signing keys; empty until the first key is made.
     pub keys: Arc<KeySet>,
     /// The version rows this snapshot was read at.

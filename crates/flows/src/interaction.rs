@@ -1,6 +1,5 @@
 //! The hand-off between `/authorize` and its pages (oidc.md §11).
 
-use pid_core::apis::Permission;
 use pid_core::audit::Event;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
@@ -9,13 +8,14 @@ use pid_core::{Ctx, FieldCode, InteractionId, Timestamp};
 use pid_oidc::authorize::{self, Consent, Step, StepError, StepFacts};
 use pid_oidc::consent::outstanding;
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, WriteTx, apis, grants, interactions, sessions};
+use pid_store::{ReadTx, WriteTx, grants, interactions, sessions};
 
 use crate::access::SessionUser;
 use crate::authorize::{Answer, Arrival, Case, interaction_view, open_case, with_view};
 use crate::env::{Env, Snapshot};
 use crate::protocol::session_view;
-use crate::{Code, Error, audit};
+use crate::scope_words::Words;
+use crate::{Code, Error, audit, scope_words};
 
 /// What a page or script is told about an interaction.
 #[derive(Clone, Debug)]
@@ -26,10 +26,8 @@ pub struct Status {
     pub scopes: Vec<String>,
     /// Single claims beyond the scopes that the person has not agreed to.
     pub claims: Vec<String>,
-    /// The permissions of the API among the scopes.
-    pub permissions: Vec<Permission>,
-    /// The name of the API that is asked for.
-    pub api: Option<String>,
+    /// What they mean.
+    pub words: Words,
     /// Who asks.
     pub client: ProtocolClient,
     /// What is outstanding, the next first.
@@ -45,23 +43,17 @@ fn unknown(answer: Answer) -> Error {
     }
 }
 
-fn status(tx: &ReadTx<'_>, case: &Case) -> Result<Status, Error> {
+fn status(tx: &ReadTx<'_>, site: &Snapshot, case: &Case) -> Result<Status, Error> {
     let interaction = case.interaction.as_ref().ok_or_else(|| Error::not_found("OIDC interaction"))?;
-    let api = match &case.request.resource {
-        Some(resource) => apis::by_resource(tx, resource)?,
-        None => None,
-    };
-    let asked = |p: &Permission| case.request.scopes.contains(&p.key);
     Ok(Status {
-        permissions: api.iter().flat_map(|api| api.permissions.iter().filter(|p| asked(p)).cloned()).collect(),
-        api: api.map(|api| api.name),
+        words: scope_words::of(tx, site, &case.request.target())?,
         id: interaction.id.clone(),
         scopes: case.request.scopes.as_slice().to_vec(),
         claims: {
             let recorded = case.consent.as_ref().map(|consent| consent.keys.as_slice());
             outstanding(&case.needs, recorded)
                 .into_iter()
-                .filter(|need| !need.is_of_api())
+                .filter(|need| !need.is_of_api() && !case.request.scopes.contains(&need.key))
                 .map(|need| need.name().to_owned())
                 .collect()
         },
@@ -73,7 +65,7 @@ fn status(tx: &ReadTx<'_>, case: &Case) -> Result<Status, Error> {
 
 /// The state of an interaction of this browser.
 pub fn get(tx: &ReadTx<'_>, now: Timestamp, env: &Env, site: &Snapshot, arrival: &Arrival) -> Result<Status, Error> {
-    status(tx, &open_case(tx, now, env, site, arrival)?.map_err(unknown)?)
+    status(tx, site, &open_case(tx, now, env, site, arrival)?.map_err(unknown)?)
 }
 
 /// Completes a step for the signed-in person. Gives the interaction as it is then; nothing outstanding means that
@@ -135,7 +127,7 @@ pub fn complete(
     let interaction = with_view(interaction, &after);
     interactions::update(tx, &interaction)?;
     case.interaction = Some(interaction);
-    status(tx, &case)
+    status(tx, site, &case)
 }
 
 /// A fresh passkey proof: the cookie's, taken once; or the passkey sign-in made inside this very interaction

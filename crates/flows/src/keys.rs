@@ -13,7 +13,7 @@ use pid_store::keys::{self, StoredKey};
 use pid_store::{ReadTx, WriteTx, clients, settings};
 
 use crate::access::Admin;
-use crate::env::Snapshot;
+use crate::env::{NamedScopes, Snapshot};
 use crate::{Code, Error, audit};
 
 /// The algorithms that a client may choose, so those of which an instance makes keys (the default first).
@@ -107,7 +107,9 @@ pub fn load_snapshot(tx: &ReadTx<'_>, sealer: &KeySealer, now: Timestamp) -> Res
         members.push(Member { jwk, signing, published: rotation::is_published(&record, now.secs()) });
     }
     let keys = KeySet::new(members).map_err(Error::internal)?;
-    Ok(Snapshot { settings: settings.into(), keys: keys.into(), versions })
+    // What an older version let in and this one doesn't is as good as not there.
+    let scopes = NamedScopes::parse(settings.get("namedScopes")).unwrap_or_default();
+    Ok(Snapshot { settings: settings.into(), scopes: scopes.into(), keys: keys.into(), versions })
 }
 
 /// A key of an algorithm that this build doesn't know is as good as none.
@@ -234,7 +236,7 @@ pub fn published(tx: &ReadTx<'_>, now: Timestamp) -> Result<BTreeSet<String>, Er
 
 /// When the last token expires that was signed until now.
 fn last_expiry(tx: &ReadTx<'_>, now: Timestamp) -> Result<Timestamp, Error> {
-    let longest = (clients::longest_access_minutes(tx)? * 60).max(lifetimes::ID_TOKEN);
+    let longest = (clients::longest_signed_minutes(tx)? * 60).max(lifetimes::ID_TOKEN);
     let old = instance::get(tx, OLD_TOKENS_UNTIL)?.and_then(|text| text.parse().ok()).unwrap_or(0);
     // A minute more, since other clocks differ.
     Ok(now.plus_secs(longest.max(old - now.secs()) + 60))
@@ -242,8 +244,8 @@ fn last_expiry(tx: &ReadTx<'_>, now: Timestamp) -> Result<Timestamp, Error> {
 
 /// Remembers how long tokens may live that were issued until now, before their client's lifetime is made shorter or the
 /// client goes: a key that is retired later must stay published for them.
-pub(crate) fn remember_lifetime(tx: &WriteTx<'_>, access_minutes: i64, now: Timestamp) -> Result<(), Error> {
-    let until = now.secs() + access_minutes * 60;
+pub(crate) fn remember_lifetime(tx: &WriteTx<'_>, minutes: i64, now: Timestamp) -> Result<(), Error> {
+    let until = now.secs() + minutes * 60;
     let known = instance::get(tx, OLD_TOKENS_UNTIL)?.and_then(|text| text.parse().ok()).unwrap_or(0);
     if until > known {
         instance::put(tx, OLD_TOKENS_UNTIL, &until.to_string())?;

@@ -35,6 +35,7 @@ pub mod profile_pictures;
 mod protocol;
 mod resource;
 pub mod revoke;
+pub mod scope_words;
 pub mod sessions;
 pub mod settings;
 pub mod setup;

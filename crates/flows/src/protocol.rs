@@ -5,15 +5,20 @@ use pid_core::sessions::Session;
 use pid_core::users::User;
 use pid_jose::{Expected, KeySet, Typ, check_signature};
 use pid_oidc::authorize::{ClientView, SessionView, UserView};
+use pid_oidc::claim_mapping::ClaimMapping;
 use pid_oidc::claims;
 use pid_oidc::claims_request::{ClaimsRequest, Place};
+use pid_oidc::lifetimes::{self, Lifetimes};
 use pid_oidc::redirect_uri::{Pattern, Purpose};
-use pid_oidc::{ScopeSet, scope};
+use pid_oidc::{ScopeSet, named_scope, scope};
 use pid_store::ReadTx;
 use pid_store::grants::{self, Grant};
 use pid_store::protocol::{self, ProtocolClient};
 
+use serde_json::{Map, Value};
+
 use crate::Error;
+use crate::env::Snapshot;
 
 /// A client with its view.
 pub(crate) fn client(tx: &ReadTx<'_>, id: &str) -> Result<Option<(ProtocolClient, ClientView)>, Error> {
@@ -37,6 +42,16 @@ pub(crate) fn client_view(client: &ProtocolClient) -> ClientView {
         allowed_groups: client.allowed_groups.clone(),
         apis: Vec::new(),
     }
+}
+
+/// How long codes and tokens of a client are good for.
+pub(crate) fn lifetimes(client: &ProtocolClient) -> Lifetimes {
+    Lifetimes::of(lifetimes::Settings {
+        access_minutes: client.access_token_minutes,
+        refresh_minutes: client.refresh_token_minutes,
+        id_token_minutes: client.id_token_minutes,
+        high_security: client.requires_pushed && client.dpop_bound,
+    })
 }
 
 pub(crate) fn session_view(session: &Session) -> SessionView {
@@ -74,27 +89,63 @@ pub(crate) fn claims_view(tx: &ReadTx<'_>, user: &User) -> Result<claims::UserVi
     })
 }
 
+/// The claims of a person that scopes release, those that an administrator defined among them.
+pub(crate) fn scope_claims(
+    view: &claims::UserView,
+    site: &Snapshot,
+    scopes: &ScopeSet,
+    app_url: &str,
+) -> Map<String, Value> {
+    let mut released = claims::user_claims(view, scopes, app_url);
+    if site.scopes.names().iter().any(|name| scopes.contains(name)) {
+        let further = named_scope::release(scopes, site.scopes.all(), &everything(view, app_url));
+        further.into_iter().for_each(|(name, value)| {
+            released.entry(name).or_insert(value);
+        });
+    }
+    released
+}
+
+/// All that could be said of a person, by any scope.
+fn everything(view: &claims::UserView, app_url: &str) -> Map<String, Value> {
+    claims::user_claims(view, &ScopeSet::from_names(scope::IDENTITY), app_url)
+}
+
+/// Claims as one client is told them.
+pub(crate) fn mapped(
+    tx: &ReadTx<'_>,
+    client: &ClientId,
+    view: &claims::UserView,
+    released: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let stored = protocol::claim_mapping(tx, client)?;
+    let mapping = stored.and_then(|json| serde_json::from_str::<ClaimMapping>(&json).ok());
+    Ok(match mapping {
+        Some(mapping) => mapping.apply(released, view),
+        None => released,
+    })
+}
+
 /// The claims of a person that the scopes of a grant release, and those that its `claims` parameter asks for beyond them,
-/// as far as the person agreed (OpenID Connect Core §5.5).
+/// as far as the person agreed (OpenID Connect Core §5.5), as the client is told them.
 pub(crate) fn released_claims(
     tx: &ReadTx<'_>,
+    site: &Snapshot,
     user: &User,
     grant: &Grant,
     scopes: &ScopeSet,
     place: Place,
     app_url: &str,
-) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
+) -> Result<Map<String, Value>, Error> {
     let view = claims_view(tx, user)?;
-    let mut released = claims::user_claims(&view, scopes, app_url);
-    let Some(request) = grant.claims.as_deref().and_then(|text| ClaimsRequest::parse(text).ok()) else {
-        return Ok(released);
-    };
-    let recorded = grants::consent(tx, &grant.user_id, &grant.client_id)?.unwrap_or_default();
-    let everything = claims::user_claims(&view, &ScopeSet::from_names(scope::IDENTITY), app_url);
-    for (name, value) in request.release(place, &everything, &recorded, &[]) {
-        released.entry(name).or_insert(value);
+    let mut released = scope_claims(&view, site, scopes, app_url);
+    if let Some(request) = grant.claims.as_deref().and_then(|text| ClaimsRequest::parse(text).ok()) {
+        let recorded = grants::consent(tx, &grant.user_id, &grant.client_id)?.unwrap_or_default();
+        for (name, value) in request.release(place, &everything(&view, app_url), &recorded, site.scopes.all()) {
+            released.entry(name).or_insert(value);
+        }
     }
-    Ok(released)
+    mapped(tx, &grant.client_id, &view, released)
 }
 
 /// The claims of an ID token of ours that comes back as a hint. Its expiry doesn't matter, retired keys count.

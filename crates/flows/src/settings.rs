@@ -13,6 +13,7 @@ use pid_store::{WriteTx, settings};
 
 use crate::access::Admin;
 use crate::change::check_version;
+use crate::env::NamedScopes;
 use crate::{Code, Error, audit};
 
 /// What a secret shows once it is set. Sent back, it leaves the secret as it is; the original program shows the secret
@@ -72,6 +73,12 @@ pub fn update(
                 FieldCode::InvalidFormat,
                 "must be a path of this site, such as /settings/account",
             );
+        }
+        if setting.rule == Rule::JsonScopes
+            && !value.is_empty()
+            && let Err(why) = NamedScopes::parse(&value)
+        {
+            fields.refuse(setting.key, FieldCode::InvalidFormat, why);
         }
         let is_default = value.is_empty() || value == setting.default;
         changes.push((setting.key, if is_default { None } else { Some(value) }));

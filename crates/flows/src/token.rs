@@ -3,7 +3,6 @@
 use aws_lc_rs::hmac;
 use pid_core::audit::Event;
 use pid_core::secret::sha256;
-use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::{Ctx, GrantId, Timestamp, handle};
 use pid_jose::{Alg, KeySet, Typ, sign};
@@ -13,7 +12,7 @@ use pid_oidc::claims_request::Place;
 use pid_oidc::client_credentials::{self, ClientCredentialsRequest};
 use pid_oidc::dpop::{Binding, Proof, refresh_binding};
 use pid_oidc::pkce::Challenge;
-use pid_oidc::resource::{Resource, Target, UserScopes, check_selection, for_user};
+use pid_oidc::resource::{Resource, Target, check_selection, for_user};
 use pid_oidc::token::{
     CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, Rotation,
     TokenRequest, TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code,
@@ -25,8 +24,8 @@ use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, StoreError, WriteTx, users};
 
 use crate::client_auth::{Authenticated, Presented, admit};
-use crate::env::Env;
-use crate::protocol::{released_claims, user_view};
+use crate::env::{Env, Snapshot};
+use crate::protocol::{lifetimes, released_claims, user_view};
 use crate::{Error, audit, device, resource};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
@@ -58,7 +57,7 @@ pub fn exchange(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
-    settings: &Settings,
+    site: &Snapshot,
     presented: &Presented,
     request: &TokenRequest,
     limited: bool,
@@ -69,10 +68,10 @@ pub fn exchange(
     };
     let key = Key { proof: presented.proof(), required: client.client.dpop_bound };
     match request {
-        TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, &client, key, request),
-        TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, settings, &client, key, request),
-        TokenRequest::DeviceCode(request) => device::poll(tx, ctx, env, &client, key, request),
-        TokenRequest::ClientCredentials(request) => for_itself(tx, ctx, &client.client, key, request),
+        TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, site, &client, key, request),
+        TokenRequest::RefreshToken(request) => refresh(tx, ctx, env, site, &client, key, request),
+        TokenRequest::DeviceCode(request) => device::poll(tx, ctx, env, site, &client, key, request),
+        TokenRequest::ClientCredentials(request) => for_itself(tx, ctx, site, &client.client, key, request),
     }
 }
 
@@ -94,6 +93,7 @@ impl Key<'_> {
 fn for_itself(
     tx: &ReadTx<'_>,
     ctx: &Ctx,
+    site: &Snapshot,
     client: &ProtocolClient,
     key: Key<'_>,
     request: &ClientCredentialsRequest,
@@ -106,7 +106,7 @@ fn for_itself(
         Some(name) => resource::by_name(tx, client, name.as_str())?,
         None => None,
     };
-    let decided = client_credentials::decide(request, client.is_public, api.as_ref(), UserScopes::default());
+    let decided = client_credentials::decide(request, client.is_public, api.as_ref(), site.scopes.user_scopes());
     let target = match decided {
         Ok(target) => target,
         Err(error) => return Ok(Outcome::Refused(error)),
@@ -118,7 +118,7 @@ fn for_itself(
         target,
         token_id: ctx.entropy().uuid_at(ctx.now),
         issued_at: ctx.now.secs(),
-        access_secs: client.access_token_minutes * 60,
+        access_secs: lifetimes(client).access,
         jkt,
         id_token: None,
         refresh_token: None,
@@ -129,6 +129,7 @@ fn redeem(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    site: &Snapshot,
     authenticated: &Authenticated,
     key: Key<'_>,
     request: &CodeRequest,
@@ -154,7 +155,7 @@ fn redeem(
         return Ok(Outcome::Refused(refusal.error()));
     }
     let first = First { grant: &grant, resource: request.resource.as_ref(), unknown: unknown_code };
-    first_tokens(tx, ctx, env, authenticated, key, first, || grants::take_code(tx, &grant.id, ctx.now))
+    first_tokens(tx, ctx, env, site, authenticated, key, first, || grants::take_code(tx, &grant.id, ctx.now))
 }
 
 /// What a code stands for that a client brings.
@@ -172,6 +173,7 @@ pub(crate) fn first_tokens(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    site: &Snapshot,
     authenticated: &Authenticated,
     key: Key<'_>,
     first: First<'_>,
@@ -186,7 +188,7 @@ pub(crate) fn first_tokens(
     if let Err(error) = check_selection(grant.resource.as_deref(), resource) {
         return Ok(Outcome::Refused(error));
     }
-    let user = match grant_user(tx, client, view, grant, &granted)? {
+    let user = match grant_user(tx, site, client, view, grant, &granted)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
@@ -197,14 +199,14 @@ pub(crate) fn first_tokens(
     if !take()? {
         return Ok(Outcome::Refused(unknown()));
     }
-    issue(tx, ctx, env, Good { client, grant, user: &user, scopes: granted.scopes, jkt }, 0)
+    issue(tx, ctx, env, Good { client, grant, user: &user, scopes: granted.scopes, site, jkt }, 0)
 }
 
 fn refresh(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
-    settings: &Settings,
+    site: &Snapshot,
     authenticated: &Authenticated,
     key: Key<'_>,
     request: &RefreshRequest,
@@ -230,7 +232,8 @@ fn refresh(
         }),
         revoked: grant.revoked_at.is_some(),
     };
-    let used = match check_refresh(&seen, client.id.as_str(), proof, ctx.now.secs(), settings.refresh_grace_secs()) {
+    let used = match check_refresh(&seen, client.id.as_str(), proof, ctx.now.secs(), site.settings.refresh_grace_secs())
+    {
         Ok(used) => used,
         Err(refusal) => {
             if refusal == RefreshRefusal::WrongClient {
@@ -246,7 +249,7 @@ fn refresh(
     if let Err(error) = check_selection(grant.resource.as_deref(), request.resource.as_ref()) {
         return Ok(Outcome::Refused(error));
     }
-    let user = match grant_user(tx, client, view, &grant, &granted)? {
+    let user = match grant_user(tx, site, client, view, &grant, &granted)? {
         Ok(user) => user,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
@@ -258,7 +261,7 @@ fn refresh(
         Ok(jkt) => jkt,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
-    let good = Good { client, grant: &grant, user: &user, scopes, jkt };
+    let good = Good { client, grant: &grant, user: &user, scopes, site, jkt };
     if let (RefreshUse::Repeat, Some(next), Some(at)) = (used, successor, token.used_at) {
         // The answer got lost, or two tabs asked at once: the same again, as of the moment of the rotation.
         let refresh_token = derive_refresh_token(env, &grant.id, next.sequence);
@@ -280,18 +283,21 @@ fn target(grant: &Grant) -> Result<Target, Error> {
 /// The grant's person, who must still be allowed in and still agree.
 fn grant_user(
     tx: &ReadTx<'_>,
+    site: &Snapshot,
     client: &ProtocolClient,
     view: &ClientView,
     grant: &Grant,
     granted: &Target,
 ) -> Result<Result<User, OAuthError>, Error> {
-    if let Err(error) = still_at_api(tx, client, granted)? {
+    if let Err(error) = still_at_api(tx, site, client, granted)? {
         return Ok(Err(error));
     }
     let user = users::by_id(tx, &grant.user_id)?;
     let seen = user.as_ref().map(|u| user_view(tx, u, view)).transpose()?;
     let consent = grants::consent(tx, &grant.user_id, &grant.client_id)?.map(|keys| Consent { keys });
-    let checked = view.check_grant_user(seen.as_ref()).and_then(|()| check_grant_consent(consent.as_ref(), granted));
+    let checked = view
+        .check_grant_user(seen.as_ref())
+        .and_then(|()| check_grant_consent(consent.as_ref(), granted, site.scopes.user_scopes()));
     match (checked, user) {
         (Ok(()), Some(user)) => Ok(Ok(user)),
         (Err(error), _) => Ok(Err(error)),
@@ -301,11 +307,16 @@ fn grant_user(
 
 /// Whether the client still has at the API what was granted (oidc.md §13.3). That it lost all access is the end of the
 /// grant, as RFC 6749 §5.2 has no `access_denied` here.
-fn still_at_api(tx: &ReadTx<'_>, client: &ProtocolClient, granted: &Target) -> Result<Result<(), OAuthError>, Error> {
+fn still_at_api(
+    tx: &ReadTx<'_>,
+    site: &Snapshot,
+    client: &ProtocolClient,
+    granted: &Target,
+) -> Result<Result<(), OAuthError>, Error> {
     let Some(name) = &granted.resource else { return Ok(Ok(())) };
     let api = resource::by_name(tx, client, name)?;
     let checked = Resource::parse(name)
-        .and_then(|name| for_user(&granted.scopes, Some(&name), api.as_ref(), UserScopes::default()));
+        .and_then(|name| for_user(&granted.scopes, Some(&name), api.as_ref(), site.scopes.user_scopes()));
     Ok(match checked {
         Ok(_) => Ok(()),
         Err(error) if error.code() == ErrorCode::AccessDenied => {
@@ -342,6 +353,7 @@ struct Good<'a> {
     grant: &'a Grant,
     user: &'a User,
     scopes: ScopeSet,
+    site: &'a Snapshot,
     /// The key that the access token is bound to.
     jkt: Option<String>,
 }
@@ -350,8 +362,8 @@ struct Good<'a> {
 fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, sequence: u32) -> Result<Outcome, Error> {
     let (client, grant) = (good.client, good.grant);
     let token_id = ctx.entropy().uuid_at(ctx.now);
-    let access_expires = ctx.now.plus_minutes(client.access_token_minutes);
-    let refresh_expires = ctx.now.plus_minutes(client.refresh_token_minutes);
+    let life = lifetimes(client);
+    let (access_expires, refresh_expires) = (ctx.now.plus_secs(life.access), ctx.now.plus_secs(life.refresh));
     let refresh_token = derive_refresh_token(env, &grant.id, sequence);
     let row = grants::RefreshToken {
         grant_id: grant.id.clone(),
@@ -383,13 +395,14 @@ struct Refresh {
 
 /// The tokens that belong to a refresh token.
 fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refresh) -> Result<Outcome, Error> {
-    let Good { client, grant, user, scopes, jkt } = good;
-    let issued_at = refresh.at.secs();
+    let Good { client, grant, user, scopes, site, jkt } = good;
+    let (issued_at, life) = (refresh.at.secs(), lifetimes(client));
     let id_token = if scopes.contains(scope::OPENID) {
         Some(IdToken {
             issuer: env.app_url.origin.clone(),
             client_id: client.id.to_string(),
             issued_at,
+            seconds: life.id_token,
             auth_time: grant.auth_time.secs(),
             requested_at: grant.requested_at.secs(),
             id: ctx.stream("id token").uuid(),
@@ -399,7 +412,7 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
             sid: Some(grant.session_id.to_string()),
-            user: released_claims(tx, user, grant, &scopes, Place::IdToken, &env.app_url.origin)?,
+            user: released_claims(tx, site, user, grant, &scopes, Place::IdToken, &env.app_url.origin)?,
         })
     } else {
         None
@@ -411,7 +424,7 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
         target: Target { resource: grant.resource.clone(), scopes },
         token_id: refresh.token_id,
         issued_at,
-        access_secs: client.access_token_minutes * 60,
+        access_secs: life.access,
         jkt,
         id_token,
         refresh_token: Some(refresh.token),

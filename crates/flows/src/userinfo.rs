@@ -8,7 +8,7 @@ use pid_oidc::dpop::{Proof, Scheme, check_presentation};
 use pid_store::{ReadTx, grants, users};
 
 use crate::Error;
-use crate::env::Env;
+use crate::env::{Env, Snapshot};
 use crate::presented::validated;
 use crate::protocol::released_claims;
 
@@ -26,6 +26,7 @@ pub fn claims(
     tx: &ReadTx<'_>,
     now: Timestamp,
     env: &Env,
+    site: &Snapshot,
     signed: &Signed,
     proof: Option<&Proof>,
 ) -> Result<Outcome, Error> {
@@ -44,5 +45,5 @@ pub fn claims(
     let Some(grant) = grant else { return Ok(Err(BearerError::invalid_token())) };
     let user = users::by_id(tx, &grant.user_id)?.filter(|u| !u.disabled && u.id.as_str() == token.sub);
     let Some(user) = user else { return Ok(Err(BearerError::invalid_token())) };
-    Ok(Ok(released_claims(tx, &user, &grant, &token.scope, Place::Userinfo, issuer)?))
+    Ok(Ok(released_claims(tx, site, &user, &grant, &token.scope, Place::Userinfo, issuer)?))
 }

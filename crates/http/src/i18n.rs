@@ -14,6 +14,9 @@ use unic_langid::langid;
 
 const ENGLISH: &str = include_str!("../messages/en.ftl");
 
+/// The languages that there are catalogues for (BCP 47).
+pub const LANGUAGES: [&str; 1] = ["en"];
+
 static EN: LazyLock<Words> = LazyLock::new(|| Words::load("en", ENGLISH).0);
 
 /// The catalogue of a language, English when there is none for it.

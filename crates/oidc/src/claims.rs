@@ -124,8 +124,10 @@ pub struct IdToken {
     pub issuer: String,
     /// The only member of `aud`.
     pub client_id: String,
-    /// `iat`; `exp` is [`ID_TOKEN_SECONDS`] later.
+    /// `iat`.
     pub issued_at: i64,
+    /// Seconds from `iat` to `exp`.
+    pub seconds: i64,
     /// `auth_time`.
     pub auth_time: i64,
     /// `rat`: when the client asked.
@@ -158,7 +160,7 @@ impl Serialize for IdToken {
             map.serialize_entry("sub", sub)?;
         }
         map.serialize_entry("aud", &[&self.client_id])?;
-        map.serialize_entry("exp", &self.issued_at.saturating_add(ID_TOKEN_SECONDS))?;
+        map.serialize_entry("exp", &self.issued_at.saturating_add(self.seconds))?;
         map.serialize_entry("iat", &self.issued_at)?;
         map.serialize_entry("auth_time", &self.auth_time)?;
         map.serialize_entry("rat", &self.requested_at)?;
@@ -395,6 +397,7 @@ mod tests {
             issuer: APP.into(),
             client_id: "app".into(),
             issued_at: 1000,
+            seconds: ID_TOKEN_SECONDS,
             auth_time: 900,
             requested_at: 950,
             id: "j".into(),

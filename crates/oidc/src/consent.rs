@@ -5,6 +5,7 @@
 //! that of any scope that releases it. A request comes to a list of [`Need`]s, which the record covers or not.
 
 use crate::resource::{Target, UserScopes};
+use crate::scope;
 
 /// Between the parts of a key: no scope, claim or URI has it.
 const SEPARATOR: char = '\u{1f}';
@@ -85,10 +86,12 @@ pub fn needs_of(target: &Target, user_scopes: UserScopes<'_>) -> Vec<Need> {
     needs
 }
 
-/// The needs of API and permissions alone, beside the scopes that are about the person.
+/// The needs beside the scopes of OpenID Connect: those of the API, its permissions, and scopes that an admin defined.
 #[must_use]
-pub fn api_needs(target: &Target, user_scopes: UserScopes<'_>) -> Vec<Need> {
-    needs_of(target, user_scopes).into_iter().filter(Need::is_of_api).collect()
+pub fn further_needs(target: &Target, user_scopes: UserScopes<'_>) -> Vec<Need> {
+    let mut needs = needs_of(target, user_scopes);
+    needs.retain(|need| !scope::IDENTITY.contains(&need.key.as_str()));
+    needs
 }
 
 /// The needs that a record doesn't cover. A person without a record has agreed to nothing, not even to an empty list.

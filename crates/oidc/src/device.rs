@@ -119,8 +119,8 @@ impl DeviceRequest {
     /// # Errors
     /// `invalid_target`: an API that the client can't use for people; `invalid_scope`: a permission that it doesn't have
     /// there.
-    pub fn target(&self, client: &ClientView) -> Result<Target, OAuthError> {
-        resource::requested(self.scopes.clone(), self.resource.as_ref(), &client.apis, UserScopes::default())
+    pub fn target(&self, client: &ClientView, user_scopes: UserScopes<'_>) -> Result<Target, OAuthError> {
+        resource::requested(self.scopes.clone(), self.resource.as_ref(), &client.apis, user_scopes)
             .map_err(resource::hide_access)
     }
 }

@@ -87,7 +87,7 @@ pub struct Target {
 }
 
 /// The scopes that are about the person and need no API: the identity scopes and those that an admin defined.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UserScopes<'a> {
     /// Names of the scopes that an admin defined.
     pub named: &'a [String],

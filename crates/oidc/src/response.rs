@@ -89,6 +89,7 @@ mod tests {
     use crate::authorize::{AuthorizationRequest, ClientView, Policy};
     use crate::params::Params;
     use crate::redirect_uri::{Pattern, Purpose};
+    use crate::resource::UserScopes;
     use proptest::prelude::*;
 
     const ISSUER: &str = "https://id.example";
@@ -106,7 +107,8 @@ mod tests {
         };
         let base = [("client_id", "app"), ("response_type", "code"), ("redirect_uri", callback)];
         let params = Params::from_pairs(base.into_iter().chain(extra.iter().copied())).unwrap();
-        let policy = Policy { allow_insecure_callbacks: true, allow_plain_pkce: false };
+        let policy =
+            Policy { allow_insecure_callbacks: true, allow_plain_pkce: false, user_scopes: UserScopes::default() };
         AuthorizationRequest::new(params).unwrap().validate(Some(&client), policy).unwrap()
     }
 

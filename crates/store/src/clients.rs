@@ -15,7 +15,8 @@ macro_rules! client_columns {
          clients.signing_alg, clients.access_token_minutes, clients.refresh_token_minutes, clients.federated_identities, clients.has_logo, \
          clients.has_dark_logo, clients.created_at, clients.updated_at, clients.version, \
          clients.backchannel_logout_url, clients.backchannel_logout_session_required, clients.backchannel_logout_source, \
-         clients.auth_method, clients.jwks, clients.jwks_uri, clients.dpop_bound_access_tokens"
+         clients.auth_method, clients.jwks, clients.jwks_uri, clients.dpop_bound_access_tokens, clients.id_token_minutes, \
+         clients.claim_mapping"
     };
 }
 
@@ -25,25 +26,25 @@ statements! {
         requires_reauthentication, requires_pushed_authorization_requests, skip_consent, is_group_restricted, client_type, signing_alg, \
         access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, updated_at, version, created_by, \
         backchannel_logout_url, backchannel_logout_session_required, backchannel_logout_source, \
-        auth_method, jwks, jwks_uri, dpop_bound_access_tokens) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)";
+        auth_method, jwks, jwks_uri, dpop_bound_access_tokens, id_token_minutes, claim_mapping) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
     TOUCH = "UPDATE clients SET updated_at = $2, version = version + 1 WHERE id = $1";
     UPDATE = "UPDATE clients SET name = $2, description = $3, callback_urls = $4, logout_callback_urls = $5, launch_url = $6, is_public = $7, \
         pkce_enabled = $8, pkce_supported = $9, requires_reauthentication = $10, requires_pushed_authorization_requests = $11, skip_consent = $12, \
         is_group_restricted = $13, signing_alg = $14, access_token_minutes = $15, refresh_token_minutes = $16, federated_identities = $17, \
         has_logo = $18, has_dark_logo = $19, updated_at = $20, version = version + 1, backchannel_logout_url = $21, backchannel_logout_session_required = $22, \
-        backchannel_logout_source = $23, auth_method = $24, jwks = $25, jwks_uri = $26, dpop_bound_access_tokens = $27 WHERE id = $1";
+        backchannel_logout_source = $23, auth_method = $24, jwks = $25, jwks_uri = $26, dpop_bound_access_tokens = $27, id_token_minutes = $28, claim_mapping = $29 WHERE id = $1";
     DELETE = "DELETE FROM clients WHERE id = $1";
     SECRETS = "SELECT id, algorithm, hash, prefix, created_at, expires_at FROM client_secrets WHERE client_id = $1 ORDER BY created_at, id";
     INSERT_SECRET = "INSERT INTO client_secrets (id, client_id, algorithm, hash, prefix, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     DELETE_SECRET = "DELETE FROM client_secrets WHERE client_id = $1 AND id = $2";
-    LONGEST_ACCESS = "SELECT max(access_token_minutes) FROM clients";
+    LONGEST_SIGNED = "SELECT max(CASE WHEN coalesce(id_token_minutes, 0) > access_token_minutes THEN id_token_minutes ELSE access_token_minutes END) FROM clients";
     DELETE_SECRETS = "DELETE FROM client_secrets WHERE client_id = $1";
 }
 
-/// The longest life that an access token of any client can have, minutes; 0 without clients.
-pub fn longest_access_minutes(tx: &ReadTx<'_>) -> Result<i64, StoreError> {
-    let row = tx.query_opt(&LONGEST_ACCESS, params![])?;
+/// The longest life that a token signed for any client can have, minutes; 0 without clients.
+pub fn longest_signed_minutes(tx: &ReadTx<'_>) -> Result<i64, StoreError> {
+    let row = tx.query_opt(&LONGEST_SIGNED, params![])?;
     Ok(row.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
 }
 
@@ -115,6 +116,8 @@ fn from_row(row: &Row) -> Result<Client, StoreError> {
         jwks: row.get(27)?,
         jwks_uri: row.get(28)?,
         dpop_bound_access_tokens: row.get(29)?,
+        id_token_minutes: row.get(30)?,
+        claim_mapping: row.get(31)?,
     })
 }
 
@@ -124,7 +127,7 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 
 /// A page of clients with their numbers of allowed groups.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<(Client, i64)>, StoreError> {
-    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(30)?)))
+    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(32)?)))
 }
 
 /// A client by id.
@@ -167,7 +170,9 @@ pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: &UserId) -> Result<(), S
             c.auth_method.map(AuthMethod::as_str),
             c.jwks.clone(),
             c.jwks_uri.clone(),
-            c.dpop_bound_access_tokens
+            c.dpop_bound_access_tokens,
+            c.id_token_minutes,
+            c.claim_mapping.clone()
         ],
     )?;
     Ok(())
@@ -210,7 +215,9 @@ pub fn update(tx: &WriteTx<'_>, c: &Client, now: Timestamp) -> Result<(), StoreE
             c.auth_method.map(AuthMethod::as_str),
             c.jwks.clone(),
             c.jwks_uri.clone(),
-            c.dpop_bound_access_tokens
+            c.dpop_bound_access_tokens,
+            c.id_token_minutes,
+            c.claim_mapping.clone()
         ],
     )?;
     Ok(())

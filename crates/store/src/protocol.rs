@@ -9,8 +9,9 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 statements! {
     CLIENT = "SELECT id, name, callback_urls, logout_callback_urls, is_public, pkce_enabled, pkce_supported, requires_reauthentication, \
         skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
-        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens FROM clients WHERE id = $1";
+        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes FROM clients WHERE id = $1";
     CLIENT_KEYS = "SELECT jwks, jwks_uri, federated_identities FROM clients WHERE id = $1";
+    CLAIM_MAPPING = "SELECT claim_mapping FROM clients WHERE id = $1";
     CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
     CLIENT_SECRETS = "SELECT algorithm, hash, expires_at, id FROM client_secrets WHERE client_id = $1";
     MARK_PKCE = "UPDATE clients SET pkce_supported = $2 WHERE id = $1";
@@ -67,6 +68,8 @@ pub struct ProtocolClient {
     pub requires_pushed: bool,
     /// Its access tokens are always bound to a key.
     pub dpop_bound: bool,
+    /// Minutes; `None`: an hour.
+    pub id_token_minutes: Option<i64>,
 }
 
 /// What a client's assertions and request objects are judged by.
@@ -115,6 +118,7 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
         auth_method: row.get::<Option<String>>(18)?.as_deref().and_then(AuthMethod::parse),
         requires_pushed: row.get(19)?,
         dpop_bound: row.get(20)?,
+        id_token_minutes: row.get(21)?,
     }))
 }
 
@@ -150,6 +154,11 @@ pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<StoredSecret
             Ok(StoredSecret { id: r.get(3)?, algorithm: r.get(0)?, hash: r.get(1)?, expires_at })
         })
         .collect()
+}
+
+/// How a client is told the claims of people, as JSON.
+pub fn claim_mapping(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<String>, StoreError> {
+    tx.query_opt(&CLAIM_MAPPING, params![id.as_str()])?.map_or(Ok(None), |row| row.get(0))
 }
 
 /// Notes that a client which need not use PKCE does.

@@ -114,13 +114,14 @@ pub async fn preview_claims(
     Path((client, user)): Path<(String, String)>,
     Query(query): Query<PreviewQuery>,
 ) -> Result<Response, ApiError> {
-    let (client, user, env) = (client_id_from_path(&client), UserId::new(user), app.env().clone());
+    let (client, user) = (client_id_from_path(&client), UserId::new(user));
+    let (env, site) = (app.env().clone(), app.snapshot());
     let shown = app
         .db()
         .read(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
             let amr = creds.optional_session(tx, ctx.now)?.map(|who| who.session().amr()).unwrap_or_default();
-            preview::preview(tx, &ctx, &env, &admin, amr, &client, &user, &query.scopes)
+            preview::preview(tx, &ctx, &env, &site, &admin, amr, &client, &user, &query.scopes)
         })
         .await?;
     Ok(axum::Json(shown).into_response())

@@ -84,6 +84,10 @@ pub struct ClientDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token_signed_response_alg: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id_token_duration_minutes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_mapping: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint_auth_method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<Value>,
@@ -116,6 +120,8 @@ impl ClientDto {
             access_token_duration_minutes: c.access_token_minutes,
             refresh_token_duration_minutes: c.refresh_token_minutes,
             id_token_signed_response_alg: c.signing_alg,
+            id_token_duration_minutes: c.id_token_minutes,
+            claim_mapping: c.claim_mapping.as_deref().and_then(|mapping| serde_json::from_str(mapping).ok()),
             token_endpoint_auth_method: c.auth_method.map(AuthMethod::as_str),
             jwks: c.jwks.as_deref().and_then(|keys| serde_json::from_str(keys).ok()),
             jwks_uri: c.jwks_uri,

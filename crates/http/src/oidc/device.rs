@@ -45,7 +45,7 @@ impl From<Status> for DeviceDto {
     fn from(status: Status) -> Self {
         Self {
             scope: status.scopes,
-            scope_info: status.permissions.into_iter().map(ScopeInfo::from).collect(),
+            scope_info: status.words.scopes.into_iter().map(ScopeInfo::from).collect(),
             authorization_required: status.consent_required,
             reauthentication_required: status.reauthentication_required,
             client: status.client.into(),
@@ -72,8 +72,9 @@ impl Typed {
 /// What the device wants whose code a person typed. A wrong code is counted.
 pub(crate) async fn look(app: &App, ctx: &pid_core::Ctx, creds: &Credentials, code: String) -> Result<Status, Error> {
     let limited = app.limiter().is_on();
-    let (now, who) = (ctx.clone(), creds.clone());
-    let found = app.db().read(move |tx| device::info(tx, &now, &who.session_user(tx, now.now)?, &code, limited)).await;
+    let (now, who, site) = (ctx.clone(), creds.clone(), app.snapshot());
+    let found =
+        app.db().read(move |tx| device::info(tx, &now, &site, &who.session_user(tx, now.now)?, &code, limited)).await;
     if let (Err(error), true) = (&found, limited)
         && device::is_guess(error)
     {
@@ -126,13 +127,13 @@ async fn decide(
     verdict: Verdict,
 ) -> Result<Response, ApiError> {
     let code = typed.code()?;
-    let limited = app.limiter().is_on();
+    let (site, limited) = (app.snapshot(), app.limiter().is_on());
     let proof = jar.get(cookies::reauthentication_name(app.env())).map(|c| Secret::new(c.value()));
     let decided = app
         .db()
         .write(move |tx| {
             let who = creds.session_user(tx, ctx.now)?;
-            device::decide(tx, &ctx, &who, &code, verdict, proof.as_ref(), limited)
+            device::decide(tx, &ctx, &site, &who, &code, verdict, proof.as_ref(), limited)
         })
         .await?;
     decided?;

@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use pid_core::InteractionId;
-use pid_core::apis::Permission;
 use pid_core::secret::Secret;
 use pid_flows::Error;
 use pid_flows::access::Credentials;
 use pid_flows::authorize::{Arrival, Asked};
 use pid_flows::interaction::{self, Status};
+use pid_flows::scope_words::ScopeWords;
 use pid_oidc::authorize::Step;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,7 +37,7 @@ pub struct InteractionDto {
     required_steps: Vec<Step>,
 }
 
-/// A permission of an API among the scopes, in words.
+/// A scope in words.
 #[derive(Debug, Serialize)]
 pub(crate) struct ScopeInfo {
     key: String,
@@ -46,9 +46,9 @@ pub(crate) struct ScopeInfo {
     description: Option<String>,
 }
 
-impl From<Permission> for ScopeInfo {
-    fn from(permission: Permission) -> Self {
-        Self { key: permission.key, name: permission.name, description: permission.description }
+impl From<ScopeWords> for ScopeInfo {
+    fn from(words: ScopeWords) -> Self {
+        Self { key: words.key, name: words.name, description: words.description }
     }
 }
 
@@ -58,7 +58,7 @@ impl InteractionDto {
             id: status.id.into_string(),
             scopes: status.scopes,
             claims: status.claims,
-            scope_info: status.permissions.into_iter().map(ScopeInfo::from).collect(),
+            scope_info: status.words.scopes.into_iter().map(ScopeInfo::from).collect(),
             client: status.client.into(),
             current_step: status.steps.first().copied(),
             required_steps: status.steps,

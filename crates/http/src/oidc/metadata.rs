@@ -64,9 +64,10 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
         app_url: &env.app_url.origin,
         internal_url: &env.internal_url,
         algorithms: &algs,
-        named_scopes: &[],
-        locales: &[],
+        named_scopes: site.scopes.names(),
+        locales: &crate::i18n::LANGUAGES,
         features: Features {
+            acr: true,
             backchannel_logout: true,
             claims_parameter: true,
             client_credentials: true,

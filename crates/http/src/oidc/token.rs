@@ -20,9 +20,8 @@ pub async fn token(State(app): State<App>, ClientRequest { ctx, form, presented 
         // Before anything is consumed: the code stays good.
         return fault(&Error::with(Code::Unavailable, "The signing key is still being made. Try again in a moment"));
     }
-    let (env, settings, limited) = (app.env().clone(), app.settings(), app.limiter().is_on());
-    let outcome =
-        app.db().write(move |tx| token::exchange(tx, &ctx, &env, &settings, &presented, &request, limited)).await;
+    let (env, site, limited) = (app.env().clone(), app.snapshot(), app.limiter().is_on());
+    let outcome = app.db().write(move |tx| token::exchange(tx, &ctx, &env, &site, &presented, &request, limited)).await;
     let unsigned = match outcome {
         Ok(Outcome::Issued(unsigned)) => unsigned,
         Ok(Outcome::Refused(error)) => return oauth_error(&error),

@@ -43,8 +43,8 @@ pub async fn userinfo(
         Ok(signed) => signed,
         Err(error) => return bearer_error(&error),
     };
-    let env = app.env().clone();
-    answer(app.db().read(move |tx| userinfo::claims(tx, ctx.now, &env, &signed, None)).await, bearer_error)
+    let (env, site) = (app.env().clone(), app.snapshot());
+    answer(app.db().read(move |tx| userinfo::claims(tx, ctx.now, &env, &site, &signed, None)).await, bearer_error)
 }
 
 /// A token that is sent with the proof of its key (RFC 9449 §7.1). The proof is used up by a write.
@@ -57,9 +57,9 @@ async fn bound(app: &App, ctx: &pid_core::Ctx, token: &str, proof: Proof) -> Res
         Ok(signed) => signed,
         Err(error) => return refused(&error),
     };
-    let (env, now) = (app.env().clone(), ctx.now);
+    let (env, site, now) = (app.env().clone(), app.snapshot(), ctx.now);
     let read = move |tx: &WriteTx<'_>| match use_up_proof(tx, &proof)? {
-        Ok(()) => userinfo::claims(tx, now, &env, &signed, Some(&proof)),
+        Ok(()) => userinfo::claims(tx, now, &env, &site, &signed, Some(&proof)),
         Err(error) => Ok(Err(BearerError::Error(error))),
     };
     answer(app.db().write(read).await, refused)

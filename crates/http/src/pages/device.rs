@@ -37,7 +37,7 @@ impl Asked {
         let device = Some(in_words(&status.user_agent)).filter(|words| !words.is_empty());
         Self {
             code: format!("{first}-{second}"),
-            scopes: ScopeView::list(&status.scopes, &status.permissions, status.api.as_deref()),
+            scopes: ScopeView::list(&status.scopes, &status.words),
             client: status.client.into(),
             device: device.unwrap_or_else(|| layout.t("unknown-device").to_owned()),
             ip_address: status.ip_address,

@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use pid_core::apis::Permission;
 use pid_core::sessions::{BeganBy, Session};
+use pid_flows::scope_words::Words;
 use pid_flows::{Code, interaction};
 use pid_oidc::authorize::Step;
 use pid_store::protocol::ProtocolClient;
@@ -72,18 +72,19 @@ impl ScopeView {
         }
     }
 
-    /// What a request asks for, as pages list it: a permission by its friendly name, an API without any by its own.
+    /// What a request asks for, as pages list it: in the words of whoever defined it, an API without permissions by its
+    /// own name.
     #[must_use]
-    pub fn list(scopes: &[String], permissions: &[Permission], api: Option<&str>) -> Vec<Self> {
+    pub fn list(scopes: &[String], words: &Words) -> Vec<Self> {
         let mut list = Vec::new();
-        if let (Some(api), true) = (api, permissions.is_empty()) {
-            list.push(Self::Other { name: api.to_owned(), description: String::new() });
+        if let (Some(api), false) = (&words.api, words.has_permissions) {
+            list.push(Self::Other { name: api.clone(), description: String::new() });
         }
         for scope in scopes {
-            match permissions.iter().find(|p| p.key == *scope) {
-                Some(p) => {
-                    let description = p.description.clone().unwrap_or_default();
-                    list.push(Self::Other { name: p.name.clone(), description });
+            match words.scopes.iter().find(|known| known.key == *scope) {
+                Some(known) => {
+                    let description = known.description.clone().unwrap_or_default();
+                    list.push(Self::Other { name: known.name.clone(), description });
                 }
                 None => list.extend(Self::from_standard(scope)),
             }
@@ -207,7 +208,7 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
         client: status.client.into(),
         step,
         scopes: {
-            let mut scopes = ScopeView::list(&status.scopes, &status.permissions, status.api.as_deref());
+            let mut scopes = ScopeView::list(&status.scopes, &status.words);
             scopes.extend(status.claims.into_iter().map(ScopeView::from_claim));
             scopes
         },

@@ -2,7 +2,7 @@
 
 use super::interaction::{InteractionView, Requirements, Step};
 use super::{ClientView, ValidRequest, not_allowed};
-use crate::acr::{self, AcrVerdict};
+use crate::acr::{self, AcrRequest, AcrVerdict};
 use crate::claims_request::ClaimsRequest;
 use crate::consent::Need;
 use crate::error::{ErrorCode, OAuthError};
@@ -169,11 +169,6 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
     if let Some(Err(error)) = request.claims.as_ref().map(|claims| claims.check_subject(&user.id)) {
         return refuse(error);
     }
-    if let AcrVerdict::Unmet(error) =
-        acr::judge(request.claims.as_ref().and_then(ClaimsRequest::acr).as_ref(), &[], false)
-    {
-        return refuse(error);
-    }
     if !client.admits(user) {
         return deny(request, not_allowed());
     }
@@ -182,6 +177,10 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
     let own = facts.interaction.filter(|interaction| interaction.user_id.as_deref() == Some(&user.id));
     let requested_at = facts.interaction.map_or(facts.now, |interaction| interaction.requested_at);
     let times = Times { now: facts.now, requested_at, reauthenticated_at: own.and_then(|own| own.reauthenticated_at) };
+    let amr = if times.proven() { passkey() } else { session.amr.clone() };
+    if let AcrVerdict::Unmet(error) = acr::judge(wanted_acr(request).as_ref(), &amr, !request.prompt.none) {
+        return refuse(error);
+    }
     let owed = demands(request, client, session, facts.consent, facts.needs, times);
     let reauthenticate = owed.reauthenticate || (!times.proven() && own.is_some_and(|i| i.outstanding.reauthenticate));
     let outstanding = Requirements {
@@ -205,8 +204,7 @@ pub fn decide(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
             user_id: user.id.clone(),
             sid: session.sid.clone(),
             auth_time: times.proof().map_or(session.auth_time, |at| at.max(session.auth_time)).min(facts.now),
-            // Proving oneself again is always done with a passkey.
-            amr: if times.proven() { vec!["phr".to_owned()] } else { session.amr.clone() },
+            amr,
             requested_at,
             // A client that skips the page has what the person would have been asked for.
             consent_is_new: !facts.consent.is_some_and(|consent| {
@@ -235,6 +233,16 @@ fn signed_out(request: &ValidRequest, client: &ClientView, facts: &Facts<'_>) ->
 
 fn refuse(error: OAuthError) -> Decision {
     Decision::Refuse(Refusal::Client(error))
+}
+
+/// Proving oneself again is always done with a passkey.
+fn passkey() -> Vec<String> {
+    vec![acr::PHISHING_RESISTANT.to_owned()]
+}
+
+/// The class of sign-in that the client can't do without.
+fn wanted_acr(request: &ValidRequest) -> Option<AcrRequest> {
+    request.claims.as_ref().and_then(ClaimsRequest::acr)
 }
 
 /// A denial stays with us, where it can be explained, unless no page may be shown.
@@ -277,7 +285,8 @@ pub(super) fn demands(
         let recent = session.auth_time >= times.requested_at || u64::try_from(age).is_ok_and(|age| age < max_age);
         max_age == 0 || !recent || session.limited
     });
-    let wants_proof = request.prompt.login || client.requires_reauthentication || too_old;
+    let steps_up = acr::judge(wanted_acr(request).as_ref(), &session.amr, true) == AcrVerdict::StepUp;
+    let wants_proof = request.prompt.login || client.requires_reauthentication || too_old || steps_up;
     let reauthenticate = wants_proof && !times.proven();
     Requirements {
         // A limited session can't prove anything again: its person signs in with a passkey first.

@@ -84,8 +84,12 @@ impl ClientView {
 ///
 /// # Errors
 /// `invalid_grant` if it was taken back.
-pub fn check_grant_consent(consent: Option<&Consent>, granted: &Target) -> Result<(), OAuthError> {
-    let needs = consent::needs_of(granted, UserScopes::default());
+pub fn check_grant_consent(
+    consent: Option<&Consent>,
+    granted: &Target,
+    user_scopes: UserScopes<'_>,
+) -> Result<(), OAuthError> {
+    let needs = consent::needs_of(granted, user_scopes);
     if consent::is_enough(&needs, consent.map(|consent| consent.keys.as_slice())) {
         Ok(())
     } else {

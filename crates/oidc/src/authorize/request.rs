@@ -104,11 +104,13 @@ pub fn parse_prompt(text: &str) -> Result<Prompt, OAuthError> {
 
 /// What the deployment allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub struct Policy<'a> {
     /// `http` callbacks to other machines.
     pub allow_insecure_callbacks: bool,
     /// PKCE method `plain`.
     pub allow_plain_pkce: bool,
+    /// The scopes that are about people.
+    pub user_scopes: UserScopes<'a>,
 }
 
 /// A request that a known client may make.
@@ -138,7 +140,7 @@ pub struct ValidRequest {
     pub max_age: Option<u64>,
     /// To be verified by the caller; its subject goes into [`super::Facts::hint_subject`]. Only with `openid`.
     pub id_token_hint: Option<String>,
-    /// `acr_values` was sent, or `acr` asked for as a claim: the ID token gets `acr: "0"`.
+    /// `acr_values` was sent, or `acr` asked for as a claim: the ID token says the class of the sign-in.
     pub wants_acr: bool,
     /// Single claims that are asked for (OpenID Connect Core §5.5). Only with `openid`.
     pub claims: Option<ClaimsRequest>,
@@ -222,7 +224,7 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// [`Rejection`].
-    pub fn validate(&self, client: Option<&ClientView>, policy: Policy) -> Result<ValidRequest, Rejection> {
+    pub fn validate(&self, client: Option<&ClientView>, policy: Policy<'_>) -> Result<ValidRequest, Rejection> {
         let client = client.filter(|client| client.id == self.client_id).ok_or_else(|| {
             Rejection::Page(
                 OAuthError::new(ErrorCode::InvalidClient, "The client is unknown.")
@@ -264,7 +266,7 @@ impl AuthorizationRequest {
         })
     }
 
-    fn content(&self, client: &ClientView, policy: Policy) -> Result<Content, OAuthError> {
+    fn content(&self, client: &ClientView, policy: Policy<'_>) -> Result<Content, OAuthError> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
             None => Content::read(&self.params, client, policy),
@@ -272,7 +274,7 @@ impl AuthorizationRequest {
     }
 
     /// oidc.md §7.1.
-    fn redirect_uri(&self, client: &ClientView, policy: Policy) -> Result<(RedirectUri, bool), OAuthError> {
+    fn redirect_uri(&self, client: &ClientView, policy: Policy<'_>) -> Result<(RedirectUri, bool), OAuthError> {
         let insecure = policy.allow_insecure_callbacks;
         if let Some(requested) = self.params.get("redirect_uri")? {
             return redirect_uri::matches(&client.redirect_uris, requested, insecure)
@@ -306,7 +308,7 @@ struct Content {
 }
 
 impl Content {
-    fn read(params: &Params, client: &ClientView, policy: Policy) -> Result<Self, OAuthError> {
+    fn read(params: &Params, client: &ClientView, policy: Policy<'_>) -> Result<Self, OAuthError> {
         params.refuse_repeated(&SINGLE)?;
         if params.first("response_mode").is_some_and(|mode| ResponseMode::parse(mode).is_none()) {
             return Err(OAuthError::new(
@@ -314,7 +316,7 @@ impl Content {
                 "The 'response_mode' is unknown: use query, fragment or form_post.",
             ));
         }
-        let target = target(params, client)?;
+        let target = target(params, client, policy.user_scopes)?;
         if params.first("registration").is_some() {
             return Err(OAuthError::new(
                 ErrorCode::RegistrationNotSupported,
@@ -349,10 +351,10 @@ impl Content {
 }
 
 /// What is asked for, as far as this client may have it (RFC 8707 §2.1, oidc.md §23.3).
-fn target(params: &Params, client: &ClientView) -> Result<Target, OAuthError> {
+fn target(params: &Params, client: &ClientView, user_scopes: UserScopes<'_>) -> Result<Target, OAuthError> {
     let requested = ScopeSet::parse(params.first("scope").unwrap_or_default())?;
     let resource = Resource::of(params)?;
-    resource::requested(requested, resource.as_ref(), &client.apis, UserScopes::default())
+    resource::requested(requested, resource.as_ref(), &client.apis, user_scopes)
         .map_err(|error| resource::hide_apis(error, resource.as_ref()))
 }
 

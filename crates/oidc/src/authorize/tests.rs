@@ -2,14 +2,15 @@ use super::*;
 use crate::error::ErrorCode;
 use crate::params::Params;
 use crate::redirect_uri::{Pattern, Purpose};
+use crate::resource::UserScopes;
 use proptest::prelude::*;
 
 const NOW: i64 = 1_000_000;
 const CHALLENGE: &str = "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 const BASE: &str = "client_id=app&response_type=code&redirect_uri=https%3A%2F%2Fapp.example%2Fcb";
 
-fn policy() -> Policy {
-    Policy { allow_insecure_callbacks: true, allow_plain_pkce: false }
+fn policy() -> Policy<'static> {
+    Policy { allow_insecure_callbacks: true, allow_plain_pkce: false, user_scopes: UserScopes::default() }
 }
 
 fn client() -> ClientView {
@@ -247,9 +248,12 @@ fn groups_and_disabled_users_are_denied_on_our_page() {
         assert_eq!(client().check_grant_user(user).unwrap_err().code(), ErrorCode::InvalidGrant);
     }
     let narrower = Consent { keys: vec!["email".to_owned()] };
-    assert_eq!(check_grant_consent(Some(&consent), &scopes), Ok(()));
+    assert_eq!(check_grant_consent(Some(&consent), &scopes, UserScopes::default()), Ok(()));
     for consent in [Some(&narrower), None] {
-        assert_eq!(check_grant_consent(consent, &scopes).unwrap_err().code(), ErrorCode::InvalidGrant);
+        assert_eq!(
+            check_grant_consent(consent, &scopes, UserScopes::default()).unwrap_err().code(),
+            ErrorCode::InvalidGrant
+        );
     }
     let gone = Facts { user: None, ..facts };
     assert!(matches!(decide(&valid("scope=openid"), &client(), &gone), Decision::SignIn(_)));
