@@ -89,6 +89,20 @@ async fn scopes_limit_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_were_never_used_come_before_every_use() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let (_, used) = make(&admin.agent, json!({ "name": "used", "expiresAt": FAR })).await;
+    make(&admin.agent, json!({ "name": "new", "expiresAt": FAR })).await;
+    app.agent().with_header("x-api-key", &used).get("/api/users/me").await.expect(200);
+    app.app().seen().write(app.app()).await.unwrap();
+    for (direction, first) in [("asc", "new"), ("desc", "used")] {
+        let path = format!("/api/api-keys?sort[column]=lastUsedAt&sort[direction]={direction}");
+        assert_eq!(admin.agent.get(&path).await.expect(200).json()["data"][0]["name"], first, "{direction}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_keys_are_refused() {
     let app = TestApp::start().await;
     let admin = app.admin().await;

@@ -1,5 +1,6 @@
 //! `/api/apis` and `/api/api-access` (api.md §17).
 
+use http::Method;
 use pid_tests::{Agent, TestApp};
 use serde_json::{Value, json};
 
@@ -39,6 +40,8 @@ async fn apis_have_a_name_a_resource_and_permissions() {
     let tag = got.header("etag").unwrap().to_owned();
     assert_eq!(script.patch(&path, &json!({ "name": "Shop" }), Some(&tag)).await.expect(200).json()["name"], "Shop");
     script.patch(&path, &json!({ "name": "Late" }), Some(&tag)).await.refused(412, "version_mismatch");
+    let late = script.request(Method::PUT, &format!("{path}/permissions")).header("if-match", &tag).json(&json!({}));
+    script.send(late).await.refused(412, "version_mismatch");
     script.put(&path, &json!({ "name": "Shop", "resource": "https://other.example" })).await.expect(200);
     assert_eq!(script.get(&path).await.json()["resource"], "https://api.example/orders");
 

@@ -63,3 +63,21 @@ async fn exports_hold_every_entry_once() {
     assert!(first["event"].is_string());
     app.agent().get("/api/audit-logs/export").await.refused(401, "not_signed_in");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filters_offer_each_name_once_and_the_latest_of_a_person() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut tim = app.person("tim").await;
+    app.script().patch(&format!("/api/users/{}", tim.id()), &json!({ "username": "timothy" }), None).await.expect(200);
+    app.advance(1);
+    tim.sign_in().await.expect(200);
+    for name in ["Wiki", "App", "Wiki"] {
+        app.client(json!({ "name": name })).await;
+    }
+    let people = admin.agent.get("/api/audit-logs/filters/users").await.expect(200).json();
+    assert_eq!((&people[admin.id()], &people[tim.id()]), (&json!("admin"), &json!("timothy")));
+    assert_eq!(people.as_object().unwrap().len(), 3, "and the one of the static key: {people}");
+    let names = admin.agent.get("/api/audit-logs/filters/client-names").await.expect(200).json();
+    assert_eq!(names, json!(["App", "Wiki"]));
+}

@@ -181,8 +181,10 @@ pub fn set_permissions(
     admin: &Admin,
     id: &ApiId,
     wanted: &[PermissionInput],
+    if_match: Option<i64>,
 ) -> Result<Api, Error> {
     let api = find(tx, id)?;
+    check_version(if_match, api.version)?;
     check_permissions(wanted)?;
     for gone in api.permissions.iter().filter(|p| !wanted.iter().any(|w| nfc(&w.key) == p.key)) {
         apis::delete_permission(tx, id, &gone.id)?;
@@ -268,6 +270,13 @@ fn reach(tx: &ReadTx<'_>, api: &Api, client: &ClientId, client_type: &str) -> Re
         cimd,
         cimd_permissions: api.permissions.iter().filter(opened).map(|p| p.id.clone()).collect(),
     })
+}
+
+/// An API, and what a client reaches of it.
+pub fn reach_of(tx: &ReadTx<'_>, _: &Admin, id: &ApiId, client: &ClientId) -> Result<(Api, Reach), Error> {
+    let (api, client) = (find(tx, id)?, find_client(tx, client)?);
+    let reach = reach(tx, &api, &client.id, client.client_type.as_str())?;
+    Ok((api, reach))
 }
 
 /// A page of the clients that reach an API.

@@ -33,7 +33,8 @@ pub static LIST: ListSpec = ListSpec {
         ("createdAt", "created_at"),
         ("name", "name"),
         ("expiresAt", "expires_at"),
-        ("lastUsedAt", "last_used_at"),
+        // One order on both engines: never used is before every use.
+        ("lastUsedAt", "coalesce(last_used_at, 0)"),
     ],
     filters: &[],
     order: "created_at, id",

@@ -247,6 +247,7 @@ pub async fn set_permissions(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<Permissions>,
 ) -> Result<Response, ApiError> {
     let id = ApiId::new(id);
@@ -254,7 +255,7 @@ pub async fn set_permissions(
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::set_permissions(tx, &ctx, &admin, &id, &body.permissions)
+            apis::set_permissions(tx, &ctx, &admin, &id, &body.permissions, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))

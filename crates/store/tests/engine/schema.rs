@@ -134,11 +134,12 @@ async fn every_foreign_key_has_an_index() {
 #[tokio::test]
 async fn no_statement_reads_a_large_table_whole() {
     const SMALL: [&str; 6] = ["instance", "settings", "versions", "leases", "signing_keys", "apis"];
-    const RARE: [(&str, &str); 5] = [
+    // What recursive queries have made themselves.
+    const MADE: [&str; 2] = ["names", "people"];
+    const RARE: [(&str, &str); 4] = [
         ("SELECT 1 FROM users WHERE id <> $1 LIMIT 1", "the first row answers"),
         ("SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin", "an administrator is demoted or removed"),
         ("SELECT DISTINCT users.username FROM passkeys", "a start, once"),
-        ("SELECT DISTINCT user_id, username FROM audit_logs", "an administrator opens the log's filter"),
         ("SELECT key, count(*) AS uses", "an administrator types a claim's name"),
     ];
     let fixture = Fixture::sqlite().await;
@@ -152,7 +153,7 @@ async fn no_statement_reads_a_large_table_whole() {
             let step: String = row.get(3).unwrap();
             let Some(table) = step.strip_prefix("SCAN ").and_then(|s| s.split(' ').next()) else { continue };
             // `SELECT 1 WHERE …` scans the one row that it makes itself.
-            if SMALL.contains(&table) || step == "SCAN CONSTANT ROW" {
+            if SMALL.contains(&table) || MADE.contains(&table) || step == "SCAN CONSTANT ROW" {
                 continue;
             }
             let reason = RARE.iter().find(|(begins, _)| statement.sql().starts_with(begins));
