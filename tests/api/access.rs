@@ -163,14 +163,18 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/webauthn/logout", User(204)),
 ];
 
-/// The method and path of every route of the management API, as `router.rs` says them.
-fn routes() -> BTreeSet<(String, String)> {
+/// The routes of a function of `router.rs`, as they are said there, each with its path.
+fn said(function: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let source = include_str!("../../crates/http/src/router.rs");
-    let start = source.find("fn management()").expect("the function of the management API");
+    let start = source.find(&format!("fn {function}(")).expect("the function");
     let end = start + source[start..].find("\n}\n").expect("its end");
+    source[start..end].split(".route(").skip(1).map(|route| (route.split('"').nth(1).expect("a path"), route))
+}
+
+/// The method and path of every route of the management API.
+fn routes() -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
-    for route in source[start..end].split(".route(").skip(1) {
-        let path = route.split('"').nth(1).expect("a path");
+    for (path, route) in said("management") {
         for method in ["get", "post", "put", "patch", "delete"] {
             let handlers = &route[route.find(path).unwrap() + path.len()..];
             if handlers
@@ -265,4 +269,35 @@ async fn case_076_every_route_admits_whom_it_should() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The pages of the administration, as `router.rs` says them.
+fn admin_pages() -> Vec<&'static str> {
+    let of_admins = |path: &&str| path.starts_with("/settings/admin/") || *path == "/settings/audit-log/global";
+    said("pages").map(|(path, _)| path).filter(of_admins).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_the_administration_admit_administrators_only() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let (tim, limited) = (app.person("tim").await, limited(&app).await);
+    let pages = admin_pages();
+    assert!(pages.len() > 10, "router.rs is read wrongly: {pages:?}");
+    for page in pages {
+        let path = page.replace("{id}", "nobody");
+        let found = if path == page { 200 } else { 404 };
+        let admitted = admin.agent.get(&path).await.expect(found);
+        assert_eq!(admitted.header("content-type"), Some("text/html; charset=utf-8"), "{page}");
+        assert_eq!(tim.agent.get(&path).await.expect(302).header("location"), Some("/settings"), "{page}");
+        limited.get(&path).await.expect(403);
+        let nobody = app.agent().get(&path).await.expect(302);
+        assert!(nobody.header("location").unwrap().starts_with("/login?redirect="), "{page}");
+        // What names nothing is answered, as a page, on either engine.
+        for nonsense in ["%00", "%FF", "..%2F", "~%%%", "a?access=%00&search=%00&page=x"] {
+            let answer = admin.agent.get(&page.replace("{id}", nonsense)).await;
+            let status = answer.status.as_u16();
+            assert!([200, 400, 404].contains(&status), "{page} {nonsense}: {status} {}", answer.text());
+        }
+    }
 }

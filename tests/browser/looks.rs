@@ -376,3 +376,94 @@ async fn the_administration_looks_right() {
     gallery.look(&tab, "configuration").await;
     gallery.finish();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_logs_and_apis_look_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let mut admin = stage.app.admin().await;
+    let script = stage.app.script();
+    let soon = stage.app.app().clock().now().plus_minutes(30).to_string();
+    for (name, text, expires, scopes) in [
+        ("nightly backup", "", soon.as_str(), json!([])),
+        ("ci", "Registers a client for every preview of the shop", "2027-06-01T00:00:00Z", json!(["clients"])),
+        ("grafana", "Reads the audit log", "2027-02-01T00:00:00Z", json!(["read-only", "audit"])),
+    ] {
+        let body =
+            json!({ "name": format!("{name} key"), "description": text, "expiresAt": expires, "scopes": scopes });
+        admin.agent.post("/api/api-keys", &body).await.expect(201);
+    }
+    stage.app.advance(31 * 60);
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0";
+    admin.sign_in_at(&stage.app.agent().with_header("user-agent", firefox)).await.expect(200);
+    admin.sign_in().await.expect(200);
+    let tim = stage.app.person("tim").await;
+    script.patch(&format!("/api/users/{}", tim.id()), &json!({ "firstName": "Tim" }), None).await.expect(200);
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/apis").await;
+    gallery.look(&tab, "apis-none").await;
+    let mut apis = Vec::new();
+    for (name, resource) in [("Orders", "https://orders.example"), ("Calendar", "urn:example:calendar")] {
+        let body = json!({ "name": name, "resource": resource });
+        apis.push(script.post("/api/apis", &body).await.expect(201).id());
+    }
+    let permissions = json!({ "permissions": [
+        { "key": "orders:read", "name": "Read orders", "description": "See what you ordered, and when it comes" },
+        { "key": "orders:write", "name": "Change orders" },
+        { "key": "https://orders.example/scopes/administration.everything", "name": "Administer all orders" },
+    ] });
+    let orders = script.put(&format!("/api/apis/{}/permissions", apis[0]), &permissions).await.expect(200).json();
+    let cloud = stage.client(json!({})).await;
+    let cloud = cloud["id"].as_str().unwrap();
+    stage.client(json!({ "name": "Immich", "isPublic": true })).await;
+    let ids = [&orders["permissions"][0]["id"], &orders["permissions"][1]["id"]];
+    let access = json!({ "userDelegatedPermissionIds": ids, "clientAccess": true });
+    script.put(&format!("/api/apis/{}/clients/{cloud}", apis[0]), &access).await.expect(200);
+
+    stage.open(&tab, "/settings/admin/apis").await;
+    gallery.look(&tab, "apis").await;
+    tab.click(role("button", "Add API")).await.unwrap();
+    gallery.look(&tab, "apis-add").await;
+    stage.open(&tab, &format!("/settings/admin/apis/{}", apis[0])).await;
+    gallery.look(&tab, "api").await;
+    tab.click(role("button", "Add client")).await.unwrap();
+    gallery.look(&tab, "api-add-client").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Edit")).await.unwrap();
+    tab.wait_for(role("dialog", "Nextcloud")).await.unwrap();
+    gallery.look(&tab, "api-access").await;
+    tab.press("Escape").await.unwrap();
+    tab.click("[data-add-row=permission-rows]").await.unwrap();
+    tab.type_text("openid").await.unwrap();
+    tab.click("#permissions-form button[type=submit]").await.unwrap();
+    tab.wait_for("#permissions-form .field-error").await.unwrap();
+    gallery.look(&tab, "api-errors").await;
+    tab.click(role("tab", "Metadata document clients")).await.unwrap();
+    tab.click(role("switch", "Allow all metadata document clients")).await.unwrap();
+    gallery.look(&tab, "api-metadata").await;
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#api-access")).await;
+    gallery.look(&tab, "client-api-access").await;
+
+    stage.open(&tab, "/settings/admin/api-keys").await;
+    gallery.look(&tab, "api-keys").await;
+    tab.click(role("button", "Add API Key")).await.unwrap();
+    gallery.look(&tab, "api-keys-add").await;
+    tab.fill(role("textbox", "Name"), "deploy key").await.unwrap();
+    tab.click("#add-key button[type=submit]").await.unwrap();
+    tab.wait_for(role("dialog", "API Key Created")).await.unwrap();
+    gallery.look(&tab, "api-keys-created").await;
+    tab.press("Escape").await.unwrap();
+    tab.click("tr:has(.badge-warn) button").await.unwrap();
+    gallery.look(&tab, "api-keys-menu").await;
+    tab.click(role("menuitem", "Renew")).await.unwrap();
+    gallery.look(&tab, "api-keys-renew").await;
+    stage.open(&tab, "/settings/audit-log").await;
+    gallery.look(&tab, "audit-log").await;
+    stage.open(&tab, "/settings/audit-log/global").await;
+    tab.click("summary").await.unwrap();
+    gallery.look(&tab, "audit-log-global").await;
+    stage.open(&tab, "/settings/audit-log/global?filters[location]=external").await;
+    gallery.look(&tab, "audit-log-none").await;
+    gallery.finish();
+}

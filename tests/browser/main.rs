@@ -4,6 +4,9 @@
 mod account;
 mod admin_clients;
 mod admin_users;
+mod api_keys;
+mod apis;
+mod audit_log;
 mod device;
 mod interaction;
 mod looks;

@@ -46,6 +46,9 @@ async fn pages_keep_to_their_budgets() {
         "/settings/admin/user-groups",
         "/settings/admin/oidc-clients",
         &format!("/settings/admin/oidc-clients/{client}"),
+        "/settings/admin/apis",
+        "/settings/admin/api-keys",
+        "/settings/audit-log/global",
         "/settings/admin/application-configuration",
     ] {
         let weight = load(&stage, &stage.url(path), Some(&cookie)).await;

@@ -81,7 +81,8 @@ export function confirmed({ title, text, label, danger = true, typed }) {
 export function startDialogs() {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
-    if (opener) openDialog(opener);
+    // One with `data-from` is read first.
+    if (opener && opener.dataset.from === undefined) openDialog(opener);
     if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
     if (event.target instanceof HTMLDialogElement && event.target.open) event.target.close();
   });

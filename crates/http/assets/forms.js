@@ -11,10 +11,17 @@ const RULES = {
     if (!/[A-Za-z0-9]$/.test(value)) return word("username-end");
     return /^[A-Za-z0-9_.@-]+$/.test(value) ? "" : word("username-letters");
   },
+  future: (value) => (startOf(value) > Date.now() ? "" : word("not-future")),
+  resource: (value) => (/[\s#]/.test(value) ? word("bad-resource") : ""),
 };
 
 function fieldsOf(form) {
-  return [...form.elements].filter((e) => e.name && !e.disabled && e.type !== "submit" && e.type !== "button");
+  return [...form.elements].filter((e) => e.name && !e.matches(":disabled") && e.type !== "submit" && e.type !== "button");
+}
+
+// A day begins at midnight where the reader is.
+function startOf(day) {
+  return new Date(`${day}T00:00`);
 }
 
 // The value of a field: switches are booleans, lists are arrays, an empty `data-null` field is null.
@@ -24,6 +31,7 @@ function valueOf(input) {
   if (input.dataset.days !== undefined) {
     return input.value ? new Date(Date.now() + Number(input.value) * 86400000).toISOString() : null;
   }
+  if (input.type === "date") return input.value ? startOf(input.value).toISOString() : null;
   if (input.dataset.type === "number") return input.value.trim() === "" ? 0 : Number(input.value);
   const text = input.type === "password" ? input.value : input.value.trim();
   return text === "" && input.dataset.null !== undefined ? null : text;
@@ -41,7 +49,8 @@ function isChanged(input) {
 
 export function bodyOf(form) {
   const wholly = form.dataset.method !== "PATCH" || form.dataset.whole !== undefined;
-  if (form.dataset.claims !== undefined) return claimsOf(form);
+  const { records } = form.dataset;
+  if (records !== undefined) return records ? { [records]: recordsOf(form) } : recordsOf(form);
   const body = {};
   const lists = new Map();
   for (const input of fieldsOf(form)) {
@@ -71,11 +80,27 @@ export function bodyOf(form) {
   return body;
 }
 
-// Custom claims are a list of pairs; a row left empty is no claim.
-function claimsOf(form) {
-  return [...form.querySelectorAll(".list-row.claim")]
-    .map((row) => ({ key: row.querySelector("[name='key[]']").value.trim(), value: row.querySelector("[name='value[]']").value.trim() }))
-    .filter((claim) => claim.key !== "" || claim.value !== "");
+// A list of records, a row each with an input per member; a row left empty is no record.
+function recordRows(form) {
+  return [...form.querySelectorAll(".list-row")].filter((row) => inputsOf(row).some((input) => input.value.trim() !== ""));
+}
+
+function inputsOf(row) {
+  return [...row.querySelectorAll("input")];
+}
+
+function memberOf(input) {
+  return input.name.slice(0, -2);
+}
+
+function recordsOf(form) {
+  return recordRows(form).map((row) => Object.fromEntries(inputsOf(row).map((input) => [memberOf(input), valueOf(input)])));
+}
+
+// The members of stored records that the rows have, too.
+function asRows(list, records) {
+  const members = inputsOf(list.querySelector("template").content).map(memberOf);
+  return records.map((record) => Object.fromEntries(members.map((member) => [member, record[member] ?? null])));
 }
 
 function problemOf(input) {
@@ -92,17 +117,23 @@ function problemOf(input) {
   return RULES[input.dataset.rule]?.(value) ?? "";
 }
 
+// Inputs in rows have no id of their own, but their notes need one.
+let unnamed = 0;
+
 export function mark(input, text) {
   const holder = input.closest(".field, .switch, .list-row") ?? input.parentElement;
-  const id = `${input.id || input.name}-error`;
-  holder.querySelector(":scope > .field-error")?.remove();
+  input.id ||= `input-${++unnamed}`;
+  const id = `${input.id}-error`;
+  document.getElementById(id)?.remove();
   const described = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((d) => d && d !== id);
   if (text) {
     const note = document.createElement("p");
     note.className = "field-error";
     note.id = id;
     note.setAttribute("role", "alert");
-    note.textContent = text;
+    // One of several in a row says which it is.
+    const several = holder.matches(".list-row") && inputsOf(holder).length > 1;
+    note.textContent = several ? `${input.getAttribute("aria-label")}: ${text}` : text;
     holder.append(note);
     input.setAttribute("aria-invalid", "true");
     described.push(id);
@@ -125,8 +156,10 @@ function check(form) {
   return !first;
 }
 
-// Finds the input of a refused field: `name`, or the n-th of `name[n]`.
+// Finds the input of a refused field: `name`, the n-th of `name[n]`, or that of a record's member, `list[n].name`.
 function inputOf(form, field) {
+  const record = field.match(/^\w+\[(\d+)\]\.(\w+)$/);
+  if (record) return recordRows(form)[Number(record[1])]?.querySelector(`[name="${record[2]}[]"]`);
   const list = field.match(/^(.+)\[(\d+)\]$/);
   if (list) return form.querySelectorAll(`[name="${CSS.escape(list[1])}[]"]`)[Number(list[2])];
   const found = form.elements.namedItem(field);
@@ -148,11 +181,11 @@ export function busy(form, on) {
   });
 }
 
-// Reads parts of this page anew. With `versions` the other forms go on from the version that a change just made, if
+// Reads parts of this page anew, or as another address has them. With `versions` the other forms go on from the version that a change just made, if
 // nobody else came in between: then theirs is one behind.
-export async function refresh(selectors = "", versions = false) {
+export async function refresh(selectors = "", versions = false, address = location.href) {
   if (!selectors && !versions) return;
-  const response = await fetch(location.href, { credentials: "same-origin", headers: { accept: "text/html" } });
+  const response = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
   if (!response.ok) return location.reload();
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const form of versions ? document.querySelectorAll("form[id][data-version]") : []) {
@@ -201,17 +234,19 @@ async function conflict(form, error) {
   toast(word("conflict"), "error");
 }
 
-// A set of boxes: what only they ticked or unticked is taken over; where both did, both did the same. Claims: where both
+// A set of boxes: what only they ticked or unticked is taken over; where both did, both did the same. Records: where both
 // changed something, theirs are shown and can be taken.
 function mergeList(form, theirs) {
-  if (form.dataset.claims !== undefined) {
+  if (form.dataset.records !== undefined) {
     const list = form.querySelector("[data-list]");
-    const stored = JSON.stringify(theirs.map(({ key, value }) => ({ key, value })));
+    const records = asRows(list, theirs);
+    const stored = JSON.stringify(records);
     if (stored === list.dataset.stored) return;
-    const both = JSON.stringify(claimsOf(form)) !== list.dataset.stored;
+    const both = JSON.stringify(recordsOf(form)) !== list.dataset.stored;
     list.dataset.stored = stored;
-    if (both) offer(list, theirs.map((c) => `${c.key} = ${c.value}`).join(", ") || word("empty"), () => putClaims(list, theirs));
-    else putClaims(list, theirs);
+    const shown = records.map((record) => Object.values(record).filter(Boolean).join(" = ")).join(", ");
+    if (both) offer(list, shown || word("empty"), () => putRecords(list, records));
+    else putRecords(list, records);
     return;
   }
   const ids = new Set(theirs.map((entry) => entry.id));
@@ -235,12 +270,11 @@ function mergeList(form, theirs) {
   }
 }
 
-function putClaims(list, claims) {
+function putRecords(list, records) {
   list.querySelectorAll(".list-row").forEach((row) => row.remove());
-  for (const claim of claims) {
+  for (const record of records) {
     const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
-    row.querySelector("[name='key[]']").defaultValue = claim.key;
-    row.querySelector("[name='value[]']").defaultValue = claim.value;
+    for (const input of inputsOf(row)) input.defaultValue = record[memberOf(input)] ?? "";
     list.append(row);
   }
   delete list.dataset.touched;
@@ -307,8 +341,8 @@ export function putRows(list, values) {
 
 // Remembers the rows of a form's lists as they are stored: a removed row leaves no trace in the page.
 function rememberRows(form) {
-  if (form.dataset.claims !== undefined) {
-    form.querySelector("[data-list]").dataset.stored = JSON.stringify(claimsOf(form));
+  if (form.dataset.records !== undefined) {
+    form.querySelector("[data-list]").dataset.stored = JSON.stringify(recordsOf(form));
     return;
   }
   for (const list of form.querySelectorAll("[data-list]:has(> template)")) list.dataset.before = JSON.stringify(rowsOf(list));
@@ -337,7 +371,8 @@ export async function submit(form) {
         if (version && other.dataset.version === version) other.dataset.version = form.dataset.version;
       }
     }
-    settle(form);
+    // What was made is not what the next one begins with.
+    if (method !== "POST") settle(form);
     form.dispatchEvent(new CustomEvent("saved", { bubbles: true, detail: data }));
     if (form.dataset.stay === undefined) form.closest("dialog")?.close();
     const next = data?.redirectUrl ?? form.dataset.then?.replace("{id}", encodeURIComponent(data?.id ?? ""));

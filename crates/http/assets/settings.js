@@ -35,21 +35,28 @@ async function addPasskey(button) {
   }
 }
 
-// Search while typing, without losing the place.
+// What a list is narrowed to goes into the address, and the list is read anew.
+async function narrow(name, value, list) {
+  const url = new URL(location.href);
+  if (value) url.searchParams.set(name, value);
+  else url.searchParams.delete(name);
+  url.searchParams.delete("page");
+  history.replaceState(null, "", url);
+  await refresh(list);
+}
+
+// Search while typing, without losing the place; filters at once.
 function startSearch() {
   let timer;
+  document.addEventListener("change", (event) => {
+    const { name, value, dataset } = event.target;
+    if (dataset.filter !== undefined) narrow(name, value, dataset.filter);
+  });
   document.addEventListener("input", (event) => {
     const input = event.target;
     if (input.dataset.search === undefined) return;
     clearTimeout(timer);
-    timer = setTimeout(async () => {
-      const url = new URL(location.href);
-      if (input.value) url.searchParams.set("search", input.value);
-      else url.searchParams.delete("search");
-      url.searchParams.delete("page");
-      history.replaceState(null, "", url);
-      await refresh(input.dataset.search);
-    }, 300);
+    timer = setTimeout(() => narrow("search", input.value, input.dataset.search), 300);
   });
 }
 
@@ -59,13 +66,37 @@ function show(place, text) {
   place.querySelector(".copy-value").textContent = text;
 }
 
+// A key has a dialog of its own, and is nowhere once that is closed.
+function showKey(dialog, { name, description }, token) {
+  dialog.querySelector("[data-part=name]").textContent = name;
+  dialog.querySelector("[data-part=description]").textContent = description ?? "";
+  const place = dialog.querySelector("[data-copy]");
+  show(place, token);
+  dialog.addEventListener("close", () => show(place, ""), { once: true });
+  dialog.showModal();
+}
+
+// A dialog that shows what is stored when it is opened; one that it is opened from makes way.
+function startFreshDialogs() {
+  document.addEventListener("click", async (event) => {
+    const opener = event.target.closest("[data-dialog][data-from]");
+    if (!opener) return;
+    await refresh(`#${opener.dataset.dialog}`, false, opener.dataset.from);
+    opener.closest("dialog")?.close();
+    openDialog(opener);
+  });
+}
+
 function startSecrets() {
   document.addEventListener("saved", (event) => {
     const place = document.getElementById(event.target.dataset.shows ?? "");
     if (!place) return;
     place.hidden = false;
-    const { secret, token, link, qrCode, expiresAt } = event.detail;
-    if (token) {
+    const { secret, token, link, qrCode, expiresAt, apiKey } = event.detail;
+    if (apiKey) {
+      event.target.closest("dialog").close();
+      showKey(place, apiKey, token);
+    } else if (token) {
       show(place.querySelector("[data-part=code]"), token);
       show(place.querySelector("[data-part=link]"), link);
       place.querySelector("[data-part=qr]").src = `data:image/svg+xml,${encodeURIComponent(qrCode)}`;
@@ -123,6 +154,8 @@ function startDerived() {
     }
   });
   document.addEventListener("change", (event) => {
+    const group = document.getElementById(event.target.dataset.enables ?? "");
+    if (group) group.disabled = !event.target.checked;
     const other = document.getElementById(event.target.dataset.forces ?? "");
     if (!other) return;
     if (event.target.checked) other.checked = true;
@@ -191,6 +224,7 @@ startForms();
 startTabs();
 startSearch();
 startSecrets();
+startFreshDialogs();
 startPicker();
 startDerived();
 startTemplates();

@@ -11,6 +11,8 @@ export function startTabs() {
       other.tabIndex = on ? 0 : -1;
       document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
     }
+    // On a narrow screen the strip is wider than what is seen of it.
+    list.scrollLeft = tab.offsetLeft - list.offsetLeft - (list.clientWidth - tab.offsetWidth) / 2;
     if (focus) tab.focus();
   };
   const fromHash = () => tabs.find((t) => `#${t.dataset.tab}` === location.hash) ?? tabs[0];

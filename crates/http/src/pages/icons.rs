@@ -37,6 +37,7 @@ pub fn icon(name: &str) -> Html {
             "<rect x='9' y='9' width='11' height='11' rx='2.5'/><path d='M15 5.5A1.5 1.5 0 0 0 13.5 4h-8A1.5 1.5 0 0 0 4 5.5v8A1.5 1.5 0 0 0 5.5 15'/>"
         }
         "check" => "<path d='m5 12.5 4.5 4.5L19 7.5'/>",
+        "download" => "<path d='M12 4v11M7.5 10.5 12 15l4.5-4.5M5 19.5h14'/>",
         "x" => "<path d='M6 6l12 12M18 6 6 18'/>",
         "alert" => "<path d='M12 4 2.5 20h19z'/><path d='M12 10v4.5M12 17.2v.1'/>",
         "info" => "<circle cx='12' cy='12' r='9'/><path d='M12 11v5M12 7.8v.1'/>",

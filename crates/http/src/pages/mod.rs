@@ -8,6 +8,7 @@
 pub mod account;
 pub mod admin;
 pub mod apps;
+pub mod audit_logs;
 pub mod device;
 pub mod error;
 pub mod home;

@@ -1,4 +1,5 @@
-//! A list with search, order and pages, all kept in the address: `?search=…&sort=name&dir=desc&page=2&limit=50`.
+//! A list with search, filters, order and pages, all kept in the address:
+//! `?search=…&filters[event]=…&sort=name&dir=desc&page=2&limit=50`.
 
 use pid_core::list::{ListRequest, Page};
 use url::form_urlencoded;
@@ -11,6 +12,7 @@ pub struct ListView {
     path: String,
     /// What is searched for, may be empty.
     pub search: String,
+    filters: Vec<(String, Vec<String>)>,
     sort: String,
     descending: bool,
     /// Rows per page.
@@ -48,6 +50,7 @@ impl ListView {
         Self {
             path: path.to_owned(),
             search: request.search.clone().unwrap_or_default(),
+            filters: request.filters.clone(),
             sort,
             descending,
             limit: page.limit,
@@ -62,6 +65,11 @@ impl ListView {
         if !self.search.is_empty() {
             query.append_pair("search", &self.search);
         }
+        for (field, values) in &self.filters {
+            for value in values {
+                query.append_pair(&format!("filters[{field}]"), value);
+            }
+        }
         if !sort.is_empty() {
             query.append_pair("sort", sort).append_pair("dir", if descending { "desc" } else { "asc" });
         }
@@ -73,6 +81,13 @@ impl ListView {
         }
         let query = query.finish();
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+    }
+
+    /// What a field is narrowed to, or nothing.
+    #[must_use]
+    pub fn filter(&self, field: &str) -> &str {
+        let found = self.filters.iter().find(|(name, _)| name == field);
+        found.and_then(|(_, values)| values.first()).map_or("", String::as_str)
     }
 
     /// The link of a column's head: ascending first, then the other way.
@@ -129,7 +144,7 @@ mod tests {
 
     #[test]
     fn links_keep_what_was_asked_for() {
-        let request =
+        let mut request =
             ListRequest { search: Some("a b".into()), sort: Some(("name".into(), false)), ..Default::default() };
         let page = Page { items: vec![(); 20], total: 200, page: 9, limit: 20 };
         let view = ListView::new("/x", &request, &page);
@@ -139,5 +154,10 @@ mod tests {
         assert_eq!((view.aria_sort("name"), view.aria_sort("other")), ("ascending", "none"));
         assert_eq!(view.numbers(), [6, 7, 8, 9, 10]);
         assert_eq!(view.sizes()[1].1, "/x?search=a+b&sort=name&dir=asc&limit=50");
+
+        request.filters = vec![("event".into(), vec!["SIGN_IN".into()])];
+        let view = ListView::new("/x", &request, &page);
+        assert_eq!(view.page_href(&1), "/x?search=a+b&filters%5Bevent%5D=SIGN_IN&sort=name&dir=asc");
+        assert_eq!((view.filter("event"), view.filter("userID")), ("SIGN_IN", ""));
     }
 }

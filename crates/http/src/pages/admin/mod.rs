@@ -1,7 +1,10 @@
-//! The administration: lists, and pages of one user, group, client, and the configuration.
+//! The administration: lists, and pages of one user, group, client, API, and the configuration.
 //!
 //! A page reads under the administrator's permission in one transaction; every change goes through the API.
 
+mod access;
+pub mod api_keys;
+pub mod apis;
 pub mod application_configuration;
 mod client_templates;
 mod list;

@@ -13,6 +13,7 @@ use pid_flows::outbox::LOGOUT_TEST;
 use pid_flows::{clients, groups};
 use pid_store::outbox;
 
+use super::access::{APIS, AccessView, AccessWords, Asked, Candidates, ClientApis, GrantView};
 use super::client_templates::{ClientTemplate, TEMPLATES};
 use super::{ALL, Choice, ListView};
 use crate::pages::interaction::ClientView;
@@ -111,6 +112,14 @@ pub struct ClientPage {
     pub secrets: Vec<SecretView>,
     /// Notices of sign-outs, newest first.
     pub deliveries: Vec<DeliveryView>,
+    /// The APIs that it reaches.
+    pub grants: Vec<GrantView>,
+    /// The APIs that it could be given access to.
+    pub candidates: Candidates,
+    /// The dialog of its access to one API.
+    pub access: Option<AccessView>,
+    /// How it speaks of them.
+    pub access_words: AccessWords,
 }
 
 /// What became of a notice that a session has ended.
@@ -212,14 +221,17 @@ pub async fn details(
     request: PageRequest,
 ) -> Result<Response, PageError> {
     let id = client_id_from_path(&id);
+    let asked = Asked::new(&request);
     let read = request.read(&app, move |tx, creds, ctx| {
         let admin = creds.admin(tx, ctx.now)?;
         let every =
             ListRequest { limit: ALL, sort: Some(("friendlyName".to_owned(), false)), ..ListRequest::default() };
         let deliveries = backchannel_logout::deliveries(tx, &admin, &id)?;
-        Ok((clients::get(tx, &admin, &id)?, groups::list(tx, &admin, &every)?, deliveries))
+        let details = clients::get(tx, &admin, &id)?;
+        let apis = ClientApis::read(tx, &admin, &details.client, &asked)?;
+        Ok((details, groups::list(tx, &admin, &every)?, deliveries, apis))
     });
-    let (details, all, deliveries) = read.await?;
+    let (details, all, deliveries, apis) = read.await?;
     let client = details.client;
     let names: Vec<&str> = details.groups.iter().map(|g| g.friendly_name.as_str()).collect();
     let audience = match (client.is_group_restricted, names.is_empty()) {
@@ -254,6 +266,10 @@ pub async fn details(
         groups: choices.collect(),
         secrets: secrets.collect(),
         deliveries: deliveries.into_iter().map(|d| DeliveryView::new(&request.layout, d)).collect(),
+        grants: apis.grants,
+        candidates: apis.candidates,
+        access: apis.access,
+        access_words: APIS,
         stored: client,
         layout: request.layout,
     };
