@@ -304,3 +304,28 @@ impl ApiClients {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pid_core::apis::ApiAccess;
+
+    fn reach(granted: &[&str], opened: Option<&[&str]>) -> Reach {
+        let ids = |names: &[&str]| names.iter().map(|name| PermissionId::new(*name)).collect::<Vec<_>>();
+        let mut access = ApiAccess::none(ClientId::new("https://client.example/"), ApiId::new("api"));
+        access.user_permissions = ids(granted);
+        access.user_delegated = !granted.is_empty();
+        Reach { access, cimd: opened.is_some(), cimd_permissions: ids(opened.unwrap_or_default()) }
+    }
+
+    #[test]
+    fn what_an_open_api_gives_is_counted_once_and_can_not_be_revoked() {
+        let view = |granted: &[&str], opened| GrantView::new(&reach(granted, opened), 3);
+        let seen = |v: &GrantView| (v.user, v.own, v.explicit);
+        assert_eq!(seen(&view(&[], None)), (None, None, false));
+        assert_eq!(seen(&view(&["read"], None)), (Some(1), None, true));
+        assert_eq!(seen(&view(&[], Some(&["read"]))), (Some(1), None, false));
+        assert_eq!(seen(&view(&["read", "write"], Some(&["read"]))), (Some(2), None, true));
+        assert_eq!(view(&[], None).api, "/api/apis/api/clients/~aHR0cHM6Ly9jbGllbnQuZXhhbXBsZS8");
+    }
+}
