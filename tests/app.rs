@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pid_http::state::{App, Clock};
+use pid_integrations::fetch::{Fetcher, Guard};
 use pid_testkit::postgres::{Database, fresh_database};
 use pid_testkit::process::free_port;
-use pocket_id::app::{Running, start};
+use pocket_id::app::{Running, start_with};
 use pocket_id::config::Config;
 use serde_json::json;
 
@@ -19,11 +21,15 @@ pub fn on_postgres() -> bool {
     std::env::var("TEST_ENGINE").is_ok_and(|engine| engine == "postgres")
 }
 
+/// What a server's outbound client is made by.
+type Reach = Arc<dyn Fn(Guard) -> Fetcher + Send + Sync>;
+
 /// A listening server with its own data folder or database, its clock in the test's hand.
 pub struct TestApp {
     running: Option<Running>,
     environment: BTreeMap<String, String>,
     clock: Clock,
+    reach: Reach,
     dir: tempfile::TempDir,
     // After the server, so that nobody is connected when it is dropped.
     database: Option<Database>,
@@ -40,6 +46,11 @@ impl TestApp {
 
     /// Starts a server with environment variables of its own (they win over the tests' defaults).
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::start_reaching(variables, Arc::new(Fetcher::new)).await
+    }
+
+    /// As [`TestApp::start_with`], with an outbound client that knows other servers, such as [`crate::Documents`].
+    pub async fn start_reaching(variables: &[(&str, &str)], reach: Reach) -> Self {
         let dir = tempfile::tempdir().expect("a folder for the data");
         let port = free_port().expect("a free port");
         let database = on_postgres().then(fresh_database);
@@ -58,15 +69,16 @@ impl TestApp {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut app = Self { running: None, environment, clock: Clock::default(), dir, database };
+        let mut app = Self { running: None, environment, clock: Clock::default(), reach, dir, database };
         app.run().await;
         app
     }
 
     async fn run(&mut self) {
         let config = Config::read(&self.environment).expect("a good configuration");
-        let running =
-            start(config, self.clock.clone()).await.unwrap_or_else(|e| panic!("the server does not start: {e}"));
+        let running = start_with(config, self.clock.clone(), |guard| (self.reach)(guard))
+            .await
+            .unwrap_or_else(|e| panic!("the server does not start: {e}"));
         self.running = Some(running);
         for _ in 0..1000 {
             if self.app().keys().is_ready() {
@@ -83,7 +95,14 @@ impl TestApp {
         let mut environment = self.environment.clone();
         environment.insert("PORT".to_owned(), free_port().expect("a free port").to_string());
         let dir = tempfile::tempdir().expect("a folder for the data");
-        let mut app = Self { running: None, environment, clock: self.clock.clone(), dir, database: None };
+        let mut app = Self {
+            running: None,
+            environment,
+            clock: self.clock.clone(),
+            reach: self.reach.clone(),
+            dir,
+            database: None,
+        };
         app.run().await;
         app
     }

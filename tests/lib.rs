@@ -5,6 +5,7 @@
 mod agent;
 mod app;
 mod data;
+mod documents;
 mod people;
 mod raw;
 mod receiver;
@@ -15,6 +16,7 @@ mod signer;
 pub use agent::{Agent, Reply};
 pub use app::{TestApp, on_postgres};
 pub use data::Fault;
+pub use documents::Documents;
 pub use people::Person;
 pub use pid_testkit::jwt::Jwt;
 pub use receiver::{Manner, Receiver};

@@ -145,6 +145,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/one-time-access-token/{token}", Public(401)),
     ("GET", "/api/oidc/interactions/{id}", Public(404)),
     ("POST", "/api/oidc/interactions/{id}/complete", Public(400)),
+    ("POST", "/api/oidc/clients/{id}/refresh", Admin(404)),
     ("GET", "/api/oidc/device/info", Session(400)),
     ("POST", "/api/oidc/device/verify", Session(400)),
     ("POST", "/api/oidc/device/deny", Session(400)),

@@ -4,6 +4,7 @@
 mod apache;
 mod authorize;
 mod backchannel_logout;
+mod cimd;
 mod claims;
 mod claims_parameter;
 mod client_keys;

@@ -211,6 +211,11 @@ impl Settings {
         self.flag("allowPlainPkce")
     }
 
+    /// Patterns of the metadata documents that clients may be known by; empty: none.
+    pub fn cimd_allowlist(&self) -> Vec<String> {
+        serde_json::from_str(self.get("cimdUrlAllowlist")).unwrap_or_default()
+    }
+
     /// Where a signed-in person lands: a local path.
     pub fn home_page(&self) -> &str {
         self.get("homePageUrl")

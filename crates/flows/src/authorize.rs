@@ -10,6 +10,7 @@ use pid_oidc::authorize::{
     self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
     Rejection, Requirements, SessionView, UserView, ValidRequest,
 };
+use pid_oidc::cimd::CimdGrant;
 use pid_oidc::consent::{Need, further_needs};
 use pid_oidc::par::{Arrival as Way, Reference, check_arrival};
 use pid_oidc::response::{self, Delivery};
@@ -22,7 +23,7 @@ use pid_store::{ReadTx, WriteTx};
 use crate::access::Credentials;
 use crate::env::{Env, Snapshot};
 use crate::protocol::{claims_view, client, hint_claims, lifetimes, session_view, user_view};
-use crate::{Error, audit, par, resource};
+use crate::{Error, audit, cimd, par, resource};
 
 /// An interaction lives this long, seconds.
 pub const INTERACTION_SECS: i64 = 3600;
@@ -128,8 +129,16 @@ pub(crate) fn open_case(
         Err(error) => return Ok(Err(Answer::Page(error))),
     };
     let found = client_for(tx, &sent)?;
+    let unusable = found.as_ref().map(|(client, _)| cimd::check(site, client));
+    if let Some(Err(error)) = unusable {
+        return Ok(Err(Answer::Page(error)));
+    }
+    let undeclared = found
+        .as_ref()
+        .is_some_and(|(client, _)| !cimd::may(client, CimdGrant::AuthorizationCode))
+        .then(cimd::undeclared);
     let must_push = found.as_ref().is_some_and(|(c, _)| c.requires_pushed) || site.settings.require_pushed_requests();
-    let fault = fault.or_else(|| check_arrival(way, must_push).err());
+    let fault = fault.or(undeclared).or_else(|| check_arrival(way, must_push).err());
     let request = match sent.with_fault(fault).validate(found.as_ref().map(|(_, view)| view), policy(env, site)) {
         Ok(request) => request,
         Err(Rejection::Page(error)) => return Ok(Err(Answer::Page(error))),

@@ -233,19 +233,23 @@ fn signing_alg(input: &ClientInput) -> Option<&str> {
 
 fn merged(mut client: Client, input: &ClientInput) -> Client {
     let or = |minutes: i64, default: i64| if minutes == 0 { default } else { minutes };
-    client.name = nfc(&input.name);
+    // What a metadata document says is not for administrators to change (api.md §16.2).
+    if client.client_type == ClientType::Standard {
+        client.name = nfc(&input.name);
+        client.callback_urls.clone_from(&input.callback_urls);
+        client.logout_callback_urls.clone_from(&input.logout_callback_urls);
+        client.is_public = input.is_public;
+        client.pkce_enabled = input.require_pkce.unwrap_or(input.pkce_enabled) || input.is_public;
+        client.federated_identities.clone_from(&input.credentials.federated_identities);
+        client_keys::decide(&mut client, input);
+    }
     client.description = nfc(&input.description);
-    client.callback_urls.clone_from(&input.callback_urls);
-    client.logout_callback_urls.clone_from(&input.logout_callback_urls);
     client.launch_url.clone_from(&input.launch_url);
-    client.is_public = input.is_public;
-    client.pkce_enabled = input.require_pkce.unwrap_or(input.pkce_enabled) || input.is_public;
     client.pkce_supported = client.pkce_supported && client.pkce_enabled;
     client.requires_reauthentication = input.requires_reauthentication;
     client.requires_pushed_authorization_requests = input.requires_pushed_authorization_requests;
     client.skip_consent = input.skip_consent;
     client.is_group_restricted = input.is_group_restricted;
-    client.federated_identities.clone_from(&input.credentials.federated_identities);
     client.signing_alg = signing_alg(input).map(str::to_owned);
     client.access_token_minutes = or(input.access_token_duration_minutes, ACCESS_TOKEN_MINUTES);
     client.refresh_token_minutes = or(input.refresh_token_duration_minutes, REFRESH_TOKEN_MINUTES);
@@ -256,7 +260,6 @@ fn merged(mut client: Client, input: &ClientInput) -> Client {
         client.claim_mapping = mapping;
     }
     decide_backchannel_logout(&mut client, input);
-    client_keys::decide(&mut client, input);
     client
 }
 
@@ -333,7 +336,19 @@ pub fn create(
     check(input)?;
     let entropy = ctx.entropy();
     let id = if input.id.is_empty() { ClientId::generate(&entropy) } else { ClientId::new(input.id.as_str()) };
-    let blank = Client {
+    let client = merged(blank(id, ClientType::Standard, ctx.now), input);
+    clients::insert(tx, &client, Some(&admin.user().id)).map_err(|e| match e {
+        StoreError::UniqueViolation { .. } => Error::new(Code::ClientIdAlreadyExists),
+        other => other.into(),
+    })?;
+    keys::ensure(tx, ctx, sealer, client.signing_alg.as_deref())?;
+    record(tx, ctx, admin, Event::ClientCreated, &client)?;
+    details(tx, client)
+}
+
+/// A client that says nothing yet.
+pub(crate) fn blank(id: ClientId, client_type: ClientType, now: Timestamp) -> Client {
+    Client {
         id,
         name: String::new(),
         description: String::new(),
@@ -347,10 +362,10 @@ pub fn create(
         requires_pushed_authorization_requests: false,
         skip_consent: false,
         is_group_restricted: false,
-        client_type: ClientType::Standard,
+        client_type,
         signing_alg: None,
-        access_token_minutes: 0,
-        refresh_token_minutes: 0,
+        access_token_minutes: ACCESS_TOKEN_MINUTES,
+        refresh_token_minutes: REFRESH_TOKEN_MINUTES,
         id_token_minutes: None,
         claim_mapping: None,
         federated_identities: Vec::new(),
@@ -360,21 +375,13 @@ pub fn create(
         dpop_bound_access_tokens: false,
         has_logo: false,
         has_dark_logo: false,
-        created_at: ctx.now,
-        updated_at: ctx.now,
+        created_at: now,
+        updated_at: now,
         version: 1,
         backchannel_logout_url: None,
         backchannel_logout_session_required: false,
         backchannel_logout_source: BackchannelSource::None,
-    };
-    let client = merged(blank, input);
-    clients::insert(tx, &client, &admin.user().id).map_err(|e| match e {
-        StoreError::UniqueViolation { .. } => Error::new(Code::ClientIdAlreadyExists),
-        other => other.into(),
-    })?;
-    keys::ensure(tx, ctx, sealer, client.signing_alg.as_deref())?;
-    record(tx, ctx, admin, Event::ClientCreated, &client)?;
-    details(tx, client)
+    }
 }
 
 /// Changes a client. Lifting the group restriction clears the allowed groups. Secrets and logos stay.

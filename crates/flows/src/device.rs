@@ -5,6 +5,7 @@ use pid_core::audit::Event;
 use pid_core::secret::{Secret, sha256};
 use pid_core::{Ctx, GrantId, Timestamp, handle};
 use pid_oidc::authorize::{ClientView, Consent};
+use pid_oidc::cimd::CimdGrant;
 use pid_oidc::consent::{Need, further_needs};
 use pid_oidc::device::{
     Approval, ApprovalFacts, DeviceRequest, DeviceResponse, DeviceState, DeviceTokenRequest, DeviceView, EntryError,
@@ -25,7 +26,7 @@ use crate::env::{Env, Snapshot};
 use crate::protocol::{client, session_view, user_view};
 use crate::scope_words::Words;
 use crate::token::{First, Key, Outcome, first_tokens, kill};
-use crate::{Code, Error, audit, resource, scope_words};
+use crate::{Code, Error, audit, cimd, resource, scope_words};
 
 /// Begins a device authorization (RFC 8628 §3.1).
 pub fn begin(
@@ -41,6 +42,9 @@ pub fn begin(
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
+    if !cimd::may(&found.client, CimdGrant::DeviceCode) {
+        return Ok(Err(cimd::undeclared()));
+    }
     if resource::is_concerned(form) {
         found.view.apis = resource::of_client(tx, &found.client)?;
     }

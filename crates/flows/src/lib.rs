@@ -13,6 +13,7 @@ pub mod authorized_clients;
 pub mod backchannel_logout;
 pub mod budget;
 pub mod change;
+pub mod cimd;
 pub mod claims;
 pub mod client_auth;
 mod client_keys;

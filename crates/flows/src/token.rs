@@ -7,6 +7,7 @@ use pid_core::users::User;
 use pid_core::{Ctx, GrantId, Timestamp, handle};
 use pid_jose::{Alg, KeySet, Typ, sign};
 use pid_oidc::authorize::{ClientView, Consent, check_grant_consent};
+use pid_oidc::cimd::CimdGrant;
 use pid_oidc::claims::{AccessToken, IdToken, at_hash};
 use pid_oidc::claims_request::Place;
 use pid_oidc::client_credentials::{self, ClientCredentialsRequest};
@@ -26,7 +27,7 @@ use pid_store::{ReadTx, StoreError, WriteTx, users};
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::{Env, Snapshot};
 use crate::protocol::{lifetimes, released_claims, user_view};
-use crate::{Error, audit, device, resource};
+use crate::{Error, audit, cimd, device, resource};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
 #[derive(Debug)]
@@ -66,6 +67,16 @@ pub fn exchange(
         Ok(found) => found,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
+    let needed = match request {
+        TokenRequest::AuthorizationCode(_) => Some(CimdGrant::AuthorizationCode),
+        TokenRequest::RefreshToken(_) => Some(CimdGrant::RefreshToken),
+        TokenRequest::DeviceCode(_) => Some(CimdGrant::DeviceCode),
+        // Refused to public clients, as those all are.
+        TokenRequest::ClientCredentials(_) => None,
+    };
+    if needed.is_some_and(|grant| !cimd::may(&client.client, grant)) {
+        return Ok(Outcome::Refused(cimd::undeclared()));
+    }
     let key = Key { proof: presented.proof(), required: client.client.dpop_bound };
     match request {
         TokenRequest::AuthorizationCode(request) => redeem(tx, ctx, env, site, &client, key, request),
@@ -427,7 +438,8 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
         access_secs: life.access,
         jkt,
         id_token,
-        refresh_token: Some(refresh.token),
+        // It is kept all the same: the access token hangs on it.
+        refresh_token: cimd::may(client, CimdGrant::RefreshToken).then_some(refresh.token),
     })))
 }
 

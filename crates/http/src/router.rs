@@ -75,6 +75,7 @@ fn management() -> Router<App> {
             "/api/oidc/clients/{id}",
             get(oidc_clients::get).put(oidc_clients::replace).patch(oidc_clients::patch).delete(oidc_clients::delete),
         )
+        .route("/api/oidc/clients/{id}/refresh", post(oidc_clients::refresh))
         .route("/api/oidc/clients/{id}/meta", get(oidc_clients::meta))
         .route("/api/oidc/clients/{id}/allowed-user-groups", put(oidc_clients::set_groups))
         .route("/api/oidc/clients/{id}/secrets", get(oidc_clients::secrets).post(oidc_clients::add_secret))

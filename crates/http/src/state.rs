@@ -14,6 +14,7 @@ use pid_store::Db;
 
 use crate::middleware::client_ip::Proxies;
 use crate::middleware::limit::Limiter;
+use crate::oidc::cimd::Fetches;
 use crate::oidc::metadata::DocumentCache;
 use crate::peer_keys::PeerKeyCache;
 use crate::seen::Seen;
@@ -55,6 +56,7 @@ struct Inner {
     fetcher: Fetcher,
     documents: DocumentCache,
     peer_keys: PeerKeyCache,
+    fetches: Fetches,
     set_up: AtomicBool,
     seen: Seen,
 }
@@ -82,6 +84,7 @@ impl App {
             fetcher,
             documents: DocumentCache::default(),
             peer_keys: PeerKeyCache::default(),
+            fetches: Fetches::default(),
             set_up: AtomicBool::new(false),
             seen: Seen::default(),
         }))
@@ -154,6 +157,11 @@ impl App {
     /// Keys of clients and of issuers that vouch for them.
     pub(crate) fn peer_keys(&self) -> &PeerKeyCache {
         &self.0.peer_keys
+    }
+
+    /// Metadata documents of clients that are being fetched.
+    pub(crate) fn fetches(&self) -> &Fetches {
+        &self.0.fetches
     }
 
     /// What seals private keys.

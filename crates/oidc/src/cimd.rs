@@ -31,6 +31,9 @@ pub enum CimdError {
     /// The admin doesn't let it in.
     #[error("the client id is not on this instance's allow-list")]
     NotAllowed,
+    /// There is no answer.
+    #[error("its document could not be fetched: {0}")]
+    Fetch(String),
     /// Not 200.
     #[error("its server answered with status {0}, not 200")]
     Status(u16),

@@ -1,41 +1,18 @@
-//! The metadata document (OpenID Connect Discovery §3, RFC 8414 §2). It lists what exists, nothing else: each optional
-//! part appears when its [`Features`] switch is on.
+//! The metadata document (OpenID Connect Discovery §3, RFC 8414 §2). It lists what exists, nothing else.
 
 use crate::{acr, client_assertion, client_credentials, device, dpop, request_object, scope};
 use pid_jose::Alg;
 use serde::Serialize;
 
-/// What is switched on besides the core.
+/// What the configuration changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features {
     /// PKCE method `plain`.
     pub plain_pkce: bool,
-    /// Pushed authorization requests (RFC 9126 §5).
-    pub par: bool,
-    /// All requests must be pushed.
+    /// All requests must be pushed (RFC 9126 §5).
     pub par_required: bool,
-    /// Request objects by value (OpenID Connect Core §6.1, RFC 9101 §10.5).
-    pub request_objects: bool,
-    /// Device authorization (RFC 8628 §4).
-    pub device: bool,
-    /// Client credentials (RFC 6749 §4.4).
-    pub client_credentials: bool,
-    /// Introspection (RFC 7662).
-    pub introspection: bool,
-    /// Revocation (RFC 7009).
-    pub revocation: bool,
-    /// Clients that sign assertions (OpenID Connect Core §9).
-    pub private_key_jwt: bool,
-    /// Tokens bound to keys (RFC 9449 §5.1).
-    pub dpop: bool,
-    /// The `claims` parameter (OpenID Connect Core §5.5).
-    pub claims_parameter: bool,
-    /// `acr_values` and the claim `acr` by their meaning.
-    pub acr: bool,
     /// Client ID Metadata Documents.
     pub cimd: bool,
-    /// Back-channel logout, with `sid`.
-    pub backchannel_logout: bool,
 }
 
 /// What a document is made of.
@@ -51,7 +28,7 @@ pub struct Instance<'a> {
     pub named_scopes: &'a [String],
     /// Languages of the pages (BCP 47).
     pub locales: &'a [&'a str],
-    /// What is switched on.
+    /// What the configuration changes.
     pub features: Features,
 }
 
@@ -62,69 +39,47 @@ type List = Vec<&'static str>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)] // The names are those of the specifications.
 pub struct Metadata {
-    #[serde(skip_serializing_if = "List::is_empty")]
     pub acr_values_supported: List,
     pub authorization_endpoint: String,
     pub authorization_response_iss_parameter_supported: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub backchannel_logout_session_supported: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub backchannel_logout_supported: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub claims_parameter_supported: bool,
     pub claims_supported: List,
     pub client_id_metadata_document_supported: bool,
     pub code_challenge_methods_supported: List,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_authorization_endpoint: Option<String>,
-    #[serde(skip_serializing_if = "List::is_empty")]
+    pub device_authorization_endpoint: String,
     pub dpop_signing_alg_values_supported: List,
     pub end_session_endpoint: String,
     pub grant_types_supported: List,
     pub id_token_signing_alg_values_supported: List,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub introspection_endpoint: Option<String>,
-    #[serde(skip_serializing_if = "List::is_empty")]
+    pub introspection_endpoint: String,
     pub introspection_endpoint_auth_methods_supported: List,
-    #[serde(skip_serializing_if = "List::is_empty")]
     pub introspection_endpoint_auth_signing_alg_values_supported: List,
     pub issuer: String,
     pub jwks_uri: String,
     pub prompt_values_supported: List,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pushed_authorization_request_endpoint: Option<String>,
-    #[serde(skip_serializing_if = "List::is_empty")]
+    pub pushed_authorization_request_endpoint: String,
     pub request_object_signing_alg_values_supported: List,
     pub request_parameter_supported: bool,
     pub request_uri_parameter_supported: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub require_pushed_authorization_requests: Option<bool>,
+    pub require_pushed_authorization_requests: bool,
     pub response_modes_supported: List,
     pub response_types_supported: List,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revocation_endpoint: Option<String>,
-    #[serde(skip_serializing_if = "List::is_empty")]
+    pub revocation_endpoint: String,
     pub revocation_endpoint_auth_methods_supported: List,
-    #[serde(skip_serializing_if = "List::is_empty")]
     pub revocation_endpoint_auth_signing_alg_values_supported: List,
     pub scopes_supported: Vec<String>,
     pub subject_types_supported: List,
     pub token_endpoint: String,
     pub token_endpoint_auth_methods_supported: List,
-    #[serde(skip_serializing_if = "List::is_empty")]
     pub token_endpoint_auth_signing_alg_values_supported: List,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ui_locales_supported: Vec<String>,
     pub userinfo_endpoint: String,
 }
 
 fn names(algorithms: &[Alg]) -> List {
     algorithms.iter().map(|alg| alg.as_str()).collect()
-}
-
-/// The list if the switch is on.
-fn when(on: bool, list: List) -> List {
-    if on { list } else { List::new() }
 }
 
 impl Metadata {
@@ -134,14 +89,11 @@ impl Metadata {
         let on = instance.features;
         let app = |path: &str| format!("{}{path}", instance.app_url);
         let internal = |path: &str| format!("{}{path}", instance.internal_url);
-        let mut confidential = vec!["client_secret_basic", "client_secret_post"];
-        confidential.extend(on.private_key_jwt.then_some("private_key_jwt"));
+        let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
         let methods = [&confidential[..], &["none"]].concat();
-        let assertions = when(on.private_key_jwt, names(&client_assertion::ALGORITHMS));
-        let mut grants = vec!["authorization_code", "refresh_token"];
-        grants.extend(on.device.then_some(device::GRANT_TYPE));
-        grants.extend(on.client_credentials.then_some(client_credentials::GRANT_TYPE));
-        let mut claims = vec![
+        let assertions = names(&client_assertion::ALGORITHMS);
+        let grants = vec!["authorization_code", "refresh_token", device::GRANT_TYPE, client_credentials::GRANT_TYPE];
+        let claims = vec![
             "sub",
             "given_name",
             "family_name",
@@ -155,46 +107,40 @@ impl Metadata {
             "auth_time",
             "amr",
             "sid",
+            "acr",
         ];
-        claims.extend(on.acr.then_some("acr"));
         let identity = scope::IDENTITY.into_iter().map(str::to_owned);
         Self {
-            acr_values_supported: when(on.acr, acr::SUPPORTED.to_vec()),
+            acr_values_supported: acr::SUPPORTED.to_vec(),
             authorization_endpoint: app("/authorize"),
             authorization_response_iss_parameter_supported: true,
-            backchannel_logout_session_supported: on.backchannel_logout,
-            backchannel_logout_supported: on.backchannel_logout,
-            claims_parameter_supported: on.claims_parameter,
+            backchannel_logout_session_supported: true,
+            backchannel_logout_supported: true,
+            claims_parameter_supported: true,
             claims_supported: claims,
             client_id_metadata_document_supported: on.cimd,
             code_challenge_methods_supported: if on.plain_pkce { vec!["plain", "S256"] } else { vec!["S256"] },
-            device_authorization_endpoint: on.device.then(|| app("/api/oidc/device/authorize")),
-            dpop_signing_alg_values_supported: when(on.dpop, names(&dpop::ALGORITHMS)),
+            device_authorization_endpoint: app("/api/oidc/device/authorize"),
+            dpop_signing_alg_values_supported: names(&dpop::ALGORITHMS),
             end_session_endpoint: app("/api/oidc/end-session"),
             grant_types_supported: grants,
             id_token_signing_alg_values_supported: names(instance.algorithms),
-            introspection_endpoint: on.introspection.then(|| internal("/api/oidc/introspect")),
-            introspection_endpoint_auth_methods_supported: when(
-                on.introspection,
-                [&confidential[..], &["Bearer"]].concat(),
-            ),
-            introspection_endpoint_auth_signing_alg_values_supported: when(on.introspection, assertions.clone()),
+            introspection_endpoint: internal("/api/oidc/introspect"),
+            introspection_endpoint_auth_methods_supported: [&confidential[..], &["Bearer"]].concat(),
+            introspection_endpoint_auth_signing_alg_values_supported: assertions.clone(),
             issuer: instance.app_url.to_owned(),
             jwks_uri: internal("/.well-known/jwks.json"),
             prompt_values_supported: vec!["none", "login", "consent", "select_account"],
-            pushed_authorization_request_endpoint: on.par.then(|| internal("/api/oidc/par")),
-            request_object_signing_alg_values_supported: when(
-                on.request_objects,
-                [&["none"][..], &names(&request_object::ALGORITHMS)].concat(),
-            ),
-            request_parameter_supported: on.request_objects,
+            pushed_authorization_request_endpoint: internal("/api/oidc/par"),
+            request_object_signing_alg_values_supported: [&["none"][..], &names(&request_object::ALGORITHMS)].concat(),
+            request_parameter_supported: true,
             request_uri_parameter_supported: false,
-            require_pushed_authorization_requests: on.par.then_some(on.par_required),
+            require_pushed_authorization_requests: on.par_required,
             response_modes_supported: vec!["query", "fragment", "form_post"],
             response_types_supported: vec!["code"],
-            revocation_endpoint: on.revocation.then(|| internal("/api/oidc/revoke")),
-            revocation_endpoint_auth_methods_supported: when(on.revocation, methods.clone()),
-            revocation_endpoint_auth_signing_alg_values_supported: when(on.revocation, assertions.clone()),
+            revocation_endpoint: internal("/api/oidc/revoke"),
+            revocation_endpoint_auth_methods_supported: methods.clone(),
+            revocation_endpoint_auth_signing_alg_values_supported: assertions.clone(),
             scopes_supported: identity.chain(instance.named_scopes.iter().cloned()).collect(),
             subject_types_supported: vec!["public"],
             token_endpoint: internal("/api/oidc/token"),
@@ -234,74 +180,24 @@ mod tests {
         (text, value)
     }
 
-    fn everything() -> Features {
-        Features {
-            plain_pkce: true,
-            par: true,
-            par_required: true,
-            request_objects: true,
-            device: true,
-            client_credentials: true,
-            introspection: true,
-            revocation: true,
-            private_key_jwt: true,
-            dpop: true,
-            claims_parameter: true,
-            acr: true,
-            cimd: true,
-            backchannel_logout: true,
-        }
-    }
+    const EVERYTHING: Features = Features { plain_pkce: true, par_required: true, cimd: true };
 
     #[test]
-    fn the_core_lists_what_exists() {
+    fn it_lists_what_exists() {
         let (_, value) = document(Features::default());
-        assert_eq!(value["issuer"], "https://id.example");
-        assert_eq!(value["authorization_endpoint"], "https://id.example/authorize");
-        assert_eq!(value["end_session_endpoint"], "https://id.example/api/oidc/end-session");
-        assert_eq!(value["token_endpoint"], "http://pid:1411/api/oidc/token");
-        assert_eq!(value["userinfo_endpoint"], "http://pid:1411/api/oidc/userinfo");
-        assert_eq!(value["jwks_uri"], "http://pid:1411/.well-known/jwks.json");
-        assert_eq!(value["id_token_signing_alg_values_supported"], json!(["RS256"]));
-        assert_eq!(value["code_challenge_methods_supported"], json!(["S256"]));
-        assert_eq!(
-            value["scopes_supported"],
-            json!(["openid", "profile", "email", "groups", "offline_access", "work"])
-        );
-        for absent in [
-            "revocation_endpoint",
-            "registration_endpoint",
-            "introspection_endpoint",
-            "introspection_endpoint_auth_methods_supported",
-            "device_authorization_endpoint",
-            "pushed_authorization_request_endpoint",
-            "require_pushed_authorization_requests",
-            "dpop_signing_alg_values_supported",
-            "claims_parameter_supported",
-            "acr_values_supported",
-            "backchannel_logout_supported",
-            "token_endpoint_auth_signing_alg_values_supported",
-            "request_object_signing_alg_values_supported",
-        ] {
-            assert!(value.get(absent).is_none(), "{absent}");
-        }
-        assert_eq!(value["request_parameter_supported"], false);
-        assert_eq!(
-            value["token_endpoint_auth_methods_supported"],
-            json!(["client_secret_basic", "client_secret_post", "none"])
-        );
-        assert_eq!(value["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
-    }
-
-    #[test]
-    fn each_part_appears_when_it_is_on() {
-        let (_, value) = document(everything());
         for (name, expected) in [
-            ("pushed_authorization_request_endpoint", json!("http://pid:1411/api/oidc/par")),
-            ("require_pushed_authorization_requests", json!(true)),
+            ("issuer", json!("https://id.example")),
+            ("authorization_endpoint", json!("https://id.example/authorize")),
+            ("end_session_endpoint", json!("https://id.example/api/oidc/end-session")),
             ("device_authorization_endpoint", json!("https://id.example/api/oidc/device/authorize")),
+            ("token_endpoint", json!("http://pid:1411/api/oidc/token")),
+            ("userinfo_endpoint", json!("http://pid:1411/api/oidc/userinfo")),
+            ("jwks_uri", json!("http://pid:1411/.well-known/jwks.json")),
+            ("pushed_authorization_request_endpoint", json!("http://pid:1411/api/oidc/par")),
             ("introspection_endpoint", json!("http://pid:1411/api/oidc/introspect")),
             ("revocation_endpoint", json!("http://pid:1411/api/oidc/revoke")),
+            ("id_token_signing_alg_values_supported", json!(["RS256"])),
+            ("scopes_supported", json!(["openid", "profile", "email", "groups", "offline_access", "work"])),
             (
                 "introspection_endpoint_auth_methods_supported",
                 json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "Bearer"]),
@@ -310,11 +206,12 @@ mod tests {
                 "token_endpoint_auth_methods_supported",
                 json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]),
             ),
-            ("code_challenge_methods_supported", json!(["plain", "S256"])),
+            ("code_challenge_methods_supported", json!(["S256"])),
+            ("require_pushed_authorization_requests", json!(false)),
+            ("client_id_metadata_document_supported", json!(false)),
             ("claims_parameter_supported", json!(true)),
             ("backchannel_logout_supported", json!(true)),
             ("backchannel_logout_session_supported", json!(true)),
-            ("client_id_metadata_document_supported", json!(true)),
             ("request_parameter_supported", json!(true)),
             ("request_uri_parameter_supported", json!(false)),
             ("acr_values_supported", json!(["phr", "0"])),
@@ -322,6 +219,7 @@ mod tests {
         ] {
             assert_eq!(value[name], expected, "{name}");
         }
+        assert!(value.get("registration_endpoint").is_none());
         assert_eq!(value["grant_types_supported"].as_array().unwrap().len(), 4);
         assert_eq!(value["request_object_signing_alg_values_supported"][0], "none");
         for name in ["token_endpoint_auth_signing_alg_values_supported", "dpop_signing_alg_values_supported"] {
@@ -334,8 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_changes_some() {
+        let (_, value) = document(EVERYTHING);
+        assert_eq!(value["code_challenge_methods_supported"], json!(["plain", "S256"]));
+        assert_eq!(value["require_pushed_authorization_requests"], true);
+        assert_eq!(value["client_id_metadata_document_supported"], true);
+    }
+
+    #[test]
     fn members_are_in_alphabetical_order() {
-        for features in [Features::default(), everything()] {
+        for features in [Features::default(), EVERYTHING] {
             let (text, value) = document(features);
             let places: Vec<usize> =
                 value.as_object().unwrap().keys().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();

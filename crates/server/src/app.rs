@@ -107,6 +107,18 @@ impl Running {
 /// # Errors
 /// [`StartError`].
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    start_with(config, clock, Fetcher::new).await
+}
+
+/// As [`start`], with an outbound client that knows other names and certificates than the system does.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start_with(
+    config: Config,
+    clock: Clock,
+    fetcher: impl FnOnce(Guard) -> Fetcher,
+) -> Result<Running, StartError> {
     let encryption_key = prepare_data(&config)?;
     let options = Options { connections: 10, now_millis: || Clock::default().now().millis() };
     let db = Db::open(&config.database, options).await?;
@@ -133,7 +145,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let limiter = if config.rate_limiting { Limiter::new() } else { Limiter::off() };
     let proxies = Proxies { trusted: config.trusted_proxies.clone(), platform_header: config.platform_header.clone() };
     let guard = Guard { allowed: config.allowed_targets.clone(), denied: config.denied_targets.clone() };
-    let app = App::new(db, env, clock, snapshot, limiter, proxies, sealer, Fetcher::new(guard));
+    let app = App::new(db, env, clock, snapshot, limiter, proxies, sealer, fetcher(guard));
 
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })?;

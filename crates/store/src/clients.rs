@@ -34,6 +34,9 @@ statements! {
         is_group_restricted = $13, signing_alg = $14, access_token_minutes = $15, refresh_token_minutes = $16, federated_identities = $17, \
         has_logo = $18, has_dark_logo = $19, updated_at = $20, version = version + 1, backchannel_logout_url = $21, backchannel_logout_session_required = $22, \
         backchannel_logout_source = $23, auth_method = $24, jwks = $25, jwks_uri = $26, dpop_bound_access_tokens = $27, id_token_minutes = $28, claim_mapping = $29 WHERE id = $1";
+    DOCUMENT = "SELECT grant_types, metadata_expires_at FROM clients WHERE id = $1 AND client_type = 'cimd'";
+    SET_DOCUMENT = "UPDATE clients SET grant_types = $2, metadata_expires_at = $3 WHERE id = $1";
+    DELETE_CONSENTS = "DELETE FROM consents WHERE client_id = $1";
     DELETE = "DELETE FROM clients WHERE id = $1";
     SECRETS = "SELECT id, algorithm, hash, prefix, created_at, expires_at FROM client_secrets WHERE client_id = $1 ORDER BY created_at, id";
     INSERT_SECRET = "INSERT INTO client_secrets (id, client_id, algorithm, hash, prefix, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -136,7 +139,7 @@ pub fn by_id(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<Client>, StoreErro
 }
 
 /// Stores a new client. A taken id is [`StoreError::UniqueViolation`].
-pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: &UserId) -> Result<(), StoreError> {
+pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: Option<&UserId>) -> Result<(), StoreError> {
     tx.execute(
         &INSERT,
         params![
@@ -163,7 +166,7 @@ pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: &UserId) -> Result<(), S
             c.created_at.millis(),
             c.updated_at.millis(),
             c.version,
-            created_by.as_str(),
+            created_by.map(UserId::as_str),
             c.backchannel_logout_url.clone(),
             c.backchannel_logout_session_required,
             c.backchannel_logout_source.as_str(),
@@ -271,4 +274,33 @@ pub fn delete_secret(tx: &WriteTx<'_>, id: &ClientId, secret: &str) -> Result<bo
 pub fn delete_secrets(tx: &WriteTx<'_>, id: &ClientId) -> Result<(), StoreError> {
     tx.execute(&DELETE_SECRETS, params![id.as_str()])?;
     Ok(())
+}
+
+/// What is kept of a client's metadata document beside its fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The grants that it declares, as JSON.
+    pub grant_types: String,
+    /// Until when it counts.
+    pub expires_at: Timestamp,
+}
+
+/// The document of a client that is known by one.
+pub fn document(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<Document>, StoreError> {
+    let Some(row) = tx.query_opt(&DOCUMENT, params![id.as_str()])? else { return Ok(None) };
+    Ok(Some(Document {
+        grant_types: row.get::<Option<String>>(0)?.unwrap_or_else(|| "[]".to_owned()),
+        expires_at: Timestamp::from_millis(row.get::<Option<i64>>(1)?.unwrap_or(0)),
+    }))
+}
+
+/// Stores what a client's document says beside its fields.
+pub fn set_document(tx: &WriteTx<'_>, id: &ClientId, document: &Document) -> Result<(), StoreError> {
+    tx.execute(&SET_DOCUMENT, params![id.as_str(), document.grant_types.as_str(), document.expires_at.millis()])?;
+    Ok(())
+}
+
+/// Forgets what everybody agreed to for a client.
+pub fn delete_consents(tx: &WriteTx<'_>, id: &ClientId) -> Result<u64, StoreError> {
+    tx.execute(&DELETE_CONSENTS, params![id.as_str()])
 }

@@ -9,7 +9,7 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 statements! {
     CLIENT = "SELECT id, name, callback_urls, logout_callback_urls, is_public, pkce_enabled, pkce_supported, requires_reauthentication, \
         skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
-        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes FROM clients WHERE id = $1";
+        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes, grant_types FROM clients WHERE id = $1";
     CLIENT_KEYS = "SELECT jwks, jwks_uri, federated_identities FROM clients WHERE id = $1";
     CLAIM_MAPPING = "SELECT claim_mapping FROM clients WHERE id = $1";
     CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
@@ -70,6 +70,8 @@ pub struct ProtocolClient {
     pub dpop_bound: bool,
     /// Minutes; `None`: an hour.
     pub id_token_minutes: Option<i64>,
+    /// The grants that it may use, as JSON; `None`: all.
+    pub grant_types: Option<String>,
 }
 
 /// What a client's assertions and request objects are judged by.
@@ -119,6 +121,7 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
         requires_pushed: row.get(19)?,
         dpop_bound: row.get(20)?,
         id_token_minutes: row.get(21)?,
+        grant_types: row.get(22)?,
     }))
 }
 

@@ -169,8 +169,8 @@ pub async fn list(
     Ok(axum::Json(PageDto::from(page)).into_response())
 }
 
-/// A whole client. `null` means absent (api.md §3), but for the back-channel logout URL it means "nowhere": that field
-/// is not of the contract, and an absent one leaves things as they are.
+/// A whole client. `null` means absent (api.md §3), but for fields that are not of the contract it clears: an absent one
+/// leaves things as they are.
 pub struct ClientBody(ClientInput);
 
 impl FromRequest<App> for ClientBody {
@@ -183,10 +183,35 @@ impl FromRequest<App> for ClientBody {
 
 fn null_clears(body: &mut Map<String, Value>) {
     for (name, value) in body {
-        if name.eq_ignore_ascii_case("backchannelLogoutURL") && value.is_null() {
+        if !value.is_null() {
+            continue;
+        }
+        let named = |known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+        if named(&["backchannelLogoutURL", "tokenEndpointAuthMethod", "jwks", "jwksUri"]) {
             *value = Value::String(String::new());
+        } else if named(&["idTokenDurationMinutes"]) {
+            *value = Value::from(0);
+        } else if named(&["claimMapping"]) {
+            *value = Value::Object(Map::new());
         }
     }
+}
+
+/// `POST /api/oidc/clients/{id}/refresh`: fetches the metadata document of a client anew (api.md §16.10).
+pub async fn refresh(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    AdminCreds(creds): AdminCreds,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let (id, site) = (client_id_from_path(&id), app.snapshot());
+    let (now, asking, wanted) = (ctx.now, creds.clone(), id.clone());
+    let url =
+        app.db().read(move |tx| pid_flows::cimd::refreshable(tx, &site, &asking.admin(tx, now)?, &wanted)).await?;
+    let fetched = crate::oidc::cimd::refresh(&app, &ctx, &url).await?;
+    fetched.map_err(|error| pid_flows::cimd::unusable(&error))?;
+    let details = app.db().read(move |tx| clients::get(tx, &creds.admin(tx, now)?, &id)).await?;
+    Ok(answer(StatusCode::OK, details, now))
 }
 
 /// `POST /api/oidc/clients`.

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_core::secret::Secret;
-use pid_core::{InteractionId, Timestamp};
+use pid_core::{Ctx, InteractionId};
 use pid_flows::authorize::{self, Answer, Arrival, Asked};
 use pid_oidc::par::Reference;
 use pid_oidc::response::Delivery;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::cookies;
 use crate::extract::{Creds, RequestCtx};
-use crate::oidc::{Form, never_stored, request_object};
+use crate::oidc::{Form, cimd, never_stored, request_object};
 use crate::state::App;
 
 /// The browser-binding cookie's value: the one that came, or a new one.
@@ -43,7 +43,7 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, Form(form): For
     };
     let asked = match resumed {
         Some(id) => Asked::Resumed(id),
-        None => match asked(&app, ctx.now, params).await {
+        None => match asked(&app, &ctx, params).await {
             Ok(asked) => asked,
             Err(Unread::Page(error)) => return page(&error),
             Err(Unread::Fault(error)) => return crate::oidc::fault_page(error),
@@ -73,7 +73,9 @@ enum Unread {
 }
 
 /// The request: by name, or with its parameters, those of a request object among them.
-async fn asked(app: &App, now: Timestamp, params: Params) -> Result<Asked, Unread> {
+async fn asked(app: &App, ctx: &Ctx, params: Params) -> Result<Asked, Unread> {
+    let client_id = params.first("client_id").unwrap_or_default();
+    cimd::ensure(app, ctx, client_id).await.map_err(Unread::Fault)?.map_err(Unread::Page)?;
     match Reference::read(&params) {
         Ok(Some(reference)) => return Ok(Asked::Pushed(reference)),
         Ok(None) => {}
@@ -81,7 +83,7 @@ async fn asked(app: &App, now: Timestamp, params: Params) -> Result<Asked, Unrea
         Err(error) if error.code() == ErrorCode::InvalidRequestUri => return Err(Unread::Page(error)),
         Err(error) => return Ok(Asked::Faulty(params, error)),
     }
-    match request_object::resolve(app, now, &params).await.map_err(Unread::Fault)? {
+    match request_object::resolve(app, ctx.now, &params).await.map_err(Unread::Fault)? {
         Ok(Some(merged)) => Ok(Asked::Parameters(merged)),
         Ok(None) => Ok(Asked::Parameters(params)),
         Err(error) => Ok(Asked::Faulty(params, error)),

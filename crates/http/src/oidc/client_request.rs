@@ -11,7 +11,7 @@ use pid_oidc::dpop::{self, Proof};
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
 use crate::extract::RequestCtx;
-use crate::oidc::{Form, authorization, fault, oauth_error};
+use crate::oidc::{Form, authorization, cimd, fault, oauth_error};
 use crate::peer_keys::with_keys;
 use crate::state::App;
 
@@ -49,6 +49,8 @@ pub(crate) async fn present(
 ) -> Result<Presented, Response> {
     let read = || Ok((Credentials::read(authorization(headers), form)?, proof(app, ctx, headers, "POST", path, None)?));
     let (credentials, proof) = read().map_err(|error: OAuthError| oauth_error(&error))?;
+    let known = cimd::ensure(app, ctx, credentials.client_id()).await.map_err(|error| fault(&error))?;
+    known.map_err(|error| oauth_error(&error))?;
     let assertion = assertion(app, ctx, path, &credentials).await?;
     Ok(Presented::new(credentials, assertion, proof))
 }

@@ -67,20 +67,9 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
         named_scopes: site.scopes.names(),
         locales: &crate::i18n::LANGUAGES,
         features: Features {
-            acr: true,
-            backchannel_logout: true,
-            claims_parameter: true,
-            client_credentials: true,
-            device: true,
-            dpop: true,
-            introspection: true,
-            par: true,
-            par_required: settings.require_pushed_requests(),
             plain_pkce: settings.allow_plain_pkce(),
-            private_key_jwt: true,
-            request_objects: true,
-            revocation: true,
-            ..Features::default()
+            par_required: settings.require_pushed_requests(),
+            cimd: !settings.cimd_allowlist().is_empty(),
         },
     };
     let metadata = Metadata::new(&instance).to_bytes().ok()?;

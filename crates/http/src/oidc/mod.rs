@@ -1,6 +1,7 @@
 //! The OAuth 2.0 and OpenID Connect endpoints (oidc.md §1).
 
 pub mod authorize;
+pub mod cimd;
 pub mod client_request;
 pub mod device;
 pub mod end_session;

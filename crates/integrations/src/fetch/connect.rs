@@ -42,11 +42,10 @@ pub(super) fn system_tls() -> Arc<ClientConfig> {
 pub(super) async fn exchange(
     tls: impl Fn() -> Arc<ClientConfig>,
     url: &Url,
-    addresses: &[IpAddr],
+    addresses: &[SocketAddr],
     request: &Request,
 ) -> Result<Response, FetchError> {
-    let port = url.port_or_known_default().ok_or(FetchError::Url)?;
-    let stream = connect(addresses, port).await?;
+    let stream = connect(addresses).await?;
     if url.scheme() == "http" {
         return talk(stream, url, request).await;
     }
@@ -66,9 +65,9 @@ fn why(error: &std::io::Error) -> String {
     inner.map_or_else(|| "the connection broke".to_owned(), ToString::to_string)
 }
 
-async fn connect(addresses: &[IpAddr], port: u16) -> Result<TcpStream, FetchError> {
-    for ip in addresses {
-        if let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, TcpStream::connect(SocketAddr::new(*ip, port))).await {
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, FetchError> {
+    for address in addresses {
+        if let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
             let _ = stream.set_nodelay(true);
             return Ok(stream);
         }

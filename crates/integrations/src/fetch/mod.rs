@@ -10,7 +10,7 @@ mod guard;
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -137,12 +137,12 @@ impl FetchError {
 }
 
 /// The answer of a [`Resolve`].
-pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
 /// Turns a host name into addresses.
 pub trait Resolve: Send + Sync {
-    /// All addresses of a name.
-    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a>;
+    /// All addresses of a name, with the port to connect to.
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
 }
 
 /// The system's resolver. It knows `/etc/hosts`, mDNS and the container's DNS, which names of home servers rely on, and
@@ -150,8 +150,8 @@ pub trait Resolve: Send + Sync {
 struct System;
 
 impl Resolve for System {
-    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.map(|a| a.ip()).collect()) })
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
     }
 }
 
@@ -223,16 +223,18 @@ impl Fetcher {
     }
 
     /// The addresses of a host that may be called.
-    async fn addresses(&self, url: &Url, named_by: NamedBy) -> Result<Vec<IpAddr>, FetchError> {
+    async fn addresses(&self, url: &Url, named_by: NamedBy) -> Result<Vec<SocketAddr>, FetchError> {
+        let port = url.port_or_known_default().ok_or(FetchError::Url)?;
         let found = match url.host().ok_or(FetchError::Url)? {
-            Host::Ipv4(ip) => vec![IpAddr::V4(ip)],
-            Host::Ipv6(ip) => vec![IpAddr::V6(ip)],
-            Host::Domain(name) => self.resolver.resolve(name).await.map_err(|_| FetchError::Name)?,
+            Host::Ipv4(ip) => vec![SocketAddr::from((ip, port))],
+            Host::Ipv6(ip) => vec![SocketAddr::from((ip, port))],
+            Host::Domain(name) => self.resolver.resolve(name, port).await.map_err(|_| FetchError::Name)?,
         };
         if found.is_empty() {
             return Err(FetchError::Name);
         }
-        let permitted: Vec<IpAddr> = found.into_iter().filter(|ip| self.guard.permits(*ip, named_by)).collect();
+        let permitted: Vec<SocketAddr> =
+            found.into_iter().filter(|address| self.guard.permits(address.ip(), named_by)).collect();
         if permitted.is_empty() { Err(FetchError::Refused) } else { Ok(permitted) }
     }
 
