@@ -166,3 +166,49 @@ async fn a_client_speaks_for_itself() {
     let wrong = RelyingParty { secret: Some("wrong".to_owned()), ..rp.clone() };
     for_itself(&wrong, &[]).await.oauth_error(401, "invalid_client");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_reads_tokens_in_its_own_algorithm_and_asks_what_they_are_worth() {
+    let app = TestApp::start().await;
+    let script = app.script();
+    let (api, ids) = orders(&app).await;
+    let rp = RelyingParty::register(&app, json!({})).await;
+    let server = RelyingParty::register(&app, json!({ "name": "Orders API" })).await;
+    let stranger = RelyingParty::register(&app, json!({ "name": "Stranger" })).await;
+    allow(&app, &api, &rp.id, &[ids[0].clone()], &[]).await;
+    let path = format!("/api/apis/{api}");
+    let reading = json!({ "accessTokenSigningAlg": "ES256", "resourceServerClientId": server.id });
+    let stored = script.patch(&path, &reading, None).await.expect(200).json();
+    assert_eq!(
+        (&stored["accessTokenSigningAlg"], &stored["resourceServerClientId"]),
+        (&json!("ES256"), &json!(server.id))
+    );
+    let kept = script.put(&path, &json!({ "name": "Orders" })).await.expect(200).json();
+    assert_eq!(kept["resourceServerClientId"], json!(server.id));
+
+    let mut tim = app.person("tim").await;
+    let tokens = sign_in(&rp, &mut tim, "openid orders:read", ORDERS).await;
+    assert_eq!(rp.verify(tokens.access()).await.header["alg"], "ES256");
+    assert_eq!(rp.verify(tokens.id()).await.header["alg"], "RS256", "the client reads that one");
+    rp.userinfo(tokens.access()).await.expect(200);
+    let told = server.introspect(tokens.access()).await.expect(200).json();
+    assert_eq!((&told["active"], &told["scope"]), (&json!(true), &json!("openid orders:read")));
+    assert_eq!(stranger.introspect(tokens.access()).await.expect(200).json(), json!({ "active": false }));
+    // What isn't for the API is none of its business.
+    let plain = rp.sign_in(&mut tim, "openid").await;
+    assert_eq!(server.introspect(plain.access()).await.expect(200).json(), json!({ "active": false }));
+    // Whoever served it is gone: nobody does, and tokens are the client's again.
+    script.delete(&format!("/api/oidc/clients/{}", server.id)).await.expect(204);
+    assert_eq!(script.get(&path).await.json().get("resourceServerClientId"), None);
+    script.patch(&path, &json!({ "accessTokenSigningAlg": "" }), None).await.expect(200);
+    let tokens = sign_in(&rp, &mut tim, "openid orders:read", ORDERS).await;
+    assert_eq!(rp.verify(tokens.access()).await.header["alg"], "RS256");
+    let public = app.client(json!({ "name": "SPA", "isPublic": true })).await;
+    for (body, refused) in [
+        (json!({ "accessTokenSigningAlg": "none" }), "accessTokenSigningAlg oneof"),
+        (json!({ "resourceServerClientId": "nobody" }), "resourceServerClientId invalid_value"),
+        (json!({ "resourceServerClientId": public["id"] }), "resourceServerClientId invalid_value"),
+    ] {
+        script.patch(&path, &body, None).await.invalid(&[refused]);
+    }
+}

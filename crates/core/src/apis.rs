@@ -15,6 +15,10 @@ pub struct Api {
     pub resource: String,
     /// Whether every client known by a metadata document may use it for people.
     pub allow_cimd_clients: bool,
+    /// The algorithm of access tokens for it; `None`: that of the client.
+    pub signing_alg: Option<String>,
+    /// The client as which the API itself asks what tokens are worth (RFC 7662).
+    pub resource_server: Option<ClientId>,
     /// What can be asked of it.
     pub permissions: Vec<Permission>,
     /// When it was made.

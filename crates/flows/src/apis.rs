@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
 use crate::change::{Change, check_version};
+use crate::clients::SIGNING_ALGS;
+use crate::keys::{self, KeySealer};
 use crate::{Error, audit};
 
 /// What an administrator says of an API.
@@ -24,6 +26,12 @@ pub struct ApiInput {
     /// On creation only.
     #[serde(skip_serializing)]
     pub resource: String,
+    /// `RS256`, `ES256` or `EdDSA`: signs access tokens for it. Absent: as before; empty: as the client's tokens.
+    #[serde(skip_serializing)]
+    pub access_token_signing_alg: Option<String>,
+    /// The client as which the API itself may introspect tokens for it. Absent: as before; empty: none.
+    #[serde(skip_serializing)]
+    pub resource_server_client_id: Option<String>,
 }
 
 /// A permission as it is sent.
@@ -105,6 +113,26 @@ fn check_resource(fields: &mut Fields, resource: &str, issuer: &str) {
     }
 }
 
+/// Takes over how the API reads tokens.
+fn decide_reading(tx: &ReadTx<'_>, api: &mut Api, input: &ApiInput, fields: &mut Fields) -> Result<(), Error> {
+    if let Some(alg) = &input.access_token_signing_alg {
+        if !alg.is_empty() && !SIGNING_ALGS.iter().any(|known| known.as_str() == alg) {
+            fields.refuse("accessTokenSigningAlg", FieldCode::Oneof, "must be RS256, ES256 or EdDSA");
+        }
+        api.signing_alg = Some(alg.clone()).filter(|alg| !alg.is_empty());
+    }
+    if let Some(id) = &input.resource_server_client_id {
+        let client = Some(ClientId::new(id.as_str())).filter(|_| !id.is_empty());
+        let known = client.as_ref().map(|id| clients::by_id(tx, id)).transpose()?.flatten();
+        if client.is_some() && known.is_none_or(|client| client.is_public) {
+            let why = "must be the ID of a client that can prove itself, or empty";
+            fields.refuse("resourceServerClientId", FieldCode::InvalidValue, why);
+        }
+        api.resource_server = client;
+    }
+    Ok(())
+}
+
 /// A page of APIs.
 pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<Api>, Error> {
     Ok(apis::list(tx, request)?)
@@ -116,33 +144,45 @@ pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &ApiId) -> Result<Api, Error> {
 }
 
 /// Creates an API, without permissions yet.
-pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, issuer: &str, admin: &Admin, input: &ApiInput) -> Result<Api, Error> {
+pub fn create(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    issuer: &str,
+    sealer: &KeySealer,
+    admin: &Admin,
+    input: &ApiInput,
+) -> Result<Api, Error> {
     let mut fields = Fields::new();
     let name = nfc(&input.name);
     fields.length("name", &name, 1, 50);
     check_resource(&mut fields, &input.resource, issuer);
-    fields.finish()?;
-    let api = Api {
+    let mut api = Api {
         id: ApiId::generate(&ctx.entropy()),
         name,
         resource: normal_resource(&input.resource),
         allow_cimd_clients: false,
+        signing_alg: None,
+        resource_server: None,
         permissions: Vec::new(),
         created_at: ctx.now,
         version: 1,
     };
+    decide_reading(tx, &mut api, input, &mut fields)?;
+    fields.finish()?;
     apis::insert(tx, &api).map_err(|e| match e {
         StoreError::UniqueViolation { .. } => Error::already_in_use("resource"),
         other => other.into(),
     })?;
+    keys::ensure(tx, ctx, sealer, api.signing_alg.as_deref())?;
     record(tx, ctx, admin, Event::ApiCreated, &[("api", &api.name), ("resource", &api.resource)])?;
     Ok(api)
 }
 
-/// Renames an API; its resource never changes.
+/// Changes an API; its resource never changes.
 pub fn update(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
+    sealer: &KeySealer,
     admin: &Admin,
     id: &ApiId,
     change: &Change<ApiInput>,
@@ -150,13 +190,15 @@ pub fn update(
 ) -> Result<Api, Error> {
     let mut api = find(tx, id)?;
     check_version(if_match, api.version)?;
-    let before = ApiInput { name: api.name.clone(), resource: String::new() };
+    let before = ApiInput { name: api.name.clone(), ..ApiInput::default() };
     let input = change.apply(&before)?;
     let mut fields = Fields::new();
     fields.length("name", &input.name, 1, 50);
+    decide_reading(tx, &mut api, &input, &mut fields)?;
     fields.finish()?;
     api.name = nfc(&input.name);
     apis::update(tx, &api, ctx.now)?;
+    keys::ensure(tx, ctx, sealer, api.signing_alg.as_deref())?;
     record(
         tx,
         ctx,

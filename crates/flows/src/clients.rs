@@ -129,8 +129,8 @@ pub struct NewSecret {
     pub value: Secret,
 }
 
-/// What a client may choose; the larger siblings are for instances that were imported with them.
-const SIGNING_ALGS: [Alg; 3] = [Alg::RS256, Alg::ES256, Alg::EdDSA];
+/// What a client or an API may choose; the larger siblings are for instances that were imported with them.
+pub(crate) const SIGNING_ALGS: [Alg; 3] = [Alg::RS256, Alg::ES256, Alg::EdDSA];
 
 fn find(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
     clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))

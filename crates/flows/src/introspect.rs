@@ -1,11 +1,11 @@
 //! Token introspection (RFC 7662, oidc.md §18).
 
-use pid_core::Ctx;
+use pid_core::{ClientId, Ctx};
 use pid_jose::Signed;
 use pid_oidc::OAuthError;
 use pid_oidc::claims::AccessToken;
 use pid_oidc::introspect::{self, Caller, Introspection, IntrospectionRequest};
-use pid_store::ReadTx;
+use pid_store::{ReadTx, apis};
 
 use crate::Error;
 use crate::client_auth::{Presented, authenticate};
@@ -59,7 +59,8 @@ pub fn introspect(
     };
     let found = if request.is_plausible() { find(tx, env, ctx.now, &request.token, signed)? } else { None };
     let seen = found.as_ref().map(|found| view(tx, found)).transpose()?;
-    let caller = Caller { client_id: &client_id, is_public: false, serves: &[] };
+    let serves = apis::served_by(tx, &ClientId::new(client_id.as_str()))?;
+    let caller = Caller { client_id: &client_id, is_public: false, serves: &serves };
     let issuer = env.app_url.origin.as_str();
     Ok(Answer::Told(Box::new(introspect::introspect(request, caller, seen.as_ref(), issuer, ctx.now.secs()))))
 }

@@ -22,7 +22,7 @@ use pid_oidc::token::{
 use pid_oidc::{ErrorCode, OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, StoreError, WriteTx, users};
+use pid_store::{ReadTx, StoreError, WriteTx, apis, users};
 
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::{Env, Snapshot};
@@ -41,7 +41,10 @@ pub enum Outcome {
 /// What will be signed, after the commit.
 #[derive(Debug)]
 pub struct Unsigned {
+    /// Of the client.
     alg: Option<Alg>,
+    /// Of the API, if that has one of its own.
+    api_alg: Option<Alg>,
     subject: String,
     client_id: String,
     target: Target,
@@ -124,6 +127,7 @@ fn for_itself(
     };
     Ok(Outcome::Issued(Box::new(Unsigned {
         alg: client.signing_alg.as_deref().and_then(Alg::parse),
+        api_alg: api_alg(tx, target.resource.as_deref())?,
         subject: client_credentials::subject(client.id.as_str()),
         client_id: client.id.to_string(),
         target,
@@ -430,6 +434,7 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
     };
     Ok(Outcome::Issued(Box::new(Unsigned {
         alg: client.signing_alg.as_deref().and_then(Alg::parse),
+        api_alg: api_alg(tx, grant.resource.as_deref())?,
         subject: user.id.to_string(),
         client_id: client.id.to_string(),
         target: Target { resource: grant.resource.clone(), scopes },
@@ -441,6 +446,12 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
         // It is kept all the same: the access token hangs on it.
         refresh_token: cimd::may(client, CimdGrant::RefreshToken).then_some(refresh.token),
     })))
+}
+
+/// The algorithm that an API reads, if it has one of its own.
+fn api_alg(tx: &ReadTx<'_>, resource: Option<&str>) -> Result<Option<Alg>, Error> {
+    let Some(resource) = resource else { return Ok(None) };
+    Ok(apis::signing_alg(tx, resource)?.as_deref().and_then(Alg::parse))
 }
 
 /// A refresh token is derived from its family and place, so that a repeated answer could be given again without
@@ -456,9 +467,12 @@ fn derive_refresh_token(env: &Env, grant: &GrantId, sequence: u32) -> String {
 impl Unsigned {
     /// Signs: no transaction is open.
     pub fn sign(&self, env: &Env, keys: &KeySet) -> Result<TokenResponse, Error> {
-        let key = keys.signing(self.alg).ok_or_else(|| {
-            Error::with(crate::Code::Unavailable, "The signing key is still being made. Try again in a moment")
-        })?;
+        let signing = |alg| {
+            keys.signing(alg).ok_or_else(|| {
+                Error::with(crate::Code::Unavailable, "The signing key is still being made. Try again in a moment")
+            })
+        };
+        let (key, api_key) = (signing(self.alg)?, signing(self.api_alg.or(self.alg))?);
         let issuer = env.app_url.origin.as_str();
         let access = AccessToken::new(
             issuer,
@@ -474,7 +488,7 @@ impl Unsigned {
             Some(resource) => access.for_resource(resource.as_str()),
             None => access,
         };
-        let access_token = sign(key, Typ::AccessToken, &access).map_err(Error::internal)?;
+        let access_token = sign(api_key, Typ::AccessToken, &access).map_err(Error::internal)?;
         let id_token = match &self.id_token {
             Some(claims) => {
                 let claims = IdToken { at_hash: at_hash(key.alg().as_str(), &access_token), ..claims.clone() };

@@ -9,7 +9,7 @@ use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 macro_rules! columns {
     () => {
-        "apis.id, apis.name, apis.resource, apis.allow_cimd_clients, apis.created_at, apis.version"
+        "apis.id, apis.name, apis.resource, apis.allow_cimd_clients, apis.created_at, apis.version, apis.signing_alg, apis.resource_server_id"
     };
 }
 
@@ -22,8 +22,12 @@ macro_rules! client_columns {
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM apis WHERE apis.id = $1");
     BY_RESOURCE = concat!("SELECT ", columns!(), " FROM apis WHERE apis.resource = $1");
-    INSERT = "INSERT INTO apis (id, name, resource, allow_cimd_clients, created_at, updated_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    UPDATE = "UPDATE apis SET name = $2, allow_cimd_clients = $3, updated_at = $4, version = version + 1 WHERE id = $1";
+    INSERT = "INSERT INTO apis (id, name, resource, allow_cimd_clients, created_at, updated_at, version, signing_alg, resource_server_id) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    UPDATE = "UPDATE apis SET name = $2, allow_cimd_clients = $3, updated_at = $4, version = version + 1, signing_alg = $5, \
+        resource_server_id = $6 WHERE id = $1";
+    SIGNING_ALG = "SELECT signing_alg FROM apis WHERE resource = $1";
+    SERVED = "SELECT resource FROM apis WHERE resource_server_id = $1";
     DELETE = "DELETE FROM apis WHERE id = $1";
     OF_CLIENT = concat!("SELECT ", columns!(), " FROM apis WHERE EXISTS (SELECT 1 FROM api_grants WHERE api_grants.api_id = apis.id AND api_grants.client_id = $1) \
         OR (apis.allow_cimd_clients AND EXISTS (SELECT 1 FROM clients WHERE clients.id = $1 AND clients.client_type = 'cimd')) ORDER BY apis.name, apis.id");
@@ -155,6 +159,8 @@ fn bare(row: &Row) -> Result<Api, StoreError> {
         permissions: Vec::new(),
         created_at: Timestamp::from_millis(row.get(4)?),
         version: row.get(5)?,
+        signing_alg: row.get(6)?,
+        resource_server: row.get::<Option<String>>(7)?.map(ClientId::new),
     })
 }
 
@@ -209,6 +215,16 @@ pub fn by_id(tx: &ReadTx<'_>, id: &ApiId) -> Result<Option<Api>, StoreError> {
     row.as_ref().map(bare).transpose()?.map(|api| whole(tx, api)).transpose()
 }
 
+/// The algorithm of access tokens for an API, if it has one of its own.
+pub fn signing_alg(tx: &ReadTx<'_>, resource: &str) -> Result<Option<String>, StoreError> {
+    tx.query_opt(&SIGNING_ALG, params![resource])?.map_or(Ok(None), |row| row.get(0))
+}
+
+/// The resource indicators of the APIs that a client is the server of.
+pub fn served_by(tx: &ReadTx<'_>, client: &ClientId) -> Result<Vec<String>, StoreError> {
+    tx.query(&SERVED, params![client.as_str()])?.iter().map(|row| row.get(0)).collect()
+}
+
 /// An API by its resource indicator.
 pub fn by_resource(tx: &ReadTx<'_>, resource: &str) -> Result<Option<Api>, StoreError> {
     let row = tx.query_opt(&BY_RESOURCE, params![resource])?;
@@ -232,15 +248,27 @@ pub fn insert(tx: &WriteTx<'_>, api: &Api) -> Result<(), StoreError> {
             api.allow_cimd_clients,
             api.created_at.millis(),
             api.created_at.millis(),
-            api.version
+            api.version,
+            api.signing_alg.clone(),
+            api.resource_server.as_ref().map(ClientId::as_str)
         ],
     )?;
     Ok(())
 }
 
-/// Stores name and switch of an API and raises its version.
+/// Stores what can change of an API and raises its version.
 pub fn update(tx: &WriteTx<'_>, api: &Api, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&UPDATE, params![api.id.as_str(), api.name.as_str(), api.allow_cimd_clients, now.millis()])?;
+    tx.execute(
+        &UPDATE,
+        params![
+            api.id.as_str(),
+            api.name.as_str(),
+            api.allow_cimd_clients,
+            now.millis(),
+            api.signing_alg.clone(),
+            api.resource_server.as_ref().map(ClientId::as_str)
+        ],
+    )?;
     Ok(())
 }
 

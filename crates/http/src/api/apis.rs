@@ -13,6 +13,7 @@ use pid_store::apis::AccessClient;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::PageDto;
+use crate::api::oidc_clients::load_new_key;
 use crate::error::ApiError;
 use crate::extract::{AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, etag};
 use crate::state::App;
@@ -27,6 +28,11 @@ pub struct ApiDto {
     created_at: Timestamp,
     permissions: Vec<PermissionDto>,
     allow_cimd_clients: bool,
+    // Ours are left out when they say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_signing_alg: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_server_client_id: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +67,8 @@ impl From<Api> for ApiDto {
             created_at: api.created_at,
             permissions: api.permissions.into_iter().map(PermissionDto::from).collect(),
             allow_cimd_clients: api.allow_cimd_clients,
+            access_token_signing_alg: api.signing_alg,
+            resource_server_client_id: api.resource_server.map(pid_core::ClientId::into_string),
         }
     }
 }
@@ -151,14 +159,15 @@ pub async fn create(
     AdminCreds(creds): AdminCreds,
     Json(input): Json<ApiInput>,
 ) -> Result<Response, ApiError> {
-    let env = app.env().clone();
+    let (env, sealer) = (app.env().clone(), app.sealer().clone());
     let made = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::create(tx, &ctx, &env.app_url.origin, &admin, &input)
+            apis::create(tx, &ctx, &env.app_url.origin, &sealer, &admin, &input)
         })
         .await?;
+    load_new_key(&app, made.signing_alg.as_deref()).await?;
     Ok(answer(StatusCode::CREATED, made))
 }
 
@@ -182,14 +191,15 @@ async fn change(
     change: Change<ApiInput>,
     if_match: Option<i64>,
 ) -> Result<Response, ApiError> {
-    let id = ApiId::new(id);
+    let (id, sealer) = (ApiId::new(id), app.sealer().clone());
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::update(tx, &ctx, &admin, &id, &change, if_match)
+            apis::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)
         })
         .await?;
+    load_new_key(&app, changed.signing_alg.as_deref()).await?;
     Ok(answer(StatusCode::OK, changed))
 }
 

@@ -145,9 +145,9 @@ fn answer(status: StatusCode, details: ClientDetails, now: Timestamp) -> Respons
     (status, [(header::ETAG, tag)], axum::Json(ClientDto::with_groups(details, now))).into_response()
 }
 
-/// A client that is the first to want an algorithm brings a key: at once here; other replicas see the version row.
-async fn load_new_key(app: &App, client: &Client) -> Result<(), Error> {
-    match client.signing_alg.as_deref().and_then(Alg::parse) {
+/// Whoever is the first to want an algorithm brings a key: at once here; other replicas see the version row.
+pub(crate) async fn load_new_key(app: &App, signing_alg: Option<&str>) -> Result<(), Error> {
+    match signing_alg.and_then(Alg::parse) {
         Some(alg) if !app.keys().algs().contains(&alg) => app.reload_snapshot().await,
         _ => Ok(()),
     }
@@ -229,7 +229,7 @@ pub async fn create(
             clients::create(tx, &ctx, &sealer, &admin, &input)
         })
         .await?;
-    load_new_key(&app, &made.client).await?;
+    load_new_key(&app, made.client.signing_alg.as_deref()).await?;
     Ok(answer(StatusCode::CREATED, made, now))
 }
 
@@ -268,7 +268,7 @@ async fn change(
             clients::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)
         })
         .await?;
-    load_new_key(&app, &changed.client).await?;
+    load_new_key(&app, changed.client.signing_alg.as_deref()).await?;
     Ok(answer(StatusCode::OK, changed, now))
 }
 

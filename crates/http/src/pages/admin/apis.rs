@@ -6,12 +6,13 @@ use axum::response::Response;
 use http::StatusCode;
 use pid_core::ApiId;
 use pid_core::apis::Api;
+use pid_core::list::ListRequest;
 use pid_flows::apis;
 
-use super::ListView;
 use super::access::{AccessView, AccessWords, ApiClients, Asked, CLIENTS, Candidates, GrantView};
+use super::{ALL, ListView};
 use crate::extract::Path;
-use crate::pages::{Layout, PageError, PageRequest, page};
+use crate::pages::{Layout, PageError, PageRequest, key, page};
 use crate::state::App;
 
 /// `/settings/admin/apis`.
@@ -34,6 +35,8 @@ pub struct ApiPage {
     pub layout: Layout,
     /// The API with its permissions.
     pub api: Api,
+    /// The clients that it may be, as which it asks about tokens: id and name.
+    pub servers: Vec<(String, String)>,
     /// The pages of the clients that reach it.
     pub list: ListView,
     /// The clients that reach it.
@@ -44,6 +47,21 @@ pub struct ApiPage {
     pub access: Option<AccessView>,
     /// How it speaks of them.
     pub access_words: AccessWords,
+}
+
+impl ApiPage {
+    /// What may sign tokens for it: a name, and a word where there is none.
+    fn signing_algs(&self) -> [(&'static str, &'static str); 4] {
+        [("", key("api-signing-alg-default")), ("RS256", ""), ("ES256", ""), ("EdDSA", "")]
+    }
+
+    fn signs_with(&self, alg: &str) -> bool {
+        self.api.signing_alg.as_deref().unwrap_or_default() == alg
+    }
+
+    fn is_served_by(&self, client: &str) -> bool {
+        self.api.resource_server.as_ref().is_some_and(|id| id.as_str() == client)
+    }
 }
 
 /// `GET /settings/admin/apis`.
@@ -71,12 +89,16 @@ pub async fn details(
         let admin = creds.admin(tx, ctx.now)?;
         let api = apis::get(tx, &admin, &id)?;
         let clients = ApiClients::read(tx, &admin, &api, &asked, &pages)?;
-        Ok((api, clients))
+        let by_name = ListRequest { limit: ALL, sort: Some(("name".to_owned(), false)), ..ListRequest::default() };
+        let servers = pid_flows::clients::list(tx, &admin, &by_name)?;
+        Ok((api, clients, servers))
     });
-    let (api, clients) = read.await?;
+    let (api, clients, servers) = read.await?;
+    let servers = servers.items.into_iter().filter(|(client, ..)| !client.is_public);
     let view = ApiPage {
         list: ListView::new(&format!("/settings/admin/apis/{}", api.id), &wanted, &clients.grants),
         api,
+        servers: servers.map(|(client, ..)| (client.id.into_string(), client.name)).collect(),
         grants: clients.grants.items,
         candidates: clients.candidates,
         access: clients.access,
