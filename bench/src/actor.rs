@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::operation::{Alg, Operation};
+use crate::proof::Prover;
 use crate::wire::{Reply, Wire};
 
 /// The callback of every client, and as it stands in a query.
@@ -56,6 +57,10 @@ pub struct Actor {
     session: String,
     /// The newest answer of the token endpoint, by algorithm.
     tokens: HashMap<&'static str, Tokens>,
+    /// The key that bound tokens are bound to.
+    prover: Prover,
+    /// What a device of theirs polls with.
+    device_code: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +81,8 @@ impl Actor {
             apps,
             session: String::new(),
             tokens: HashMap::new(),
+            prover: Prover::new()?,
+            device_code: None,
         })
     }
 
@@ -129,6 +136,18 @@ impl Actor {
                 self.enter(alg).await
             }
             Operation::Refresh(alg) => self.refresh(alg).await,
+            Operation::Pushed(alg) => self.push_and_enter(alg).await,
+            Operation::Dpop(alg) => self.refresh_bound(alg).await,
+            Operation::ClientCredentials(alg) => {
+                self.client(alg, "/api/oidc/token", "grant_type=client_credentials", &[]).await?.expect(200).map(drop)
+            }
+            Operation::DevicePoll => self.poll().await,
+            Operation::Introspect => {
+                let tokens = self.tokens.get(Alg::RS256.as_str()).ok_or("no access token yet")?;
+                let form = format!("token={}", tokens.access);
+                let told = self.client(Alg::RS256, "/api/oidc/introspect", &form, &[]).await?.expect(200)?.json()?;
+                if told["active"] == true { Ok(()) } else { Err("the token is not active".into()) }
+            }
             Operation::UserInfo => {
                 let tokens = self.tokens.get(Alg::RS256.as_str()).ok_or("no access token yet")?;
                 let bearer = format!("Bearer {}", tokens.access);
@@ -224,18 +243,75 @@ impl Actor {
         .await
     }
 
+    /// PAR, authorize and token.
+    async fn push_and_enter(&mut self, alg: Alg) -> Result<()> {
+        let path = self.authorize_path(alg)?;
+        let form = path.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+        let pushed = self.client(alg, "/api/oidc/par", &form, &[]).await?.expect(201)?.json()?;
+        let name = pushed["request_uri"].as_str().ok_or("no request_uri")?;
+        let (path, session) =
+            (format!("/authorize?client_id={}&request_uri={name}", self.app(alg)?.id), self.session.clone());
+        let reply = self.get(&path, &[("cookie", &session)]).await?.expect(303)?;
+        self.redeem(alg, &reply.redirected("code")?).await
+    }
+
+    async fn refresh_bound(&mut self, alg: Alg) -> Result<()> {
+        let tokens = self.tokens.get(alg.as_str()).ok_or("no refresh token yet")?;
+        let form = format!("grant_type=refresh_token&refresh_token={}", tokens.refresh);
+        let url = format!("{}/api/oidc/token", self.origin());
+        let proof = self.prover.prove(&url)?;
+        let mut reply = self.client(alg, "/api/oidc/token", &form, &[("dpop", &proof)]).await?;
+        reply.header("dpop-nonce").clone_into(&mut self.prover.nonce);
+        if reply.status == 400 {
+            // The first time there was no nonce yet.
+            let proof = self.prover.prove(&url)?;
+            reply = self.client(alg, "/api/oidc/token", &form, &[("dpop", &proof)]).await?;
+        }
+        let answer = reply.expect(200)?.json()?;
+        if answer["token_type"] != "DPoP" {
+            return Err("the token is not bound".into());
+        }
+        self.keep(alg, &answer)
+    }
+
+    /// Asks for a device whether somebody has decided, which nobody does.
+    async fn poll(&mut self) -> Result<()> {
+        let code = match &self.device_code {
+            Some(code) => code.clone(),
+            None => {
+                let form = "scope=openid";
+                let begun =
+                    self.client(Alg::RS256, "/api/oidc/device/authorize", form, &[]).await?.expect(200)?.json()?;
+                let code = begun["device_code"].as_str().ok_or("no device_code")?.to_owned();
+                self.device_code.insert(code).clone()
+            }
+        };
+        let form = format!("grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={code}");
+        self.client(Alg::RS256, "/api/oidc/token", &form, &[]).await?.expect(400).map(drop)
+    }
+
     async fn refresh(&mut self, alg: Alg) -> Result<()> {
         let tokens = self.tokens.get(alg.as_str()).ok_or("no refresh token yet")?;
         self.token(alg, format!("grant_type=refresh_token&refresh_token={}", tokens.refresh)).await
     }
 
-    async fn token(&mut self, alg: Alg, form: String) -> Result<()> {
+    /// A request of a client in the back channel.
+    async fn client(&mut self, alg: Alg, path: &str, form: &str, more: &[(&str, &str)]) -> Result<Reply> {
         let apps = Arc::clone(&self.apps);
         let app = apps.iter().find(|app| app.alg == alg).ok_or("no client with this algorithm")?;
-        let headers =
+        let usual =
             [("content-type", "application/x-www-form-urlencoded"), ("authorization", app.authorization.as_str())];
-        let request = self.request("POST", "/api/oidc/token", &headers, form);
-        let answer = self.wire.send(request).await?.expect(200)?.json()?;
+        let request = self.request("POST", path, &[&usual, more].concat(), form.to_owned());
+        self.wire.send(request).await
+    }
+
+    async fn token(&mut self, alg: Alg, form: String) -> Result<()> {
+        let answer = self.client(alg, "/api/oidc/token", &form, &[]).await?.expect(200)?.json()?;
+        self.keep(alg, &answer)
+    }
+
+    /// Keeps the newest tokens.
+    fn keep(&mut self, alg: Alg, answer: &Value) -> Result<()> {
         let text = |name: &str| answer[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name}"));
         text("id_token")?;
         let tokens = Tokens { access: text("access_token")?, refresh: text("refresh_token")? };

@@ -10,6 +10,7 @@ mod load;
 mod operation;
 mod options;
 mod page;
+mod proof;
 mod report;
 mod server;
 mod sign_out;

@@ -16,7 +16,7 @@ use crate::presented::{Found, find, validated, view};
 #[derive(Debug)]
 pub enum Asking {
     /// A client, with any method of authentication.
-    Client(Presented),
+    Client(Box<Presented>),
     /// Whoever has this access token, whose signature is good.
     Bearer(Signed),
 }

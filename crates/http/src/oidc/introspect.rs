@@ -28,7 +28,8 @@ async fn asking(app: &App, ctx: &Ctx, headers: &HeaderMap, form: &Params, keys: 
     match extract(authorization(headers), None, None) {
         Ok(token) => userinfo::check_token(keys, token).map(Asking::Bearer).map_err(|_| bad_bearer()),
         Err(BearerError::Missing) => {
-            client_request::present(app, ctx, headers, "/api/oidc/introspect", form).await.map(Asking::Client)
+            let presented = client_request::present(app, ctx, headers, "/api/oidc/introspect", form).await?;
+            Ok(Asking::Client(presented.into()))
         }
         Err(_) => Err(bad_bearer()),
     }
