@@ -360,7 +360,14 @@ async fn the_administration_looks_right() {
     for _ in 0..2 {
         script.post(&format!("/api/oidc/clients/{cloud}/backchannel-logout/test"), &json!({})).await.expect(200);
     }
-    for hash in ["general", "user-groups", "credentials", "logout"] {
+    let identities = json!([{ "issuer": "https://kubernetes.default.svc", "replayProtection": false }]);
+    let mapping = json!({ "rename": { "preferred_username": "username" }, "drop": ["picture"],
+        "constants": { "tenant": "home" }, "groups": { "format": "names", "filter": ["cloud-*"] } });
+    let told = json!({ "credentials": { "federatedIdentities": identities }, "claimMapping": mapping });
+    script.patch(&format!("/api/oidc/clients/{cloud}"), &told, None).await.expect(200);
+    let scopes = json!([{ "name": "work", "description": "Your team at work", "claims": ["team", "department"] }]);
+    stage.configure(json!({ "namedScopes": scopes.to_string() })).await;
+    for hash in ["general", "user-groups", "credentials", "claims", "logout", "oidc-data-preview"] {
         stage.open(&tab, "/settings/admin/users").await;
         stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#{hash}")).await;
         if hash == "general" {
@@ -372,6 +379,22 @@ async fn the_administration_looks_right() {
     tab.click(role("button", "Add client secret")).await.unwrap();
     tab.wait_for("#new-secret:not([hidden])").await.unwrap();
     gallery.look(&tab, "client-secret").await;
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#claims")).await;
+    tab.click("[data-add-row=rename]").await.unwrap();
+    tab.fill("#rename .list-row:last-child [name='from[]']", "sub").await.unwrap();
+    tab.fill("#rename .list-row:last-child [name='to[]']", "id").await.unwrap();
+    tab.click("#mapping-form button[type=submit]").await.unwrap();
+    tab.wait_for("#rename .field-error").await.unwrap();
+    gallery.look(&tab, "client-claims-refused").await;
+    stage.open(&tab, "/settings/admin/users").await;
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{cloud}#oidc-data-preview")).await;
+    tab.click(role("button", "Show")).await.unwrap();
+    // The administrator is in none of the groups that may enter.
+    tab.wait_for("#preview-problem .alert-danger").await.unwrap();
+    gallery.look(&tab, "client-preview-refused").await;
+    tab.fill(role("combobox", "Users"), &people[0]).await.unwrap();
+    tab.wait_for("#id-token .copy-row").await.unwrap();
+    gallery.look(&tab, "client-preview").await;
     stage.open(&tab, "/settings/admin/application-configuration").await;
     gallery.look(&tab, "configuration").await;
     gallery.finish();

@@ -7,6 +7,7 @@ mod admin_users;
 mod api_keys;
 mod apis;
 mod audit_log;
+mod client_claims;
 mod device;
 mod interaction;
 mod looks;

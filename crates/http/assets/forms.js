@@ -2,7 +2,9 @@
 // was read at, and the part of the page that changed is read anew.
 import { call, go } from "./api.js";
 import { confirmed } from "./dialog.js";
+import { asRows, filledRows, inWords, inputsOf, member, nested, pairsOf, putRecords, putRows, recordsOf, rememberRows, rowsOf, startListRows, storedRows } from "./rows.js";
 import { toast, toastAfter } from "./toast.js";
+import { hasNull, isChanged, original, startOf, valueOf, wordsIn } from "./values.js";
 import { word } from "./words.js";
 
 const RULES = {
@@ -13,47 +15,25 @@ const RULES = {
   },
   future: (value) => (startOf(value) > Date.now() ? "" : word("not-future")),
   resource: (value) => (/[\s#]/.test(value) ? word("bad-resource") : ""),
+  constant: (_, input) => (hasNull(valueOf(input)) ? word("no-null") : ""),
+  once: (value, input) => (earlier(input).some((other) => other.value.trim() === value) ? word("twice") : ""),
 };
 
 function fieldsOf(form) {
   return [...form.elements].filter((e) => e.name && !e.matches(":disabled") && e.type !== "submit" && e.type !== "button");
 }
 
-// A day begins at midnight where the reader is.
-function startOf(day) {
-  return new Date(`${day}T00:00`);
-}
-
-// The value of a field: switches are booleans, lists are arrays, an empty `data-null` field is null.
-function valueOf(input) {
-  if (input.dataset.string !== undefined && input.type === "checkbox") return String(input.checked);
-  if (input.type === "checkbox") return input.checked;
-  if (input.dataset.days !== undefined) {
-    return input.value ? new Date(Date.now() + Number(input.value) * 86400000).toISOString() : null;
-  }
-  if (input.type === "date") return input.value ? startOf(input.value).toISOString() : null;
-  if (input.dataset.type === "number") return input.value.trim() === "" ? 0 : Number(input.value);
-  const text = input.type === "password" ? input.value : input.value.trim();
-  return text === "" && input.dataset.null !== undefined ? null : text;
-}
-
-function original(input) {
-  if (input.type === "checkbox") return input.defaultChecked;
-  if (input instanceof HTMLSelectElement) return [...input.options].find((o) => o.defaultSelected)?.value ?? input.options[0]?.value;
-  return input.defaultValue;
-}
-
-function isChanged(input) {
-  return (input.type === "checkbox" ? input.checked : input.value) !== original(input);
-}
-
 export function bodyOf(form) {
   const wholly = form.dataset.method !== "PATCH" || form.dataset.whole !== undefined;
   const { records } = form.dataset;
-  if (records !== undefined) return records ? { [records]: recordsOf(form) } : recordsOf(form);
+  if (records !== undefined) {
+    const list = written(form.querySelector("[data-list]"), recordsOf(form));
+    return records ? nested({ [records]: list }) : list;
+  }
   const body = {};
   const lists = new Map();
   for (const input of fieldsOf(form)) {
+    if (input.closest("[data-pairs]")) continue;
     if (input.name.endsWith("[]")) {
       const name = input.name.slice(0, -2);
       const list = lists.get(name) ?? { values: [], changed: false };
@@ -72,40 +52,34 @@ export function bodyOf(form) {
     const name = marker.dataset.list;
     const list = lists.get(name) ?? { values: [], changed: false };
     list.changed ||= marker.dataset.touched !== undefined;
+    list.values = marker.dataset.pairs === undefined ? written(marker, list.values) : pairsOf(marker);
     lists.set(name, list);
   }
   for (const [name, list] of lists) {
     if (wholly || list.changed) body[name] = list.values;
   }
-  return body;
+  return nested(body);
 }
 
-// A list of records, a row each with an input per member; a row left empty is no record.
-function recordRows(form) {
-  return [...form.querySelectorAll(".list-row")].filter((row) => inputsOf(row).some((input) => input.value.trim() !== ""));
+// A list that is one value of the configuration is sent as text.
+function written(list, values) {
+  return list.dataset.json === undefined ? values : JSON.stringify(values);
 }
 
-function inputsOf(row) {
-  return [...row.querySelectorAll("input")];
+// The same field of the rows before.
+function earlier(input) {
+  const same = [...input.closest("[data-list]").querySelectorAll(`[name="${CSS.escape(input.name)}"]`)];
+  return same.slice(0, same.indexOf(input));
 }
 
-function memberOf(input) {
-  return input.name.slice(0, -2);
-}
-
-function recordsOf(form) {
-  return recordRows(form).map((row) => Object.fromEntries(inputsOf(row).map((input) => [memberOf(input), valueOf(input)])));
-}
-
-// The members of stored records that the rows have, too.
-function asRows(list, records) {
-  const members = inputsOf(list.querySelector("template").content).map(memberOf);
-  return records.map((record) => Object.fromEntries(members.map((member) => [member, record[member] ?? null])));
+// A row is whole or empty.
+function isNeeded(input) {
+  return input.required || (input.dataset.needed !== undefined && filledRows(input.closest("[data-list]")).includes(input.closest(".list-row")));
 }
 
 function problemOf(input) {
   const value = input.type === "checkbox" ? "x" : input.value.trim();
-  if (input.required && value === "") return word("required");
+  if (value === "" && isNeeded(input)) return word("required");
   if (value === "") return "";
   const length = [...value].length;
   if (input.minLength > 0 && length < input.minLength) return word("too-short", { n: input.minLength });
@@ -114,7 +88,7 @@ function problemOf(input) {
   if (input.dataset.type === "url" && !URL.canParse(value)) return word("bad-url");
   if (input.dataset.min && Number(value) < Number(input.dataset.min)) return word("too-small", { n: input.dataset.min });
   if (input.dataset.max && Number(value) > Number(input.dataset.max)) return word("too-big", { n: input.dataset.max });
-  return RULES[input.dataset.rule]?.(value) ?? "";
+  return RULES[input.dataset.rule]?.(value, input) ?? "";
 }
 
 // Inputs in rows have no id of their own, but their notes need one.
@@ -159,11 +133,26 @@ function check(form) {
 // Finds the input of a refused field: `name`, the n-th of `name[n]`, or that of a record's member, `list[n].name`.
 function inputOf(form, field) {
   const record = field.match(/^\w+\[(\d+)\]\.(\w+)$/);
-  if (record) return recordRows(form)[Number(record[1])]?.querySelector(`[name="${record[2]}[]"]`);
+  if (record) return filledRows(form)[Number(record[1])]?.querySelector(`[name="${record[2]}[]"]`);
   const list = field.match(/^(.+)\[(\d+)\]$/);
   if (list) return form.querySelectorAll(`[name="${CSS.escape(list[1])}[]"]`)[Number(list[2])];
   const found = form.elements.namedItem(field);
   return found instanceof RadioNodeList ? found[0] : found;
+}
+
+// A value of several parts is refused as a whole; the refusal names the part in quotes, an outer one before an inner one.
+function partOf(form, field, message) {
+  const lists = [...form.querySelectorAll("[data-list]")].filter(({ dataset: { list } }) => list === field || list.startsWith(`${field}.`));
+  let [found] = lists;
+  let places = lists;
+  for (const [, name] of message.matchAll(/\B'([^']*)'/g)) {
+    const inputs = places.flatMap(inputsOf);
+    const named = inputs.findLast((input) => input.value.trim() === name || wordsIn(input).includes(name));
+    if (!named) break;
+    found = named;
+    places = [named.closest(".list-row")];
+  }
+  return found;
 }
 
 function showProblem(form, text) {
@@ -181,11 +170,17 @@ export function busy(form, on) {
   });
 }
 
+const turns = new Map();
+
 // Reads parts of this page anew, or as another address has them. With `versions` the other forms go on from the version that a change just made, if
 // nobody else came in between: then theirs is one behind.
 export async function refresh(selectors = "", versions = false, address = location.href) {
   if (!selectors && !versions) return;
+  const turn = {};
+  turns.set(selectors, turn);
   const response = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+  // What was asked for later counts, whichever comes first.
+  if (turns.get(selectors) !== turn) return;
   if (!response.ok) return location.reload();
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const form of versions ? document.querySelectorAll("form[id][data-version]") : []) {
@@ -208,8 +203,10 @@ async function conflict(form, error) {
   const data = Array.isArray(read) ? Object.fromEntries(read.map((entry) => [entry.key, entry.value])) : read;
   form.dataset.version = (etag ?? "").replaceAll('"', "") || error.details.version;
   for (const input of fieldsOf(form)) {
-    if (!(input.name in data) || input.name.endsWith("[]")) continue;
-    const theirs = String(data[input.name] ?? "");
+    const known = member(data, input.name);
+    const stored = known === undefined ? input.dataset.absent : known;
+    if (stored === undefined || input.name.endsWith("[]")) continue;
+    const theirs = String(stored ?? "");
     if (theirs === String(original(input))) continue;
     const both = isChanged(input) && theirs !== String(valueOf(input) ?? "");
     rebase(input, theirs);
@@ -217,35 +214,35 @@ async function conflict(form, error) {
     else put(input, theirs);
   }
   for (const list of form.querySelectorAll("[data-before]")) {
-    const theirs = data[list.dataset.list];
+    const theirs = storedRows(list, data);
     const stored = JSON.stringify(theirs);
-    if (!Array.isArray(theirs) || stored === list.dataset.before) continue;
+    if (stored === list.dataset.before) continue;
     const ours = JSON.stringify(rowsOf(list));
     const both = ours !== list.dataset.before && ours !== stored;
     list.dataset.before = stored;
     if (both) {
       list.dataset.touched = "";
-      offer(list, theirs.join(", ") || word("empty"), () => putRows(list, theirs));
+      offer(list, inWords(theirs), () => putRows(list, theirs));
     } else {
       putRows(list, theirs);
     }
   }
-  if (form.dataset.readList) mergeList(form, data[form.dataset.readList] ?? []);
+  if (form.dataset.readList) mergeList(form, data);
   toast(word("conflict"), "error");
 }
 
 // A set of boxes: what only they ticked or unticked is taken over; where both did, both did the same. Records: where both
 // changed something, theirs are shown and can be taken.
-function mergeList(form, theirs) {
+function mergeList(form, data) {
+  const theirs = member(data, form.dataset.readList) ?? [];
   if (form.dataset.records !== undefined) {
     const list = form.querySelector("[data-list]");
-    const records = asRows(list, theirs);
+    const records = asRows(list, list.dataset.json === undefined ? theirs : JSON.parse(theirs));
     const stored = JSON.stringify(records);
     if (stored === list.dataset.stored) return;
     const both = JSON.stringify(recordsOf(form)) !== list.dataset.stored;
     list.dataset.stored = stored;
-    const shown = records.map((record) => Object.values(record).filter(Boolean).join(" = ")).join(", ");
-    if (both) offer(list, shown || word("empty"), () => putRecords(list, records));
+    if (both) offer(list, inWords(records), () => putRecords(list, records));
     else putRecords(list, records);
     return;
   }
@@ -268,16 +265,6 @@ function mergeList(form, theirs) {
     input.dataset.unseen = "";
     list.append(input);
   }
-}
-
-function putRecords(list, records) {
-  list.querySelectorAll(".list-row").forEach((row) => row.remove());
-  for (const record of records) {
-    const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
-    for (const input of inputsOf(row)) input.defaultValue = record[memberOf(input)] ?? "";
-    list.append(row);
-  }
-  delete list.dataset.touched;
 }
 
 // Shows the stored value beside a field, with a button that takes it.
@@ -325,29 +312,6 @@ function put(input, value) {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-function rowsOf(list) {
-  return [...list.querySelectorAll(".list-row > input")].map((input) => input.value.trim()).filter(Boolean);
-}
-
-export function putRows(list, values) {
-  list.querySelectorAll(".list-row").forEach((row) => row.remove());
-  for (const value of values) {
-    const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
-    row.querySelector("input").defaultValue = value;
-    list.append(row);
-  }
-  delete list.dataset.touched;
-}
-
-// Remembers the rows of a form's lists as they are stored: a removed row leaves no trace in the page.
-function rememberRows(form) {
-  if (form.dataset.records !== undefined) {
-    form.querySelector("[data-list]").dataset.stored = JSON.stringify(recordsOf(form));
-    return;
-  }
-  for (const list of form.querySelectorAll("[data-list]:has(> template)")) list.dataset.before = JSON.stringify(rowsOf(list));
-}
-
 export async function submit(form) {
   const place = form.closest("main, dialog")?.querySelector("[data-problem]");
   if (place) place.textContent = "";
@@ -391,7 +355,7 @@ export async function submit(form) {
     if (error.code === "reauthentication_required") return proveFirst(() => submit(form));
     let first = null;
     for (const { field, message } of error.fields) {
-      const input = inputOf(form, field);
+      const input = inputOf(form, field) ?? partOf(form, field, message);
       if (!input) continue;
       mark(input, message.charAt(0).toUpperCase() + message.slice(1));
       first ??= input;
@@ -517,28 +481,5 @@ function startFileInputs() {
       toast(error.message, "error");
     }
     input.value = "";
-  });
-}
-
-// Lists of text fields: add a row from the template, remove a row.
-function startListRows() {
-  document.addEventListener("click", (event) => {
-    const add = event.target.closest("[data-add-row]");
-    if (add) {
-      const list = document.getElementById(add.dataset.addRow);
-      const row = list.querySelector("template").content.firstElementChild.cloneNode(true);
-      row.querySelectorAll("input").forEach((i) => { i.dataset.added = ""; });
-      list.append(row);
-      row.querySelector("input")?.focus();
-      list.dataset.touched = "";
-    }
-    const remove = event.target.closest("[data-remove-row]");
-    if (remove) {
-      const list = remove.closest("[data-list]");
-      const next = remove.closest(".list-row").nextElementSibling?.querySelector("input");
-      remove.closest(".list-row").remove();
-      list.dataset.touched = "";
-      (next ?? document.querySelector(`[data-add-row="${list.id}"]`))?.focus();
-    }
   });
 }

@@ -1,9 +1,10 @@
 // The settings area: forms, dialogs, tabs, lists, and one's own passkeys.
 import { call, go } from "./api.js";
 import { openDialog, startDialogs } from "./dialog.js";
-import { putRows, refresh, startForms } from "./forms.js";
+import { refresh, startForms } from "./forms.js";
 import { startPage } from "./page.js";
 import { atPasskeyAddress, hasPasskeys, passkeyProblem, reauthenticate, register } from "./passkey.js";
+import { putRows } from "./rows.js";
 import { startTabs } from "./tabs.js";
 import { toast } from "./toast.js";
 import { word } from "./words.js";
@@ -51,6 +52,9 @@ function startSearch() {
   document.addEventListener("change", (event) => {
     const { name, value, dataset } = event.target;
     if (dataset.filter !== undefined) narrow(name, value, dataset.filter);
+    // A form that only chooses what is shown: it is read from this page's address with the choice.
+    const { form } = event.target;
+    if (form?.dataset.reads) refresh(form.dataset.reads, false, `?${new URLSearchParams(new FormData(form))}`);
   });
   document.addEventListener("input", (event) => {
     const input = event.target;

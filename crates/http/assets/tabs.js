@@ -1,36 +1,48 @@
-// Tabs (WAI-ARIA tabs pattern), kept in step with the address's hash.
+// Tabs (WAI-ARIA tabs pattern). Those with `data-tab` are kept in step with the address's hash.
+
+function tabsOf(list) {
+  return [...list.querySelectorAll("[role=tab]")];
+}
+
+function showTab(tab, focus = false) {
+  const list = tab.closest("[role=tablist]");
+  for (const other of tabsOf(list)) {
+    const on = other === tab;
+    other.setAttribute("aria-selected", String(on));
+    other.tabIndex = on ? 0 : -1;
+    document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+  }
+  // On a narrow screen the strip is wider than what is seen of it.
+  list.scrollLeft = tab.offsetLeft - list.offsetLeft - (list.clientWidth - tab.offsetWidth) / 2;
+  if (focus) tab.focus();
+}
+
+function chooseTab(tab, focus) {
+  showTab(tab, focus);
+  if (tab.dataset.tab) history.replaceState(null, "", `#${tab.dataset.tab}`);
+}
+
+function fromHash() {
+  const tabs = [...document.querySelectorAll("[role=tab][data-tab]")];
+  const tab = tabs.find((one) => `#${one.dataset.tab}` === location.hash) ?? tabs[0];
+  if (tab) showTab(tab);
+}
 
 export function startTabs() {
-  const list = document.querySelector("[role=tablist]");
-  if (!list) return;
-  const tabs = [...list.querySelectorAll("[role=tab]")];
-  const show = (tab, focus = false) => {
-    for (const other of tabs) {
-      const on = other === tab;
-      other.setAttribute("aria-selected", String(on));
-      other.tabIndex = on ? 0 : -1;
-      document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
-    }
-    // On a narrow screen the strip is wider than what is seen of it.
-    list.scrollLeft = tab.offsetLeft - list.offsetLeft - (list.clientWidth - tab.offsetWidth) / 2;
-    if (focus) tab.focus();
-  };
-  const fromHash = () => tabs.find((t) => `#${t.dataset.tab}` === location.hash) ?? tabs[0];
-  list.addEventListener("click", (event) => {
+  document.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (!tab) return;
-    show(tab);
-    history.replaceState(null, "", `#${tab.dataset.tab}`);
+    if (tab) chooseTab(tab);
   });
-  list.addEventListener("keydown", (event) => {
-    const at = tabs.indexOf(document.activeElement);
+  document.addEventListener("keydown", (event) => {
+    const here = event.target.closest("[role=tab]");
+    if (!here) return;
+    const tabs = tabsOf(here.closest("[role=tablist]"));
+    const at = tabs.indexOf(here);
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    const tab = tabs[(to + tabs.length) % tabs.length];
-    show(tab, true);
-    history.replaceState(null, "", `#${tab.dataset.tab}`);
+    chooseTab(tabs[(to + tabs.length) % tabs.length], true);
   });
-  addEventListener("hashchange", () => show(fromHash()));
-  show(fromHash());
+  addEventListener("hashchange", fromHash);
+  fromHash();
 }

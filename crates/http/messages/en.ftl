@@ -197,6 +197,8 @@ js-too-big = The largest value is { $n }
 js-username-start = Username must start with an alphanumeric character
 js-username-end = Username must end with an alphanumeric character
 js-username-letters = Only letters, digits, dots, underscores, hyphens and @ are allowed
+js-twice = This is there twice
+js-no-null = null is no value: leave the claim out instead
 js-fix-fields = Please check the marked fields
 js-conflict = Somebody else changed this in the meantime. Compare the marked fields, then save again
 js-theirs = Now stored: { $value }
@@ -431,6 +433,60 @@ secret-created = New client secret created successfully
 secret-deleted = Client secret deleted successfully
 delete-secret-title = Delete client secret
 delete-secret-text = Apps that use it can no longer sign people in.
+
+## Administration: what a client knows and is told
+id-token-lifetime = ID token lifetime
+id-token-lifetime-hint = Minutes; empty: 60. It ends no session: apps check the ID token once, at sign-in.
+federated-credentials = Federated Client Credentials
+federated-credentials-text = For apps that get tokens from the platform they run on, such as Kubernetes or a CI: they sign in with such a token instead of a secret.
+create = Create
+identity = Identity
+issuer = Issuer
+subject = Subject
+subject-hint = Empty: { $id }
+audience = Audience
+audience-hint = Empty: { $url }
+identity-jwks-hint = Empty: /.well-known/jwks.json below the issuer
+replay-protection = Replay Protection
+replay-protection-hint = A token is good once. Switch it off for tokens that the platform writes to a file, which are read again and again.
+add-identity = Add another federated client credential
+remove-identity = Remove federated identity
+claims = Claims
+claim = Claim
+mapping-text = Some apps expect a person's details, the claims, under other names or with other values. What you set here holds for this app alone, in ID tokens and at the userinfo endpoint. Nothing is told that the scopes of the app don't allow.
+rename-claims = Rename claims
+rename-claims-html = For an app that wants <code>username</code> where everybody else says <code>preferred_username</code>: <code>preferred_username → username</code>.
+claim-here = Claim here
+claim-at-app = Name for the app
+add-rename = Rename a claim
+drop-claims = Leave claims out
+drop-claims-hint = The app is never told these, whatever it asks for.
+constant-claims = Claims with a fixed value
+constant-claims-html = The same for everybody, for example <code>tenant = home</code>. Text, or JSON such as <code>true</code>, <code>5</code> and <code>["a", "b"]</code>.
+add-constant = Add a fixed value
+groups-as = Groups are told as
+groups-as-names = Names
+groups-as-ids = IDs
+groups-as-hint = An ID stays the same when a group gets another name.
+group-filter = Only groups named
+group-filter-hint = The app hears of groups whose name fits one of these; a * stands for any characters. Empty: of all of them.
+data-preview = OIDC Data Preview
+preview-text = See what this app would be told about a person, without signing anybody in.
+show = Show
+id-token = ID Token
+access-token = Access Token
+userinfo = Userinfo
+copy-all = Copy All
+
+## Administration: scopes and metadata documents
+own-scopes = Scopes of your own
+own-scopes-lead = An app that asks for such a scope is told its claims: custom claims, or standard ones such as email. People read the description when they are asked for their consent.
+scope-claims = Claims, separated by commas
+add-scope = Add scope
+metadata-documents = Client ID Metadata Documents
+metadata-documents-lead = An app can name itself by the address of a document that describes it, instead of being set up here first.
+metadata-urls = Allowed metadata document URLs
+metadata-urls-hint = Only documents at these addresses are read; without any, none is. A * stands for a part of one host label or path segment; ** for several segments.
 
 ## Administration: configuration
 configuration-lead = Changes take effect at once.

@@ -7,6 +7,8 @@ use http::StatusCode;
 use pid_core::KeyState;
 use pid_flows::keys;
 use pid_jose::rotation::LEAD;
+use pid_oidc::named_scope::NamedScope;
+use pid_store::instance::Cached;
 use pid_store::keys::StoredKey;
 
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
@@ -62,6 +64,10 @@ pub struct ConfigurationPage {
     pub refresh_grace: String,
     /// Days; 0: off.
     pub rotation_days: String,
+    /// The scopes that an administrator defined.
+    pub named_scopes: Vec<NamedScope>,
+    /// Whose metadata documents are read: patterns of addresses, at least one row.
+    pub metadata_urls: Vec<String>,
     /// The signing keys, the newest first.
     pub keys: Vec<KeyView>,
 }
@@ -122,13 +128,20 @@ impl ConfigurationPage {
     }
 }
 
+/// The patterns of the setting; there is always a row to write in.
+fn metadata_urls(setting: &str) -> Vec<String> {
+    let stored: Vec<String> = serde_json::from_str(setting).unwrap_or_default();
+    if stored.is_empty() { vec![String::new()] } else { stored }
+}
+
 /// `GET /settings/admin/application-configuration`.
 pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
     let stored = request.read(&app, |tx, creds, ctx| keys::list(tx, &creds.admin(tx, ctx.now)?)).await?;
-    let settings = app.settings();
+    let snapshot = app.snapshot();
+    let settings = &snapshot.settings;
     let on = |name: &str| settings.get(name) == "true";
     let view = ConfigurationPage {
-        version: app.snapshot().versions.iter().find(|(name, _)| name == "settings").map_or(0, |(_, version)| *version),
+        version: snapshot.version(Cached::Settings),
         app_name: settings.app_name().to_owned(),
         session_duration: settings.get("sessionDuration").to_owned(),
         session_idle: settings.get("sessionIdleTimeout").to_owned(),
@@ -144,6 +157,8 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         plain_pkce: settings.allow_plain_pkce(),
         refresh_grace: settings.get("refreshTokenGraceSeconds").to_owned(),
         rotation_days: settings.get("signingKeyRotationDays").to_owned(),
+        named_scopes: snapshot.scopes.all().to_vec(),
+        metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
         keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,
     };

@@ -6,6 +6,8 @@ mod access;
 pub mod api_keys;
 pub mod apis;
 pub mod application_configuration;
+mod client_claims;
+mod client_preview;
 mod client_templates;
 mod list;
 pub mod oidc_clients;

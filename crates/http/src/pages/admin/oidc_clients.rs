@@ -4,16 +4,18 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use pid_core::clients::{AuthMethod, BackchannelSource, Client};
+use pid_core::clients::{AuthMethod, BackchannelSource, Client, FederatedIdentity};
 use pid_core::ids::{client_id_from_path, client_id_to_path};
 use pid_core::list::ListRequest;
 use pid_flows::backchannel_logout::{self, Delivery};
 use pid_flows::env::Env;
 use pid_flows::outbox::LOGOUT_TEST;
-use pid_flows::{clients, groups};
+use pid_flows::{claims, clients, groups};
 use pid_store::outbox;
 
 use super::access::{APIS, AccessView, AccessWords, Asked, Candidates, ClientApis, GrantView};
+use super::client_claims::MappingView;
+use super::client_preview::{PreviewAsked, PreviewView};
 use super::client_templates::{ClientTemplate, TEMPLATES};
 use super::{ALL, Choice, ListView};
 use crate::pages::interaction::ClientView;
@@ -100,6 +102,8 @@ pub struct ClientPage {
     pub client: ClientView,
     /// The client as it is stored.
     pub stored: Client,
+    /// The address of this instance.
+    pub issuer: String,
     /// Labels and addresses that the application asks for.
     pub endpoints: Vec<(&'static str, String)>,
     /// Those asked for less often.
@@ -120,6 +124,12 @@ pub struct ClientPage {
     pub access: Option<AccessView>,
     /// How it speaks of them.
     pub access_words: AccessWords,
+    /// How it is told the claims of people.
+    pub mapping: MappingView,
+    /// Where the dialog of what it would be told begins.
+    pub preview_at: String,
+    /// That dialog, if somebody is asked for.
+    pub preview: Option<PreviewView>,
 }
 
 /// What became of a notice that a session has ended.
@@ -221,7 +231,7 @@ pub async fn details(
     request: PageRequest,
 ) -> Result<Response, PageError> {
     let id = client_id_from_path(&id);
-    let asked = Asked::new(&request);
+    let (asked, previewed) = (Asked::new(&request), PreviewAsked::new(&app, &request));
     let read = request.read(&app, move |tx, creds, ctx| {
         let admin = creds.admin(tx, ctx.now)?;
         let every =
@@ -229,9 +239,10 @@ pub async fn details(
         let deliveries = backchannel_logout::deliveries(tx, &admin, &id)?;
         let details = clients::get(tx, &admin, &id)?;
         let apis = ClientApis::read(tx, &admin, &details.client, &asked)?;
-        Ok((details, groups::list(tx, &admin, &every)?, deliveries, apis))
+        let preview = previewed.read(tx, ctx, creds, &admin, &id)?;
+        Ok((details, groups::list(tx, &admin, &every)?, deliveries, apis, claims::suggestions(tx, &admin)?, preview))
     });
-    let (details, all, deliveries, apis) = read.await?;
+    let (details, all, deliveries, apis, custom, preview) = read.await?;
     let client = details.client;
     let names: Vec<&str> = details.groups.iter().map(|g| g.friendly_name.as_str()).collect();
     let audience = match (client.is_group_restricted, names.is_empty()) {
@@ -260,6 +271,7 @@ pub async fn details(
         version: client.version,
         path: client_id_to_path(&client.id),
         client: shown(&client),
+        issuer: app.env().app_url.origin.clone(),
         endpoints: first,
         more_endpoints,
         audience,
@@ -270,6 +282,9 @@ pub async fn details(
         candidates: apis.candidates,
         access: apis.access,
         access_words: APIS,
+        mapping: MappingView::new(&client, custom),
+        preview_at: PreviewAsked::first(request.layout.user.as_ref().map_or("", |user| user.id.as_str())),
+        preview,
         stored: client,
         layout: request.layout,
     };
@@ -279,6 +294,16 @@ pub async fn details(
 impl ClientPage {
     fn is_taken_over(&self) -> bool {
         self.stored.backchannel_logout_source == BackchannelSource::TakenOver
+    }
+
+    /// Minutes; nothing stands for the usual ones.
+    fn id_token_minutes(&self) -> String {
+        self.stored.id_token_minutes.map(|minutes| minutes.to_string()).unwrap_or_default()
+    }
+
+    /// What a new row begins with.
+    fn blank_identity(&self) -> FederatedIdentity {
+        FederatedIdentity { replay_protection: true, ..FederatedIdentity::default() }
     }
 
     /// What may sign its tokens: a name, and a word where there is none.

@@ -1,0 +1,141 @@
+//! What a client would be told of somebody, as its page shows it: the dialog of the tab `OIDC Data Preview`.
+//!
+//! The dialog is read from the page's own address with `?preview=` and a person's id, and a `scopes=` for each scope.
+
+use std::sync::Arc;
+
+use pid_core::list::ListRequest;
+use pid_core::{ClientId, Ctx, UserId};
+use pid_flows::access::{Admin, Credentials};
+use pid_flows::env::{Env, Snapshot};
+use pid_flows::preview::preview;
+use pid_flows::{Error, users};
+use pid_oidc::scope::{EMAIL, GROUPS, OPENID, PROFILE};
+use pid_store::ReadTx;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::ALL;
+use crate::pages::{PageRequest, key};
+use crate::state::App;
+
+/// What the dialog is asked for, and what the answer depends on.
+#[derive(Clone, Debug)]
+pub struct PreviewAsked {
+    user: Option<String>,
+    scopes: Vec<String>,
+    env: Arc<Env>,
+    site: Arc<Snapshot>,
+}
+
+/// A token or an answer in the dialog.
+#[derive(Clone, Debug)]
+pub struct PartView {
+    /// Names its elements.
+    pub id: &'static str,
+    /// The word for it.
+    pub word: &'static str,
+    /// Claims and values.
+    pub claims: Vec<(String, String)>,
+    /// All of it, to be copied.
+    pub json: String,
+}
+
+/// The dialog.
+#[derive(Clone, Debug)]
+pub struct PreviewView {
+    /// Everybody: id, name, and who is chosen.
+    pub people: Vec<(String, String, bool)>,
+    /// Scopes, and which are chosen.
+    pub scopes: Vec<(String, bool)>,
+    /// The tokens and the answer of the userinfo endpoint; without claims if there is a problem.
+    pub parts: [PartView; 3],
+    /// Why nothing can be shown.
+    pub problem: Option<String>,
+}
+
+impl PreviewAsked {
+    /// From the page's address.
+    pub fn new(app: &App, request: &PageRequest) -> Self {
+        let pairs = || form_urlencoded::parse(request.query.as_bytes());
+        let values =
+            |name: &'static str| pairs().filter(move |(key, _)| key == name).map(|(_, value)| value.replace('\0', ""));
+        Self {
+            user: values("preview").next(),
+            scopes: values("scopes").collect(),
+            env: app.env().clone(),
+            site: app.snapshot(),
+        }
+    }
+
+    /// Where the dialog is read when it is opened: somebody, and the usual scopes.
+    #[must_use]
+    pub fn first(user: &str) -> String {
+        let usual = [OPENID, PROFILE, EMAIL, GROUPS].map(|scope| ("scopes", scope));
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("preview", user).extend_pairs(usual).finish();
+        format!("?{query}")
+    }
+
+    /// Reads the dialog, if it is asked for. What can't be shown is said in it.
+    pub fn read(
+        &self,
+        tx: &ReadTx<'_>,
+        ctx: &Ctx,
+        creds: &Credentials,
+        admin: &Admin,
+        client: &ClientId,
+    ) -> Result<Option<PreviewView>, Error> {
+        let Some(user) = &self.user else { return Ok(None) };
+        let every = ListRequest { limit: ALL, sort: Some(("displayName".to_owned(), false)), ..ListRequest::default() };
+        let people = users::list(tx, admin, &every)?.items.into_iter().map(|found| {
+            let person = found.user;
+            let on = person.id.as_str() == user;
+            (person.id.into_string(), format!("{} ({})", person.display_name, person.username), on)
+        });
+        let amr = creds.optional_session(tx, ctx.now)?.map(|who| who.session().amr()).unwrap_or_default();
+        let (id, scopes) = (UserId::new(user.as_str()), self.scopes.join(" "));
+        let shown = preview(tx, ctx, &self.env, &self.site, admin, amr, client, &id, &scopes);
+        let (parts, problem) = match shown {
+            Ok(shown) => (parts(&serde_json::to_value(shown).map_err(Error::internal)?), None),
+            Err(error) if error.code.status() < 500 => (parts(&Value::Null), Some(said(&error))),
+            Err(error) => return Err(error),
+        };
+        let named = self.site.scopes.names().iter().map(String::as_str);
+        let scopes = [OPENID, PROFILE, EMAIL, GROUPS].into_iter().chain(named);
+        Ok(Some(PreviewView {
+            people: people.collect(),
+            scopes: scopes.map(|scope| (scope.to_owned(), self.scopes.iter().any(|asked| asked == scope))).collect(),
+            parts,
+            problem,
+        }))
+    }
+}
+
+/// The parts of the API's answer.
+fn parts(answer: &Value) -> [PartView; 3] {
+    let part = |name: &str, id, word| {
+        let claims = answer.get(name).and_then(Value::as_object);
+        PartView {
+            id,
+            word,
+            claims: claims.into_iter().flatten().map(|(claim, value)| (claim.clone(), in_words(value))).collect(),
+            json: claims.map(|claims| format!("{:#}", Value::Object(claims.clone()))).unwrap_or_default(),
+        }
+    };
+    [
+        part("idToken", "id-token", key("id-token")),
+        part("accessToken", "access-token", key("access-token")),
+        part("userInfo", "userinfo", key("userinfo")),
+    ]
+}
+
+/// A text as it is, anything else as JSON.
+fn in_words(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A refusal in words: of a field, what is wrong with it.
+fn said(error: &Error) -> String {
+    error.fields.first().map_or_else(|| error.message.clone(), |field| format!("{}: {}", field.field, field.message))
+}
