@@ -247,7 +247,7 @@ async fn the_preview_shows_what_the_api_says() {
     for scope in ["openid", "work"] {
         tab.click(role("checkbox", scope)).await.unwrap();
     }
-    tab.wait_for_text("must name at least one scope").await.unwrap();
+    tab.wait_for_text("Choose at least one scope.").await.unwrap();
     assert!(tab.is_visible("#preview-problem .alert-danger").await.unwrap());
     assert_eq!(tab.count("#preview .copy-row").await.unwrap(), 0);
     quiet(&tab, stage.app.url());

@@ -472,6 +472,8 @@ group-filter = Only groups named
 group-filter-hint = The app hears of groups whose name fits one of these; a * stands for any characters. Empty: of all of them.
 data-preview = OIDC Data Preview
 preview-text = See what this app would be told about a person, without signing anybody in.
+preview-denied = This person is in none of the groups that may sign in to the app, so it would be told nothing.
+preview-scopes = Choose at least one scope.
 show = Show
 id-token = ID Token
 access-token = Access Token
@@ -481,6 +483,7 @@ copy-all = Copy All
 ## Administration: scopes and metadata documents
 own-scopes = Scopes of your own
 own-scopes-lead = An app that asks for such a scope is told its claims: custom claims, or standard ones such as email. People read the description when they are asked for their consent.
+own-scopes-hint = What apps ask for, what people read, and the names of the claims, separated by commas.
 scope-claims = Claims, separated by commas
 add-scope = Add scope
 metadata-documents = Client ID Metadata Documents

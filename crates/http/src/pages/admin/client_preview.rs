@@ -9,7 +9,7 @@ use pid_core::{ClientId, Ctx, UserId};
 use pid_flows::access::{Admin, Credentials};
 use pid_flows::env::{Env, Snapshot};
 use pid_flows::preview::preview;
-use pid_flows::{Error, users};
+use pid_flows::{Code, Error, users};
 use pid_oidc::scope::{EMAIL, GROUPS, OPENID, PROFILE};
 use pid_store::ReadTx;
 use serde_json::Value;
@@ -51,7 +51,16 @@ pub struct PreviewView {
     /// The tokens and the answer of the userinfo endpoint; without claims if there is a problem.
     pub parts: [PartView; 3],
     /// Why nothing can be shown.
-    pub problem: Option<String>,
+    pub problem: Option<PreviewProblem>,
+}
+
+/// Why nothing can be shown.
+#[derive(Clone, Debug)]
+pub enum PreviewProblem {
+    /// In words of the page.
+    Word(&'static str),
+    /// As the rule said it.
+    Said(String),
 }
 
 impl PreviewAsked {
@@ -98,7 +107,7 @@ impl PreviewAsked {
         let shown = preview(tx, ctx, &self.env, &self.site, admin, amr, client, &id, &scopes);
         let (parts, problem) = match shown {
             Ok(shown) => (parts(&serde_json::to_value(shown).map_err(Error::internal)?), None),
-            Err(error) if error.code.status() < 500 => (parts(&Value::Null), Some(said(&error))),
+            Err(error) if error.code.status() < 500 => (parts(&Value::Null), Some(error.into())),
             Err(error) => return Err(error),
         };
         let named = self.site.scopes.names().iter().map(String::as_str);
@@ -135,7 +144,13 @@ fn in_words(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A refusal in words: of a field, what is wrong with it.
-fn said(error: &Error) -> String {
-    error.fields.first().map_or_else(|| error.message.clone(), |field| format!("{}: {}", field.field, field.message))
+impl From<Error> for PreviewProblem {
+    fn from(error: Error) -> Self {
+        match error.code {
+            // The rule speaks to the person who signs in.
+            Code::OidcAccessDenied => Self::Word(key("preview-denied")),
+            Code::ValidationFailed => Self::Word(key("preview-scopes")),
+            _ => Self::Said(error.message),
+        }
+    }
 }

@@ -15,7 +15,7 @@ use pid_store::outbox;
 
 use super::access::{APIS, AccessView, AccessWords, Asked, Candidates, ClientApis, GrantView};
 use super::client_claims::MappingView;
-use super::client_preview::{PreviewAsked, PreviewView};
+use super::client_preview::{PreviewAsked, PreviewProblem, PreviewView};
 use super::client_templates::{ClientTemplate, TEMPLATES};
 use super::{ALL, Choice, ListView};
 use crate::pages::interaction::ClientView;
