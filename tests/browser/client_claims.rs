@@ -183,7 +183,7 @@ async fn what_a_mapping_may_not_do_is_said_beside_its_row() {
         let row = format!("#{list} .list-row:last-child");
         let told = refused(&tab, form, &row).await;
         assert!(told.contains(said), "{told}");
-        assert_eq!(tab.count(&*format!("{form} .field-error")).await.unwrap(), 1, "beside this row alone");
+        assert_eq!(tab.count(&format!("{form} .field-error")).await.unwrap(), 1, "beside this row alone");
     }
     tab.reload().await.unwrap();
     add_row(&tab, "drop", &["picture"]).await;
@@ -324,4 +324,37 @@ async fn the_lifetime_of_id_tokens_is_set_and_unset() {
         assert_eq!(stored(&stage, &client).await["idTokenDurationMinutes"], kept, "{typed}");
     }
     quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_tabs_with_the_same_rows_see_each_other() {
+    let stage = Stage::empty().await;
+    let client = stage.app.client(json!({ "name": "Builder" })).await;
+    let (first, second) = (client_tab(&stage, &client, "credentials").await, stage.tab().await);
+    let page = format!("/settings/admin/oidc-clients/{}#credentials", client["id"].as_str().unwrap());
+    stage.open(&second, &page).await;
+    for (tab, issuer) in [(&first, "https://one.example"), (&second, "https://two.example")] {
+        add_row(tab, "identities", &[]).await;
+        tab.fill("#identities [name='issuer[]']", issuer).await.unwrap();
+    }
+    save_client(&first, "#federated-form").await;
+    second.click("#federated-form button[type=submit]").await.unwrap();
+    second.wait_for_text("Now stored: https://one.example = true").await.unwrap();
+    second.click(role("button", "Use the stored value")).await.unwrap();
+    add_row(&second, "identities", &[]).await;
+    second.fill("#identities .list-row:last-child [name='issuer[]']", "https://two.example").await.unwrap();
+    save_client(&second, "#federated-form").await;
+    let identity = |issuer: &str| json!({ "issuer": issuer, "replayProtection": true });
+    let both = json!([identity("https://one.example"), identity("https://two.example")]);
+    assert_eq!(stored(&stage, &client).await["credentials"]["federatedIdentities"], both);
+
+    for (tab, scope) in [(&first, "work"), (&second, "home")] {
+        stage.open(tab, "/settings/admin/application-configuration").await;
+        add_row(tab, "scope-rows", &[scope, "", "team, room"]).await;
+    }
+    save(&first, "#scopes-form", "Application configuration updated successfully").await;
+    second.click("#scopes-form button[type=submit]").await.unwrap();
+    second.wait_for_text("Now stored: work = [\"team\",\"room\"]").await.unwrap();
+    second.click(role("button", "Use the stored value")).await.unwrap();
+    assert_eq!(second.value("#scope-rows [name='claims[]']").await.unwrap(), "team, room");
 }

@@ -45,7 +45,7 @@ function inOrder(pairs) {
 // A list in words.
 export function inWords(rows) {
   const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-  const row = (value) => (value !== null && typeof value === "object" ? Object.values(value).filter(Boolean).map(text).join(" = ") : value);
+  const row = (value) => (value !== null && typeof value === "object" ? Object.values(value).filter((part) => part !== "" && part !== null).map(text).join(" = ") : value);
   return rows.map(row).join(", ") || word("empty");
 }
 
