@@ -148,6 +148,10 @@ async fn sign_in_pages_look_right() {
     gallery.look(&tab, "interaction-missing").await;
     stage.open(&tab, "/interaction/error?error=You%20are%20not%20allowed%20to%20access%20this%20service.").await;
     gallery.look(&tab, "interaction-error").await;
+    stage
+        .open(&tab, "/interaction/error?error=You%20are%20not%20allowed%20to%20access%20this%20service.&interaction=i")
+        .await;
+    gallery.look(&tab, "interaction-denied").await;
 
     let client = stage.client(json!({ "logoutCallbackURLs": [stage.url("/robots.txt")] })).await;
     tab.goto(&stage.authorize(&client, &[])).await.unwrap();

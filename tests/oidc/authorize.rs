@@ -276,6 +276,19 @@ async fn a_restricted_client_admits_its_groups() {
     let script = app.script();
     let text = "You are not allowed to access this service.";
     assert_eq!(tim.agent.get(&rp.asks("openid").path()).await.expect(302).error_page(), text, "no group, nobody");
+    // The page has a way back, on which the client is told, once, and only by this browser.
+    for mode in ["query", "fragment"] {
+        let asking = rp.asks("openid").with("response_mode", mode);
+        let denied = tim.agent.get(&asking.path()).await;
+        let page = tim.agent.get(&denied.location()).await.expect(200).text();
+        let back = format!("/interaction/cancel?interaction={}", denied.redirected("interaction").unwrap());
+        assert!(page.contains(&back), "{page}");
+        assert!(app.agent().get(&back).await.error_page().contains("expired"));
+        let answer = tim.agent.get(&back).await.expect(303).location().replace('#', "?");
+        assert!(answer.starts_with(&format!("{}?error=access_denied&", rp.callback)), "{answer}");
+        assert!(answer.contains(&asking.state));
+        assert!(tim.agent.get(&back).await.error_page().contains("expired"));
+    }
 
     let group =
         script.post("/api/user-groups", &json!({ "name": "staff", "friendlyName": "Staff" })).await.expect(201).json();

@@ -61,6 +61,8 @@ pub enum Answer {
     Interact(InteractionId),
     /// To our error page.
     Page(OAuthError),
+    /// To our error page, which offers the way back to the client: there the request is cancelled.
+    Denied(OAuthError, InteractionId),
 }
 
 /// Everything that was read to decide a request.
@@ -220,7 +222,7 @@ pub fn look(
         Err(answer) => return Ok(Some(answer)),
     };
     Ok(match case.decide(now) {
-        Decision::Refuse(refusal) => Some(refused(&case.request, refusal, env)),
+        Decision::Refuse(Refusal::Client(error)) => Some(told(&case.request, &error, env)),
         _ => None,
     })
 }
@@ -237,7 +239,10 @@ pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Ar
         Err(answer) => return Ok(answer),
     };
     match case.decide(ctx.now) {
-        Decision::Refuse(refusal) => Ok(refused(&case.request, refusal, env)),
+        Decision::Refuse(Refusal::Client(error)) => Ok(told(&case.request, &error, env)),
+        Decision::Refuse(Refusal::Page(error)) => {
+            Ok(Answer::Denied(error, wait(tx, ctx, arrival, &case, Requirements::default())?))
+        }
         Decision::Issue(terms) => issue(tx, ctx, env, &case, &terms),
         Decision::SignIn(owed)
         | Decision::SelectAccount(owed)
@@ -246,11 +251,8 @@ pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Ar
     }
 }
 
-fn refused(request: &ValidRequest, refusal: Refusal, env: &Env) -> Answer {
-    match refusal {
-        Refusal::Page(error) => Answer::Page(error),
-        Refusal::Client(error) => Answer::Deliver(response::refusal(request, &error, &env.app_url.origin)),
-    }
+fn told(request: &ValidRequest, error: &OAuthError, env: &Env) -> Answer {
+    Answer::Deliver(response::refusal(request, error, &env.app_url.origin))
 }
 
 /// Keeps the request: a new interaction, or the progress of the one that is resumed.

@@ -53,11 +53,10 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, Form(form): For
     let arrival = Arrival { asked, browser: browser.clone(), credentials };
     let answer = answer(&app, ctx, arrival).await;
     match answer {
-        Ok(Answer::Interact(id)) => {
+        Ok(answer @ (Answer::Interact(_) | Answer::Denied(..))) => {
             // The cookie lives as long as the interaction that it binds.
             let jar = jar.add(cookies::browser(app.env(), &browser));
-            let location = format!("/interaction?interaction={id}");
-            never_stored((StatusCode::FOUND, jar, [(header::LOCATION, location)]).into_response())
+            (jar, respond(answer)).into_response()
         }
         Ok(answer) => respond(answer),
         Err(error) => crate::oidc::fault_page(error),
@@ -107,10 +106,9 @@ async fn answer(app: &App, ctx: pid_core::Ctx, arrival: Arrival) -> Result<Answe
 pub(crate) fn respond(answer: Answer) -> Response {
     match answer {
         Answer::Deliver(delivery) => deliver(&delivery),
-        Answer::Interact(id) => {
-            (StatusCode::FOUND, [(header::LOCATION, format!("/interaction?interaction={id}"))]).into_response()
-        }
+        Answer::Interact(id) => found(format!("/interaction?interaction={id}")),
         Answer::Page(error) => page(&error),
+        Answer::Denied(error, id) => found(format!("{}&interaction={id}", error_page(&error))),
     }
 }
 
@@ -127,8 +125,15 @@ pub(crate) fn deliver(delivery: &Delivery) -> Response {
 
 /// To our own error page (oidc.md §9.8).
 fn page(error: &OAuthError) -> Response {
+    found(error_page(error))
+}
+
+fn error_page(error: &OAuthError) -> String {
     let text: String = error.page_text().chars().take(500).collect();
-    let location = format!("/interaction/error?error={}", utf8_percent_encode(&text, NON_ALPHANUMERIC));
+    format!("/interaction/error?error={}", utf8_percent_encode(&text, NON_ALPHANUMERIC))
+}
+
+fn found(location: String) -> Response {
     never_stored((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
 }
 

@@ -175,6 +175,8 @@ pub struct InteractionErrorPage {
     pub layout: Layout,
     /// What happened; empty shows a general sentence.
     pub message: String,
+    /// The interaction whose client waits for an answer; empty if none does.
+    pub interaction: String,
 }
 
 /// `GET /interaction?interaction={id}`.
@@ -220,5 +222,7 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
 /// `GET /interaction/error?error={text}`.
 pub async fn error(request: PageRequest) -> Response {
     let message = request.param("error").unwrap_or_default().chars().take(500).collect();
-    page(StatusCode::OK, &InteractionErrorPage { layout: request.layout, message })
+    // An id that is none leads nowhere: the way back is asked for again, by this browser.
+    let interaction = request.param("interaction").unwrap_or_default().chars().take(64).collect();
+    page(StatusCode::OK, &InteractionErrorPage { layout: request.layout, message, interaction })
 }
