@@ -248,6 +248,21 @@ impl Reply {
         self.redirected("error").expect("a text")
     }
 
+    /// What the form of a page posts by itself (OAuth 2.0 Form Post Response Mode).
+    ///
+    /// # Panics
+    /// If it is no page.
+    #[must_use]
+    pub fn posted(&self) -> Vec<(String, String)> {
+        let text = self.clone().expect(200).text();
+        let attribute = |input: &str, name: &str| {
+            let (_, rest) = input.split_once(&format!("{name}=\""))?;
+            let (value, _) = rest.split_once('"')?;
+            Some(value.replace("&#38;", "&"))
+        };
+        text.split("<input ").skip(1).filter_map(|i| Some((attribute(i, "name")?, attribute(i, "value")?))).collect()
+    }
+
     /// A query parameter of where a redirect leads.
     #[must_use]
     pub fn redirected(&self, parameter: &str) -> Option<String> {

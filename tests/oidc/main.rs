@@ -8,6 +8,7 @@ mod cimd;
 mod claims;
 mod claims_parameter;
 mod client_keys;
+mod conformance;
 mod device;
 mod discovery;
 mod dpop;

@@ -3,7 +3,7 @@
 //! browser.
 
 use pid_testkit::node::Node;
-use pid_tests::{Person, Reply, TestApp};
+use pid_tests::{Person, TestApp};
 use serde_json::{Value, json};
 
 const CALLBACK: &str = "https://app.example/cb";
@@ -70,7 +70,8 @@ impl Party {
         let answer = if reply.status == 303 {
             json!({ "url": reply.location() })
         } else {
-            json!({ "url": CALLBACK, "form": posted(&reply) })
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            json!({ "url": CALLBACK, "form": form.extend_pairs(reply.posted()).finish() })
         };
         self.ok("callback", &answer)
     }
@@ -78,22 +79,6 @@ impl Party {
     fn userinfo(&mut self, tokens: &Value, person: &Person) -> Value {
         self.ok("userinfo", &json!({ "token": tokens["access_token"], "subject": person.id() }))
     }
-}
-
-/// What the page's form posts.
-fn posted(page: &Reply) -> String {
-    let text = page.clone().expect(200).text();
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    for input in text.split("<input ").skip(1) {
-        let attribute = |name: &str| {
-            let rest = input.split_once(&format!("{name}=\"")).map(|(_, rest)| rest);
-            rest.and_then(|rest| rest.split_once('"')).map(|(value, _)| value.replace("&#38;", "&"))
-        };
-        if let (Some(name), Some(value)) = (attribute("name"), attribute("value")) {
-            form.append_pair(&name, &value);
-        }
-    }
-    form.finish()
 }
 
 fn client(more: &Value) -> Value {

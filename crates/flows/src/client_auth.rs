@@ -7,7 +7,7 @@ use pid_core::clients::AuthMethod;
 use pid_core::secret::{equal, sha256};
 use pid_core::{ClientId, Ctx, Timestamp};
 use pid_oidc::authorize::ClientView;
-use pid_oidc::client_assertion::{self, Accepted, AssertingClient, Assertion, Demand, KeySource};
+use pid_oidc::client_assertion::{self, Accepted, AssertingClient, Assertion, Demand, KeySource, STRICT_ALGORITHMS};
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::dpop::{self, Proof};
 use pid_oidc::replay::ReplayKey;
@@ -17,7 +17,7 @@ use pid_store::{ReadTx, WriteTx, used_tokens};
 
 use crate::Error;
 use crate::budget::{CLIENT_SECRET, address_subject};
-use crate::protocol::client;
+use crate::protocol::{client, is_of_high_security};
 
 /// Where somebody's public keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,7 @@ fn demanded(client: &ProtocolClient, keys: &ClientKeys, assertion: &str) -> Resu
     let asserting = AssertingClient {
         id: client.id.as_str(),
         has_keys: keys.jwks.is_some() || keys.jwks_uri.is_some(),
+        strict: is_of_high_security(client),
         federated: &keys.federated_identities,
     };
     Assertion::read(assertion)?.demand(&asserting)
@@ -118,6 +119,10 @@ pub(crate) fn admit(
             return Ok(Err(error));
         }
     };
+    let weak = |proof: &Proof| !STRICT_ALGORITHMS.contains(&proof.alg());
+    if is_of_high_security(&found.client) && presented.proof.as_ref().is_some_and(weak) {
+        return Ok(Err(dpop::weak()));
+    }
     Ok(use_up(tx, presented)?.map(|()| found))
 }
 

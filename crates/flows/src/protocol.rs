@@ -44,13 +44,18 @@ pub(crate) fn client_view(client: &ProtocolClient) -> ClientView {
     }
 }
 
+/// Whether a client pushes its requests and binds its tokens: then it is held to more (FAPI 2.0 Security Profile).
+pub(crate) fn is_of_high_security(client: &ProtocolClient) -> bool {
+    client.requires_pushed && client.dpop_bound
+}
+
 /// How long codes and tokens of a client are good for.
 pub(crate) fn lifetimes(client: &ProtocolClient) -> Lifetimes {
     Lifetimes::of(lifetimes::Settings {
         access_minutes: client.access_token_minutes,
         refresh_minutes: client.refresh_token_minutes,
         id_token_minutes: client.id_token_minutes,
-        high_security: client.requires_pushed && client.dpop_bound,
+        high_security: is_of_high_security(client),
     })
 }
 

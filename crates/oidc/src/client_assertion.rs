@@ -12,6 +12,8 @@ use pid_jose::{Alg, JoseError, PeerKeys, Received};
 
 /// The algorithms of assertions, for metadata.
 pub const ALGORITHMS: [Alg; 10] = Alg::ALL;
+/// Those of clients of high security (FAPI 2.0 Security Profile §5.4).
+pub const STRICT_ALGORITHMS: [Alg; 3] = [Alg::PS256, Alg::ES256, Alg::EdDSA];
 
 /// Longest life of an assertion that a client made for us, seconds.
 const MAX_LIFE: i64 = 300;
@@ -48,6 +50,7 @@ pub struct Demand {
     subject: String,
     audience: Audience,
     once: bool,
+    strict: bool,
 }
 
 /// Who vouches: the same text for the same issuer and subject.
@@ -59,7 +62,7 @@ impl std::fmt::Display for Demand {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Audience {
-    /// One of our own addresses, and none of others.
+    /// One of our own addresses, and none of others; from a strict client the issuer alone.
     Ours,
     /// This one among others.
     Named(String),
@@ -72,6 +75,8 @@ pub struct AssertingClient<'a> {
     pub id: &'a str,
     /// It registered keys, or where they are.
     pub has_keys: bool,
+    /// It is of high security: its own assertions are judged by the FAPI 2.0 Security Profile (§5.3.2.1, §5.4).
+    pub strict: bool,
     /// The issuers that vouch for it.
     pub federated: &'a [FederatedIdentity],
 }
@@ -150,6 +155,7 @@ impl<'a> Assertion<'a> {
                     audience => Audience::Named(audience.to_owned()),
                 },
                 once: identity.replay_protection,
+                strict: false,
             });
         }
         if client.has_keys && self.issuer == client.id {
@@ -162,6 +168,7 @@ impl<'a> Assertion<'a> {
                 subject: client.id.to_owned(),
                 audience: Audience::Ours,
                 once: true,
+                strict: client.strict,
             });
         }
         Err(refuse("This client has neither keys nor a federated identity with the 'iss' and 'sub' of the assertion."))
@@ -174,7 +181,7 @@ impl<'a> Assertion<'a> {
     pub fn check(self, demand: &Demand, keys: &PeerKeys, us: Us<'_>, now: i64) -> Result<Accepted, OAuthError> {
         let verified = self
             .received
-            .verify(keys, &ALGORITHMS)
+            .verify(keys, if demand.strict { &STRICT_ALGORITHMS } else { &ALGORITHMS })
             .map_err(|error| refuse(format!("The client assertion was not accepted: {error}.")))?;
         let claims = verified.claims();
         let wrong = |_: JoseError| refuse("A claim of the client assertion has the wrong type.");
@@ -187,6 +194,7 @@ impl<'a> Assertion<'a> {
         let ours = |aud: &&str| *aud == us.issuer || us.endpoints.iter().any(|url| url == aud);
         let addressed = match &demand.audience {
             Audience::Named(name) => audiences.iter().any(|aud| aud == name),
+            Audience::Ours if demand.strict => claims.text("aud").ok().flatten() == Some(us.issuer),
             // Made for us alone, so that nobody else whom it is also meant for can use it here.
             Audience::Ours if own_keys => !audiences.is_empty() && audiences.iter().all(ours),
             Audience::Ours => audiences.contains(&us.issuer),
@@ -275,7 +283,7 @@ mod tests {
         })
     }
 
-    const OWN: AssertingClient<'static> = AssertingClient { id: "app", has_keys: true, federated: &[] };
+    const OWN: AssertingClient<'static> = AssertingClient { id: "app", has_keys: true, strict: false, federated: &[] };
 
     #[test]
     fn a_client_signs_with_its_registered_key() {
@@ -296,6 +304,24 @@ mod tests {
         let token = sign_as_peer(&key, &json!({"kid": "k"}), &claims()).unwrap();
         let assertion = Assertion::read(&token).unwrap();
         assert_eq!((assertion.client_id(None), assertion.client_id(Some("named"))), ("app", "named"));
+    }
+
+    #[test]
+    fn a_strict_client_names_the_issuer_alone_and_signs_well() {
+        let strict = AssertingClient { strict: true, ..OWN };
+        let (key, keys) = key("k");
+        assert!(judge(&strict, &key, &keys, &claims()).is_ok());
+        for aud in [json!([ISSUER]), json!(format!("{ISSUER}/api/oidc/token")), json!(format!("{ISSUER}/api/oidc/par"))]
+        {
+            assert!(judge(&OWN, &key, &keys, &with(claims(), "aud", aud.clone())).is_ok(), "{aud}");
+            assert!(judge(&strict, &key, &keys, &with(claims(), "aud", aud.clone())).is_err(), "{aud}");
+        }
+        let (key, _) = SigningKey::generate(Alg::RS256, "k").unwrap();
+        let mut jwk = serde_json::to_value(key.public_jwk()).unwrap();
+        jwk.as_object_mut().unwrap().remove("alg");
+        let keys = [PeerKey::parse(&jwk).unwrap()].into_iter().collect();
+        assert!(judge(&OWN, &key, &keys, &claims()).is_ok());
+        assert!(judge(&strict, &key, &keys, &claims()).unwrap_err().contains("algorithm"));
     }
 
     #[test]
@@ -358,7 +384,7 @@ mod tests {
         entries[1].audience = "urn:pocket".into();
         entries[1].replay_protection = true;
         entries[1].jwks = "https://keys.example/jwks".into();
-        let client = AssertingClient { id: "app", has_keys: false, federated: &entries };
+        let client = AssertingClient { id: "app", has_keys: false, strict: false, federated: &entries };
         let vouch = |iss: &str, sub: &str, aud: Value| {
             let claims =
                 json!({"iss": iss, "sub": sub, "aud": aud, "exp": NOW + 86_400, "iat": NOW - 86_400, "jti": "j"});
@@ -381,7 +407,7 @@ mod tests {
     fn case_032_issuers_that_only_look_alike() {
         let (key, keys) = key("k");
         let entries = [federated("https://cluster.example", "job")];
-        let client = AssertingClient { id: "app", has_keys: false, federated: &entries };
+        let client = AssertingClient { id: "app", has_keys: false, strict: false, federated: &entries };
         for iss in [
             "https://cluster.example/",
             "https://cluster.example.evil.example",

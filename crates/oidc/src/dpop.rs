@@ -102,6 +102,7 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     jkt: String,
+    alg: Alg,
     replay: ReplayKey,
 }
 
@@ -110,6 +111,12 @@ impl Proof {
     #[must_use]
     pub fn jkt(&self) -> &str {
         &self.jkt
+    }
+
+    /// What it was signed with.
+    #[must_use]
+    pub const fn alg(&self) -> Alg {
+        self.alg
     }
 
     /// What the store must remember: a proof whose key it has already is a replay (see [`replayed`]).
@@ -168,7 +175,7 @@ impl Proof {
         };
         let jkt = key.thumbprint();
         let replay = ReplayKey::new("dpop", &jkt, jti, expires_at);
-        Ok(Self { jkt, replay })
+        Ok(Self { jkt, alg: verified.alg(), replay })
     }
 }
 
@@ -178,6 +185,12 @@ fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
 
 fn use_nonce() -> OAuthError {
     OAuthError::new(ErrorCode::UseDpopNonce, "The DPoP proof must have the nonce of the DPoP-Nonce header.")
+}
+
+/// The answer to a proof whose algorithm is not good enough for its client (FAPI 2.0 Security Profile §5.4).
+#[must_use]
+pub fn weak() -> OAuthError {
+    invalid("The DPoP proofs of this client must be signed with PS256, ES256 or EdDSA.")
 }
 
 /// The answer to a proof that was used before (RFC 9449 §11.1).
@@ -462,7 +475,7 @@ mod tests {
 
     #[test]
     fn case_033_keys_do_not_change() {
-        let proof = |jkt: &str| Proof { jkt: jkt.into(), replay: ReplayKey::new("", "", "", 0) };
+        let proof = |jkt: &str| Proof { jkt: jkt.into(), alg: Alg::ES256, replay: ReplayKey::new("", "", "", 0) };
         let (a, b) = (proof("a"), proof("b"));
         let bind = |proof, required, bound_to| Binding { proof, required, bound_to }.check().map_err(|e| e.code());
         assert_eq!(bind(None, false, None), Ok(None));
@@ -485,7 +498,7 @@ mod tests {
 
     #[test]
     fn case_033_bound_tokens_are_no_bearer_tokens() {
-        let proof = Proof { jkt: "a".into(), replay: ReplayKey::new("", "", "", 0) };
+        let proof = Proof { jkt: "a".into(), alg: Alg::ES256, replay: ReplayKey::new("", "", "", 0) };
         let check = |scheme, bound, proof| check_presentation(scheme, bound, proof).is_ok();
         assert!(check(Scheme::Bearer, None, None));
         assert!(check(Scheme::Dpop, Some("a"), Some(&proof)));
