@@ -8,6 +8,7 @@ use pid_oidc::authorize::{AuthorizationRequest, ClientView, Policy, Rejection};
 use pid_oidc::claims_request::ClaimsRequest;
 use pid_oidc::redirect_uri::{Pattern, Purpose};
 use pid_oidc::request_object::{ObjectPolicy, RequestObject};
+use pid_oidc::resource::UserScopes;
 use url::Url;
 
 const HEADER: &str = "eyJhbGciOiJub25lIn0";
@@ -48,8 +49,9 @@ fuzz_target!(|data: &str| {
         requires_reauthentication: false,
         skip_consent: false,
         allowed_groups: None,
+        apis: Vec::new(),
     };
-    let policy = Policy { allow_insecure_callbacks: false, allow_plain_pkce: false };
+    let policy = Policy { allow_insecure_callbacks: false, allow_plain_pkce: false, user_scopes: UserScopes::default() };
     let Ok(request) = AuthorizationRequest::new(merged) else { return };
     // The host may be written in another case; it is the same address.
     let same = |uri: &str| Url::parse(uri).is_ok_and(|url| url.as_str() == CALLBACK);
