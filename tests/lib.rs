@@ -22,7 +22,7 @@ pub use pid_testkit::jwt::Jwt;
 pub use receiver::{Manner, Receiver};
 pub use relying_party::{Asking, RelyingParty, Tokens};
 pub use sender::{Sender, Unsent};
-pub use signer::{JWT_BEARER, Publisher, Signer, random};
+pub use signer::{JWT_BEARER, Publisher, Signer, random, unsigned};
 
 /// A picture: one red pixel.
 pub const PNG: &[u8] = include_bytes!("pixel.png");

@@ -84,6 +84,13 @@ impl Signer {
     }
 }
 
+/// A token that nobody signed (RFC 7518 §3.6).
+#[must_use]
+pub fn unsigned(claims: &Value) -> String {
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims.to_string()))
+}
+
 /// A text that nobody else has.
 ///
 /// # Panics

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use http::Method;
 use pid_jose::Alg;
-use pid_tests::{Asking, JWT_BEARER, Person, Receiver, RelyingParty, Reply, Signer, TestApp, Tokens, random};
+use pid_tests::{Asking, JWT_BEARER, Person, Receiver, RelyingParty, Reply, Signer, TestApp, Tokens, random, unsigned};
 use serde_json::{Value, json};
 
 /// What came back to the client, in whichever way it came.
@@ -16,10 +15,6 @@ fn answer(reply: &Reply) -> BTreeMap<String, String> {
     let location = reply.clone().expect(303).location().replace('#', "?");
     let query = location.split_once('?').map_or("", |(_, query)| query);
     url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
-}
-
-fn unsigned(claims: &Value) -> String {
-    format!("{}.{}.", B64.encode(r#"{"alg":"none"}"#), B64.encode(claims.to_string()))
 }
 
 /// A sign-in whose answer may come in any way.

@@ -1,6 +1,6 @@
 //! Pushed authorization requests (RFC 9126, oidc.md §10).
 
-use pid_tests::{Person, RelyingParty, Reply, Signer, TestApp};
+use pid_tests::{Person, RelyingParty, Reply, Signer, TestApp, unsigned};
 use serde_json::json;
 
 /// Pushes a request.
@@ -127,6 +127,7 @@ async fn a_bad_request_is_refused_when_it_is_pushed() {
         (rp.asks("openid").with("resource", "relative"), "invalid_target"),
         (rp.asks("openid").with("request_uri", "urn:x"), "invalid_request"),
         (rp.asks("openid").with("request", "x"), "invalid_request_object"),
+        (rp.asks("openid").with("request", &unsigned(&json!({ "request_uri": "urn:x" }))), "invalid_request_object"),
         (rp.asks("openid").with("client_id", &public.id), "invalid_request"),
         (rp.asks("openid").with("dpop_jkt", "short"), "invalid_request"),
     ] {

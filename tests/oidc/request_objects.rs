@@ -1,7 +1,6 @@
 //! Requests as objects: unsigned (OpenID Connect Core §6.1) and signed (RFC 9101).
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use pid_tests::{Asking, Publisher, RelyingParty, Signer, TestApp};
+use pid_tests::{Asking, Publisher, RelyingParty, Signer, TestApp, unsigned};
 use serde_json::{Value, json};
 
 /// The parameters of a request as claims.
@@ -11,10 +10,6 @@ fn claims(app: &TestApp, rp: &RelyingParty, asking: &Asking) -> Value {
         claims[name] = json!(value);
     }
     claims
-}
-
-fn unsigned(claims: &Value) -> String {
-    format!("{}.{}.", B64.encode(r#"{"alg":"none"}"#), B64.encode(claims.to_string()))
 }
 
 /// A request with its object and as little as may stand beside it.

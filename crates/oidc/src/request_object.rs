@@ -75,6 +75,13 @@ impl<'a> RequestObject<'a> {
         !self.0.is_unsigned()
     }
 
+    /// True if it names another request, which a pushed one must not (RFC 9126 §2.1). Elsewhere the member of an unsigned
+    /// object means nothing.
+    #[must_use]
+    pub fn refers_elsewhere(&self) -> bool {
+        self.0.unverified_claims().get("request_uri").is_some()
+    }
+
     /// Verifies the object.
     ///
     /// # Errors
@@ -100,6 +107,12 @@ impl<'a> RequestObject<'a> {
         check_claims(&claims, signed, policy)?;
         Ok(ObjectParams { signed, pairs: pairs(&claims) })
     }
+}
+
+/// The answer to a pushed object that [`RequestObject::refers_elsewhere`].
+#[must_use]
+pub fn must_stand_alone() -> OAuthError {
+    invalid("A pushed request object must not contain 'request_uri'.")
 }
 
 fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {

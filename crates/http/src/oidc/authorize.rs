@@ -82,7 +82,7 @@ async fn asked(app: &App, ctx: &Ctx, params: Params) -> Result<Asked, Unread> {
         Err(error) if error.code() == ErrorCode::InvalidRequestUri => return Err(Unread::Page(error)),
         Err(error) => return Ok(Asked::Faulty(params, error)),
     }
-    match request_object::resolve(app, ctx.now, &params).await.map_err(Unread::Fault)? {
+    match request_object::resolve(app, ctx.now, &params, false).await.map_err(Unread::Fault)? {
         Ok(Some(merged)) => Ok(Asked::Parameters(merged)),
         Ok(None) => Ok(Asked::Parameters(params)),
         Err(error) => Ok(Asked::Faulty(params, error)),

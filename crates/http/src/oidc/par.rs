@@ -13,7 +13,7 @@ use crate::state::App;
 /// `POST /api/oidc/par`.
 pub async fn par(State(app): State<App>, ClientRequest { ctx, form, presented }: ClientRequest) -> Response {
     let pushing = match pushed(&form, presented.credentials().client_id()) {
-        Ok(params) => match request_object::resolve(&app, ctx.now, &params).await {
+        Ok(params) => match request_object::resolve(&app, ctx.now, &params, true).await {
             Ok(Ok(merged)) => Pushing::Parameters(merged.unwrap_or(params)),
             Ok(Err(error)) => Pushing::Faulty(error),
             Err(error) => return fault(&error),

@@ -3,20 +3,22 @@
 use pid_core::Timestamp;
 use pid_flows::client_auth::{KeyPlace, registered_keys};
 use pid_jose::PeerKeys;
-use pid_oidc::request_object::{ObjectParams, ObjectPolicy, RequestObject};
+use pid_oidc::request_object::{ObjectParams, ObjectPolicy, RequestObject, must_stand_alone};
 use pid_oidc::{ErrorCode, OAuthError, Params};
 
 use crate::peer_keys::with_keys;
 use crate::state::App;
 
-/// The request that object and parameters make together; `None` if there is no object. The inner error is for the
-/// client.
+/// The request that object and parameters make together, `pushed` or brought by a browser; `None` if there is no object.
+/// The inner error is for the client.
 pub(crate) async fn resolve(
     app: &App,
     now: Timestamp,
     params: &Params,
+    pushed: bool,
 ) -> Result<Result<Option<Params>, OAuthError>, pid_flows::Error> {
     let needs_keys = match RequestObject::find(params) {
+        Ok(Some(object)) if pushed && object.refers_elsewhere() => return Ok(Err(must_stand_alone())),
         Ok(Some(object)) => object.needs_keys(),
         Ok(None) => return Ok(Ok(None)),
         Err(error) => return Ok(Err(error)),
