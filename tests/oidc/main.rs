@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop with a panic")]
 
 mod apache;
+mod authlib;
 mod authorize;
 mod backchannel_logout;
 mod cimd;

@@ -2,7 +2,7 @@
 //! and client authentication by its own reading of the specifications. A person with a software passkey stands in for the
 //! browser.
 
-use pid_testkit::node::Node;
+use pid_testkit::program::Program;
 use pid_tests::{Person, TestApp};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ const CALLBACK: &str = "https://app.example/cb";
 
 /// One application of the library's.
 struct Party {
-    node: Node,
+    program: Program,
     client: Value,
     issuer: String,
 }
@@ -18,8 +18,8 @@ struct Party {
 impl Party {
     /// An application that may have keys of its own: `client` as for [`TestApp::client`], `more` for the library.
     async fn start(app: &TestApp, client: Value, more: Value) -> Self {
-        let node = Node::start("relying_party.mjs").unwrap();
-        let mut party = Self { node, client: Value::Null, issuer: app.url().to_owned() };
+        let program = Program::node("relying_party.mjs").unwrap();
+        let mut party = Self { program, client: Value::Null, issuer: app.url().to_owned() };
         let mut client = client;
         if more["method"] == "private_key_jwt" {
             client["jwks"] = party.ok("keys", &json!({ "kid": "k1" }));
@@ -38,7 +38,7 @@ impl Party {
         for (name, value) in arguments.as_object().into_iter().flatten() {
             request[name] = value.clone();
         }
-        tokio::task::block_in_place(|| self.node.call(&request)).unwrap()
+        tokio::task::block_in_place(|| self.program.call(&request)).unwrap()
     }
 
     fn ok(&mut self, action: &str, arguments: &Value) -> Value {

@@ -5,7 +5,7 @@ pub mod authenticator;
 pub mod chromium;
 pub mod jwt;
 pub mod nextcloud;
-pub mod node;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod synapse;
