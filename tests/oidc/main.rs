@@ -18,6 +18,7 @@ mod giving_back;
 mod interaction;
 mod keys;
 mod nextcloud;
+mod oidc_agent;
 mod openid_client;
 mod openidconnect;
 mod par;

@@ -5,6 +5,7 @@ pub mod authenticator;
 pub mod chromium;
 pub mod jwt;
 pub mod nextcloud;
+pub mod oidc_agent;
 pub mod postgres;
 pub mod process;
 pub mod program;

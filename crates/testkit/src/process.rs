@@ -7,6 +7,7 @@ use std::{
     fmt, fs,
     io::{self, Read, Seek, SeekFrom},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -116,6 +117,14 @@ impl Process {
         self.wait(limit, &format!("listen on {address}"), |_| {
             TcpStream::connect_timeout(&address, STEP * 10).ok().map(drop)
         })
+    }
+
+    /// Waits until something accepts connections on a socket of the file system.
+    ///
+    /// # Errors
+    /// When the process ends or `limit` passes first.
+    pub fn wait_for_socket(&mut self, path: &Path, limit: Duration) -> Result<(), Error> {
+        self.wait(limit, &format!("listen on {}", path.display()), |_| UnixStream::connect(path).ok().map(drop))
     }
 
     /// Waits until a line of the log contains `text`, and returns that line.
