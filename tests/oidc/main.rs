@@ -12,6 +12,7 @@ mod client_keys;
 mod conformance;
 mod device;
 mod discovery;
+mod django;
 mod dpop;
 mod end_session;
 mod giving_back;

@@ -3,6 +3,7 @@
 pub mod apache;
 pub mod authenticator;
 pub mod chromium;
+pub mod django;
 pub mod jwt;
 pub mod nextcloud;
 pub mod oidc_agent;
