@@ -57,6 +57,15 @@ def answer(response):
     return response.json() if response.content else True
 
 
+class ShortLived(PrivateKeyJWT):
+    """Authlib's own assertions live an hour; the provider takes none that live longer than five minutes."""
+
+    def sign(self, auth, token_endpoint):
+        # Anew each time: what is signed is added to these.
+        self.claims = {"exp": int(time.time()) + 240}
+        return super().sign(auth, token_endpoint)
+
+
 def make_key(kid):
     """A key pair; gives the public half."""
     global key
@@ -80,10 +89,7 @@ def discover(issuer, client_id, secret, method):
             "code_challenge_method": "S256",
             "default_timeout": 30,
         },
-        # Authlib's own assertions live an hour; this provider takes none that live longer than five minutes.
-        client_auth_methods=[
-            PrivateKeyJWT(alg="ES256", headers={"kid": key.kid}, claims={"exp": int(time.time()) + 240})
-        ] if by_key else None,
+        client_auth_methods=[ShortLived(alg="ES256", headers={"kid": key.kid})] if by_key else None,
     )
     return app.load_server_metadata()
 
