@@ -109,4 +109,7 @@ async fn metadata_document_clients_are_let_in_by_the_api() {
         changed["permissions"].as_array().unwrap().iter().map(|p| p["allowedForCimdClients"].clone()).collect();
     assert_eq!(flags, [true, false]);
     script.put(&path, &json!({ "enabled": true, "permissionIds": [""] })).await.refused(400, "validation_failed");
+    // Who read it before somebody else changed it changes nothing.
+    let off = script.request(http::Method::PUT, &path).header("if-match", "\"1\"").json(&json!({ "enabled": false }));
+    script.send(off).await.refused(412, "version_mismatch");
 }

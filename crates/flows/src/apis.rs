@@ -286,8 +286,10 @@ pub fn set_cimd_access(
     id: &ApiId,
     enabled: bool,
     permission_ids: &[String],
+    if_match: Option<i64>,
 ) -> Result<Api, Error> {
     let mut api = find(tx, id)?;
+    check_version(if_match, api.version)?;
     let mut fields = Fields::new();
     for (i, _) in permission_ids.iter().enumerate().filter(|(_, id)| id.is_empty()) {
         fields.refuse(format!("permissionIds[{i}]"), FieldCode::Required, "must not be empty");

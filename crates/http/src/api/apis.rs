@@ -285,6 +285,7 @@ pub async fn set_cimd_access(
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<CimdAccess>,
 ) -> Result<Response, ApiError> {
     let id = ApiId::new(id);
@@ -292,7 +293,7 @@ pub async fn set_cimd_access(
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::set_cimd_access(tx, &ctx, &admin, &id, body.enabled, &body.permission_ids)
+            apis::set_cimd_access(tx, &ctx, &admin, &id, body.enabled, &body.permission_ids, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))
