@@ -5,6 +5,7 @@ mod access;
 mod api_keys;
 mod apis;
 mod application_configuration;
+mod application_images;
 mod audit_logs;
 mod authorized_clients;
 mod custom_claims;

@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod apis;
+pub mod application_images;
 pub mod audit;
 pub mod claims;
 pub mod clients;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pid_core::application_images::ApplicationImages;
 use pid_core::settings::Settings;
 use pid_jose::KeySet;
 use pid_oidc::dpop::Nonces;
@@ -112,6 +113,8 @@ pub struct Snapshot {
     pub scopes: Arc<NamedScopes>,
     /// The signing keys; empty until the first key is made.
     pub keys: Arc<KeySet>,
+    /// Which application images are set.
+    pub images: ApplicationImages,
     /// The version rows this snapshot was read at.
     pub versions: Vec<(String, i64)>,
 }

@@ -14,7 +14,7 @@ use pid_store::{ReadTx, WriteTx, clients, settings};
 
 use crate::access::Admin;
 use crate::env::{NamedScopes, Snapshot};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, application_images, audit};
 
 /// The algorithms that a client may choose, so those of which an instance makes keys (the default first).
 pub const OFFERED: [Alg; 3] = [Alg::RS256, Alg::ES256, Alg::EdDSA];
@@ -109,7 +109,8 @@ pub fn load_snapshot(tx: &ReadTx<'_>, sealer: &KeySealer, now: Timestamp) -> Res
     let keys = KeySet::new(members).map_err(Error::internal)?;
     // What an older version let in and this one doesn't is as good as not there.
     let scopes = NamedScopes::parse(settings.get("namedScopes")).unwrap_or_default();
-    Ok(Snapshot { settings: settings.into(), scopes: scopes.into(), keys: keys.into(), versions })
+    let images = application_images::load(tx)?;
+    Ok(Snapshot { settings: settings.into(), scopes: scopes.into(), keys: keys.into(), images, versions })
 }
 
 /// A key of an algorithm that this build doesn't know is as good as none.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod apis;
+pub mod application_images;
 pub mod audit;
 pub mod authorize;
 pub mod authorized_clients;

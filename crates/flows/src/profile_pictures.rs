@@ -1,6 +1,8 @@
-//! People's pictures (api.md §13.9): what they or an administrator uploaded, else their initials. The address of the
-//! picture is the claim `picture`, which applications fetch without cookies, so it is public.
+//! People's pictures (api.md §13.9): what they or an administrator uploaded, else the picture for all who have none,
+//! else their initials. The address of the picture is the claim `picture`, which applications fetch without cookies, so
+//! it is public.
 
+use pid_core::application_images::Image;
 use pid_core::audit::Event;
 use pid_core::ids::is_uuid;
 use pid_core::settings::Settings;
@@ -10,7 +12,7 @@ use pid_store::files::{self, File};
 use pid_store::{ReadTx, WriteTx, users};
 
 use crate::access::{Admin, SignedIn};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, application_images, audit};
 
 /// What there is to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +48,11 @@ fn initials(user: &User) -> String {
 /// `validation_failed` if the id is no UUID, `user_not_found`.
 pub fn get(tx: &ReadTx<'_>, id: &UserId) -> Result<Portrait, Error> {
     let user = find(tx, id)?;
-    Ok(match files::get(tx, &path(id))? {
-        Some(file) => Portrait::File(file),
-        None => Portrait::Initials(initials(&user)),
-    })
+    let picture = match files::get(tx, &path(id))? {
+        None => application_images::get(tx, Image::DefaultPicture)?,
+        own => own,
+    };
+    Ok(picture.map_or_else(|| Portrait::Initials(initials(&user)), Portrait::File))
 }
 
 fn put(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, by: &UserId, picture: &[u8]) -> Result<(), Error> {

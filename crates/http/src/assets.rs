@@ -49,34 +49,42 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/assets/accent.css", get(accent))
         .route("/assets/{*name}", get(serve))
-        .route("/img/static-logo-512.png", get(|request: Request| async move { answer("logo-512.png", &request) }))
-        .route("/favicon.ico", get(|request: Request| async move { answer("favicon.svg", &request) }))
-        .route("/robots.txt", get(|request: Request| async move { answer("robots.txt", &request) }))
+        .route(
+            "/img/static-logo-512.png",
+            get(|headers: HeaderMap| async move { named("logo-512.png", &headers, DAY) }),
+        )
+        .route("/robots.txt", get(|headers: HeaderMap| async move { named("robots.txt", &headers, DAY) }))
 }
 
-fn answer(name: &str, request: &Request) -> Response {
-    asset(name).strip_prefix("/assets/").and_then(find).map_or_else(
-        || StatusCode::NOT_FOUND.into_response(),
-        |file| respond(file, request.headers(), "public, max-age=86400"),
-    )
+const DAY: HeaderValue = HeaderValue::from_static("public, max-age=86400");
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// A file by its name in the tree, at an address of its own.
+pub(crate) fn named(name: &str, request: &HeaderMap, caching: HeaderValue) -> Response {
+    asset(name)
+        .strip_prefix("/assets/")
+        .and_then(find)
+        .map_or_else(|| StatusCode::NOT_FOUND.into_response(), |file| respond(file, request, caching))
 }
 
 async fn serve(request: Request) -> Response {
     // The raw path: what is percent-encoded is none of our names.
-    request.uri().path().strip_prefix("/assets/").and_then(find).map_or_else(
-        || StatusCode::NOT_FOUND.into_response(),
-        |file| respond(file, request.headers(), "public, max-age=31536000, immutable"),
-    )
+    request
+        .uri()
+        .path()
+        .strip_prefix("/assets/")
+        .and_then(find)
+        .map_or_else(|| StatusCode::NOT_FOUND.into_response(), |file| respond(file, request.headers(), FOR_EVER))
 }
 
 fn find(name: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.name == name)
 }
 
-fn respond(file: &'static File, request: &HeaderMap, caching: &'static str) -> Response {
+fn respond(file: &'static File, request: &HeaderMap, caching: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::CACHE_CONTROL, caching);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::ETAG, HeaderValue::from_static(file.etag));
     if names_etag(request, file.etag) {
@@ -100,7 +108,7 @@ fn respond(file: &'static File, request: &HeaderMap, caching: &'static str) -> R
 }
 
 /// RFC 9110 §13.1.2: weak comparison against each listed tag.
-fn names_etag(request: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn names_etag(request: &HeaderMap, etag: &str) -> bool {
     request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
     })

@@ -38,10 +38,21 @@ pub fn router(app: App) -> Router {
 /// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
 fn management() -> Router<App> {
     use api::{
-        application_configuration as configuration, backchannel_logout, custom_claims, oidc_clients, profile_pictures,
-        sessions, user_groups, users,
+        application_configuration as configuration, application_images as images, backchannel_logout, custom_claims,
+        oidc_clients, profile_pictures, sessions, user_groups, users,
     };
+    let images = Router::new()
+        .route("/api/application-images/logo", get(images::get).put(images::set).delete(images::delete))
+        .route("/api/application-images/email", get(images::get).put(images::set).delete(images::delete))
+        .route("/api/application-images/favicon", get(images::get).put(images::set).delete(images::delete))
+        .route("/api/application-images/background", get(images::get).put(images::set).delete(images::delete))
+        .route(
+            "/api/application-images/default-profile-picture",
+            get(images::get).put(images::set).delete(images::delete),
+        )
+        .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PHOTO_UPLOAD));
     Router::new()
+        .merge(images)
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/me", get(users::me).put(users::replace_me).patch(users::patch_me))
         .route("/api/users/{id}", get(users::get).put(users::replace).patch(users::patch).delete(users::delete))
@@ -52,13 +63,13 @@ fn management() -> Router<App> {
             "/api/users/{id}/profile-picture",
             put(profile_pictures::set)
                 .delete(profile_pictures::delete)
-                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PORTRAIT_UPLOAD)),
+                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PHOTO_UPLOAD)),
         )
         .route(
             "/api/users/me/profile-picture",
             put(profile_pictures::set_own)
                 .delete(profile_pictures::delete_own)
-                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PORTRAIT_UPLOAD)),
+                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PHOTO_UPLOAD)),
         )
         .route("/api/user-groups", get(user_groups::list).post(user_groups::create))
         .route(
@@ -215,6 +226,7 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/settings/admin/apis/{id}", get(pages::admin::apis::details))
         .route("/settings/admin/api-keys", get(pages::admin::api_keys::list))
         .route("/settings/admin/application-configuration", get(pages::admin::application_configuration::configuration))
+        .route("/favicon.ico", get(api::application_images::get))
         .route("/form-post.js", get(oidc::form_post::script))
         .merge(assets::routes())
 }

@@ -3,17 +3,22 @@
 
 use std::io::Cursor;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
-/// The largest upload of a logo, bytes.
+/// The largest upload of a client's logo, bytes.
 pub const MAX_UPLOAD: usize = 2 * 1024 * 1024;
-/// The largest upload of a person's picture, bytes: a photograph as telephones take them.
-pub const MAX_PORTRAIT_UPLOAD: usize = 12 * 1024 * 1024;
+/// The largest upload of any other picture, bytes: a photograph as telephones take them.
+pub const MAX_PHOTO_UPLOAD: usize = 12 * 1024 * 1024;
 /// The sides of a person's stored picture, pixels.
 pub const PORTRAIT_SIDE: u32 = 300;
 /// The largest side, pixels. Larger pictures are scaled down to it.
 const MAX_SIDE: u32 = 1024;
+/// The same for a picture that fills the window.
+const MAX_BACKGROUND_SIDE: u32 = 2560;
+/// Of a photograph, in percent: more is not seen, but fetched before signing in.
+const JPEG_QUALITY: u8 = 82;
 /// The largest side that is decoded at all, pixels.
 const MAX_DECODED_SIDE: u32 = 10_000;
 /// Memory that decoding may take, bytes.
@@ -22,7 +27,7 @@ const MAX_DECODED_BYTES: u64 = 128 * 1024 * 1024;
 /// A picture ready to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// `image/png` or `image/svg+xml`.
+    /// `image/png`, `image/jpeg` or `image/svg+xml`.
     pub content_type: &'static str,
     /// The bytes.
     pub content: Vec<u8>,
@@ -32,8 +37,8 @@ pub struct Picture {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
     /// The file name's extension is not accepted.
-    #[error("use a PNG, JPEG, WebP, GIF, BMP, ICO or SVG file")]
-    Extension,
+    #[error("use a {0} file")]
+    Extension(&'static str),
     /// A person's picture of no format that can be read.
     #[error("use a PNG, JPEG, WebP, GIF, BMP or TIFF picture")]
     Format,
@@ -42,37 +47,75 @@ pub enum PictureError {
     Undecodable,
 }
 
-/// Turns an upload into a stored picture: a PNG, or an SVG reduced to harmless elements.
+/// What an upload is for: that decides which types are taken and how the picture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A logo.
+    Logo,
+    /// A logo in e-mails, whose readers show no drawings.
+    EmailLogo,
+    /// The sign of a browser's tab.
+    Favicon,
+    /// A picture that fills the window.
+    Background,
+    /// The picture of people who have none.
+    Portrait,
+}
+
+impl Purpose {
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::EmailLogo => &["png", "jpg", "jpeg"],
+            Self::Favicon => &["svg", "png", "ico"],
+            Self::Logo | Self::Background | Self::Portrait => {
+                &["png", "jpg", "jpeg", "webp", "gif", "bmp", "ico", "svg"]
+            }
+        }
+    }
+
+    /// The types that are taken, in words.
+    fn types(self) -> &'static str {
+        match self {
+            Self::EmailLogo => "PNG or JPEG",
+            Self::Favicon => "SVG, PNG or ICO",
+            Self::Logo | Self::Background | Self::Portrait => "PNG, JPEG, WebP, GIF, BMP, ICO or SVG",
+        }
+    }
+}
+
+/// Turns an upload into a stored picture: a PNG, a JPEG if it fills the window and hides what is behind it, or an SVG
+/// reduced to harmless elements. The file's name says its type.
 ///
 /// # Errors
 /// [`PictureError`].
-pub fn logo(file_name: &str, content: &[u8]) -> Result<Picture, PictureError> {
+pub fn named(purpose: Purpose, file_name: &str, content: &[u8]) -> Result<Picture, PictureError> {
     let extension = file_name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
-    let format = match extension.as_str() {
-        "svg" => {
-            let text = std::str::from_utf8(content).map_err(|_| PictureError::Undecodable)?;
-            let content = crate::svg::sanitize(text).ok_or(PictureError::Undecodable)?.into_bytes();
-            return Ok(Picture { content_type: "image/svg+xml", content });
-        }
-        "png" => ImageFormat::Png,
-        "jpg" | "jpeg" => ImageFormat::Jpeg,
-        "webp" => ImageFormat::WebP,
-        "gif" => ImageFormat::Gif,
-        "bmp" => ImageFormat::Bmp,
-        "ico" => ImageFormat::Ico,
-        _ => return Err(PictureError::Extension),
-    };
+    if !purpose.extensions().contains(&extension.as_str()) {
+        return Err(PictureError::Extension(purpose.types()));
+    }
+    if extension == "svg" {
+        let text = std::str::from_utf8(content).map_err(|_| PictureError::Undecodable)?;
+        let content = crate::svg::sanitize(text).ok_or(PictureError::Undecodable)?.into_bytes();
+        return Ok(Picture { content_type: "image/svg+xml", content });
+    }
+    let format = ImageFormat::from_extension(&extension).ok_or(PictureError::Extension(purpose.types()))?;
     // The content must be what the name says: a file of two faces is refused.
     if image::guess_format(content).ok() != Some(format) {
         return Err(PictureError::Undecodable);
     }
     let picture = decode(content, format)?;
-    let picture = if picture.width() > MAX_SIDE || picture.height() > MAX_SIDE {
-        picture.resize(MAX_SIDE, MAX_SIDE, FilterType::Triangle)
-    } else {
-        picture
-    };
-    png(&picture.to_rgba8().into())
+    match purpose {
+        Purpose::Portrait => png(&square(&picture)),
+        Purpose::Background => {
+            let picture = within(picture, MAX_BACKGROUND_SIDE).to_rgba8();
+            if picture.pixels().all(|pixel| pixel.0[3] == u8::MAX) {
+                jpeg(&picture.into())
+            } else {
+                png(&picture.into())
+            }
+        }
+        Purpose::Logo | Purpose::EmailLogo | Purpose::Favicon => png(&within(picture, MAX_SIDE)),
+    }
 }
 
 /// Turns an upload into a person's picture: upright as the camera's note says, cut square around the middle,
@@ -83,7 +126,21 @@ pub fn logo(file_name: &str, content: &[u8]) -> Result<Picture, PictureError> {
 pub fn portrait(content: &[u8]) -> Result<Picture, PictureError> {
     let format = image::guess_format(content).map_err(|_| PictureError::Format)?;
     let picture = decode(content, format)?;
-    png(&picture.resize_to_fill(PORTRAIT_SIDE, PORTRAIT_SIDE, FilterType::Triangle).to_rgba8().into())
+    png(&square(&picture))
+}
+
+/// Cut square around the middle.
+fn square(picture: &DynamicImage) -> DynamicImage {
+    picture.resize_to_fill(PORTRAIT_SIDE, PORTRAIT_SIDE, FilterType::Triangle)
+}
+
+/// Scaled down to a largest side.
+fn within(picture: DynamicImage, side: u32) -> DynamicImage {
+    if picture.width() > side || picture.height() > side {
+        picture.resize(side, side, FilterType::Triangle)
+    } else {
+        picture
+    }
 }
 
 /// Decodes within the limits and turns the picture upright. Of an animation the first frame is taken.
@@ -107,13 +164,27 @@ fn decode(content: &[u8], format: ImageFormat) -> Result<DynamicImage, PictureEr
 
 fn png(picture: &DynamicImage) -> Result<Picture, PictureError> {
     let mut out = Cursor::new(Vec::new());
-    picture.write_to(&mut out, ImageFormat::Png).map_err(|_| PictureError::Undecodable)?;
+    let plain = DynamicImage::from(picture.to_rgba8());
+    plain.write_to(&mut out, ImageFormat::Png).map_err(|_| PictureError::Undecodable)?;
     Ok(Picture { content_type: "image/png", content: out.into_inner() })
+}
+
+fn jpeg(picture: &DynamicImage) -> Result<Picture, PictureError> {
+    let mut content = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut content, JPEG_QUALITY);
+    picture.to_rgb8().write_with_encoder(encoder).map_err(|_| PictureError::Undecodable)?;
+    Ok(Picture { content_type: "image/jpeg", content })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TYPES: &str = "PNG, JPEG, WebP, GIF, BMP, ICO or SVG";
+
+    fn logo(file_name: &str, content: &[u8]) -> Result<Picture, PictureError> {
+        named(Purpose::Logo, file_name, content)
+    }
 
     fn drawn(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut out = Cursor::new(Vec::new());
@@ -173,12 +244,31 @@ mod tests {
     }
 
     #[test]
+    fn a_purpose_says_which_types_are_taken_and_what_is_written() {
+        let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><path d=\"M0 0\"/></svg>";
+        let photo = drawn(&image::RgbImage::new(3000, 1500).into(), ImageFormat::Jpeg);
+        let ico = drawn(&image::RgbaImage::new(16, 16).into(), ImageFormat::Ico);
+        let made = |purpose, name: &str, content: &[u8]| named(purpose, name, content).unwrap();
+        assert_eq!(named(Purpose::EmailLogo, "a.svg", svg), Err(PictureError::Extension("PNG or JPEG")));
+        assert_eq!(named(Purpose::Favicon, "a.jpg", &photo), Err(PictureError::Extension("SVG, PNG or ICO")));
+        assert_eq!(made(Purpose::EmailLogo, "A.JPG", &photo).content_type, "image/png");
+        assert_eq!(made(Purpose::Favicon, "a.ico", &ico).content_type, "image/png");
+        assert_eq!(made(Purpose::Favicon, "a.svg", svg).content_type, "image/svg+xml");
+        let side = |picture: &Picture| image::load_from_memory(&picture.content).unwrap().width();
+        let background = made(Purpose::Background, "a.jpg", &photo);
+        assert_eq!((background.content_type, side(&background)), ("image/jpeg", 2560));
+        // What shines through can't be a JPEG.
+        assert_eq!(made(Purpose::Background, "a.png", &png(9, 9)).content_type, "image/png");
+        assert_eq!(side(&made(Purpose::Portrait, "a.png", &png(9, 20))), PORTRAIT_SIDE);
+    }
+
+    #[test]
     fn case_085_hostile_pictures_are_refused() {
         let good = png(20, 10);
         assert_eq!(logo("a.png", &good[..good.len() / 2]), Err(PictureError::Undecodable));
         assert_eq!(logo("a.jpg", &good), Err(PictureError::Undecodable));
-        assert_eq!(logo("a.html", &good), Err(PictureError::Extension));
-        assert_eq!(logo("a.avif", &good), Err(PictureError::Extension));
+        assert_eq!(logo("a.html", &good), Err(PictureError::Extension(TYPES)));
+        assert_eq!(logo("a.avif", &good), Err(PictureError::Extension(TYPES)));
         assert_eq!(logo("a.png", b"<html>"), Err(PictureError::Undecodable));
         assert_eq!(logo("a.png", b""), Err(PictureError::Undecodable));
         // A header that claims 65,535 by 65,535 pixels.

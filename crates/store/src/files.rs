@@ -6,6 +6,7 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 
 statements! {
     GET = "SELECT content_type, content, updated_at FROM files WHERE path = $1";
+    STORED_AT = "SELECT updated_at FROM files WHERE path = $1";
     PUT = "INSERT INTO files (path, content_type, content, updated_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (path) DO UPDATE SET content_type = $2, content = $3, updated_at = $4";
     DELETE = "DELETE FROM files WHERE path = $1";
@@ -26,6 +27,11 @@ pub struct File {
 pub fn get(tx: &ReadTx<'_>, path: &str) -> Result<Option<File>, StoreError> {
     let Some(row) = tx.query_opt(&GET, params![path])? else { return Ok(None) };
     Ok(Some(File { content_type: row.get(0)?, content: row.get(1)?, updated_at: Timestamp::from_millis(row.get(2)?) }))
+}
+
+/// When a file was stored, if it is there.
+pub fn stored_at(tx: &ReadTx<'_>, path: &str) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_opt(&STORED_AT, params![path])?.map(|row| row.get(0).map(Timestamp::from_millis)).transpose()
 }
 
 /// Stores a file, replacing what was there.

@@ -35,6 +35,8 @@ pub enum Cached {
     Settings,
     /// The signing keys.
     Keys,
+    /// The application images.
+    Images,
 }
 
 impl Cached {
@@ -43,6 +45,7 @@ impl Cached {
         match self {
             Self::Settings => "settings",
             Self::Keys => "keys",
+            Self::Images => "images",
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod apis;
 pub mod application_configuration;
+pub mod application_images;
 pub mod audit_logs;
 pub mod authorized_clients;
 pub mod backchannel_logout;
@@ -10,6 +11,7 @@ pub mod custom_claims;
 pub mod dto;
 pub mod oidc_clients;
 pub mod one_time_access;
+pub mod pictures;
 pub mod profile_pictures;
 pub mod sessions;
 pub mod signing_keys;

@@ -1,22 +1,23 @@
 //! OIDC clients (api.md §16).
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, Uri, header};
+use pid_core::Timestamp;
 use pid_core::clients::{AuthMethod, BackchannelSource, Client, ClientSecret, FederatedIdentity};
 use pid_core::ids::client_id_from_path;
-use pid_core::{FieldCode, Timestamp};
+use pid_flows::Error;
 use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientDetails, ClientInput};
-use pid_flows::{Code, Error};
-use pid_integrations::images::{self, PictureError};
+use pid_integrations::images::{MAX_UPLOAD, Purpose};
 use pid_jose::Alg;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ClientMetaDto, GroupMinimalDto, PageDto};
+use crate::api::pictures::{self, Variant};
 use crate::api::users::GroupIds;
 use crate::error::ApiError;
 use crate::extract::{
@@ -415,19 +416,6 @@ pub async fn delete_secret(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Which logo: anything but a form of true means the dark one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Variant {
-    light: Option<String>,
-}
-
-impl Variant {
-    fn is_dark(&self) -> bool {
-        self.light.as_deref().is_some_and(|v| !matches!(v, "1" | "t" | "T" | "true" | "TRUE" | "True"))
-    }
-}
-
 /// `GET /api/oidc/clients/{id}/logo`.
 pub async fn logo(
     State(app): State<App>,
@@ -438,56 +426,8 @@ pub async fn logo(
 ) -> Result<Response, ApiError> {
     let id = client_id_from_path(&id);
     let file = app.db().read(move |tx| clients::logo(tx, &id, variant.is_dark())).await?;
-    let tag = etag(file.updated_at.millis());
-    // A drawing that is opened by itself is saved, not shown; in a page both are shown (security case 84).
-    let is_drawing = file.content_type == "image/svg+xml";
-    let disposition = if is_drawing { "attachment; filename=\"logo.svg\"" } else { "inline" };
-    let headers = [
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_str(&file.content_type).unwrap_or(HeaderValue::from_static("image/png")),
-        ),
-        (header::CACHE_CONTROL, cache_control(&uri, "public, max-age=900, stale-while-revalidate=43200")),
-        // Opened as a page, it can do nothing.
-        (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-        ),
-        (header::ETAG, tag.clone()),
-    ];
-    if request.get(header::IF_NONE_MATCH) == Some(&tag) {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
-    }
-    Ok((headers, file.content).into_response())
-}
-
-/// The file of a multipart form's part `file`: its name and content. `limit` is that of the route, bytes.
-pub(crate) async fn uploaded(
-    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
-    limit: usize,
-) -> Result<(String, Bytes), ApiError> {
-    let mut form = form.map_err(|_| {
-        ApiError::from(Error::with(Code::InvalidRequestBody, "Send a multipart form with the part \"file\""))
-    })?;
-    let broken = |e: axum::extract::multipart::MultipartError| {
-        if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let mib = limit / 1024 / 1024;
-            ApiError::from(
-                Error::with(Code::FileTooLarge, format!("The file is too large: at most {mib} MiB"))
-                    .detail("max_size", format!("{mib}.00 MB")),
-            )
-        } else {
-            ApiError::from(Error::with(Code::InvalidRequestBody, "The multipart form is malformed"))
-        }
-    };
-    while let Some(part) = form.next_field().await.map_err(broken)? {
-        if part.name() == Some("file") {
-            let name = part.file_name().unwrap_or_default().to_owned();
-            return Ok((name, part.bytes().await.map_err(broken)?));
-        }
-    }
-    Err(Error::field("file", FieldCode::Required, "is missing").into())
+    let caching = cache_control(&uri, "public, max-age=900, stale-while-revalidate=43200");
+    Ok(pictures::shown(file, caching, &request))
 }
 
 /// `POST /api/oidc/clients/{id}/logo`.
@@ -497,18 +437,9 @@ pub async fn set_logo(
     AdminCreds(creds): AdminCreds,
     Path(id): Path<String>,
     Query(variant): Query<Variant>,
-    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+    form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let (name, content) = uploaded(form, images::MAX_UPLOAD).await?;
-    let decoded = tokio::task::spawn_blocking(move || images::logo(&name, &content)).await;
-    let picture = decoded.map_err(Error::internal)?.map_err(|e| match e {
-        PictureError::Extension => {
-            Error::with(Code::FileTypeNotSupported, format!("This type of file is not supported: {e}"))
-        }
-        PictureError::Format | PictureError::Undecodable => {
-            Error::with(Code::InvalidImage, format!("This picture can't be used: {e}"))
-        }
-    })?;
+    let picture = pictures::uploaded(form, Purpose::Logo, MAX_UPLOAD).await?;
     let id = client_id_from_path(&id);
     app.db()
         .write(move |tx| {

@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use pid_core::UserId;
 use pid_core::secret::sha256;
+use pid_flows::Error;
 use pid_flows::profile_pictures::{self, Portrait};
-use pid_flows::{Code, Error};
-use pid_integrations::{images, initials};
+use pid_integrations::initials;
 
-use crate::api::oidc_clients::uploaded;
+use crate::api::pictures;
+use crate::assets::names_etag;
 use crate::error::ApiError;
 use crate::extract::{AdminCreds, Creds, Path, RequestCtx, UserCreds, cache_control};
 use crate::state::App;
@@ -25,37 +26,25 @@ pub async fn get(
     let id = UserId::new(id);
     let seed = id.to_string();
     let portrait = app.db().read(move |tx| profile_pictures::get(tx, &id)).await?;
-    // Told from what is shown, so that no drawing is needed to see that nothing has changed.
-    let version = match &portrait {
-        Portrait::File(file) => file.updated_at.millis().to_string(),
-        Portrait::Initials(letters) => {
-            sha256(letters.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-        }
+    let caching = cache_control(&uri, "public, max-age=900, stale-while-revalidate=3600");
+    let letters = match portrait {
+        Portrait::File(file) => return Ok(pictures::shown(file, caching, &request)),
+        Portrait::Initials(letters) => letters,
     };
-    let tag = HeaderValue::from_str(&format!("\"{version}\"")).map_err(Error::internal)?;
+    // Told from what is shown, so that no drawing is needed to see that nothing has changed.
+    let version: String = sha256(letters.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = format!("\"{version}\"");
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
-        (header::CACHE_CONTROL, cache_control(&uri, "public, max-age=900, stale-while-revalidate=3600")),
-        (header::ETAG, tag.clone()),
+        (header::CACHE_CONTROL, caching),
+        (header::ETAG, HeaderValue::from_str(&tag).map_err(Error::internal)?),
     ];
-    if request.get(header::IF_NONE_MATCH) == Some(&tag) {
+    if names_etag(&request, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    let content = match portrait {
-        Portrait::File(file) => file.content,
-        Portrait::Initials(letters) => {
-            tokio::task::spawn_blocking(move || initials::picture(&letters, &seed)).await.map_err(Error::internal)?
-        }
-    };
-    Ok((headers, content).into_response())
-}
-
-/// The uploaded picture, written anew.
-async fn portrait(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, ApiError> {
-    let (_, content) = uploaded(form, images::MAX_PORTRAIT_UPLOAD).await?;
-    let decoded = tokio::task::spawn_blocking(move || images::portrait(&content)).await.map_err(Error::internal)?;
-    let picture = decoded.map_err(|e| Error::with(Code::InvalidImage, format!("This picture can't be used: {e}")))?;
-    Ok(picture.content)
+    let drawn =
+        tokio::task::spawn_blocking(move || initials::picture(&letters, &seed)).await.map_err(Error::internal)?;
+    Ok((headers, drawn).into_response())
 }
 
 /// `PUT /api/users/{id}/profile-picture`.
@@ -66,11 +55,11 @@ pub async fn set(
     Path(id): Path<String>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let (picture, id) = (portrait(form).await?, UserId::new(id));
+    let (picture, id) = (pictures::portrait(form).await?, UserId::new(id));
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            profile_pictures::set(tx, &ctx, &admin, &id, &picture)
+            profile_pictures::set(tx, &ctx, &admin, &id, &picture.content)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -100,11 +89,11 @@ pub async fn set_own(
     UserCreds(creds): UserCreds,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let (picture, settings) = (portrait(form).await?, app.settings());
+    let (picture, settings) = (pictures::portrait(form).await?, app.settings());
     app.db()
         .write(move |tx| {
             let who = creds.signed_in(tx, ctx.now)?;
-            profile_pictures::set_own(tx, &ctx, &settings, &who, &picture)
+            profile_pictures::set_own(tx, &ctx, &settings, &who, &picture.content)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,0 +1,54 @@
+//! The images that make an installation one's own (api.md §21).
+
+use pid_core::Ctx;
+use pid_core::application_images::{ApplicationImages, Image};
+use pid_core::audit::Event;
+use pid_store::files::{self, File};
+use pid_store::instance::{self, Cached};
+use pid_store::{ReadTx, WriteTx};
+
+use crate::access::Admin;
+use crate::{Code, Error, audit};
+
+/// Which images are set.
+pub fn load(tx: &ReadTx<'_>) -> Result<ApplicationImages, Error> {
+    let mut found = ApplicationImages::default();
+    for image in Image::ALL {
+        found.note(image, files::stored_at(tx, image.path())?);
+    }
+    Ok(found)
+}
+
+/// An image, if it is set.
+pub fn get(tx: &ReadTx<'_>, image: Image) -> Result<Option<File>, Error> {
+    Ok(files::get(tx, image.path())?)
+}
+
+/// Stores an image that was checked already.
+pub fn set(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    image: Image,
+    content_type: &str,
+    content: &[u8],
+) -> Result<(), Error> {
+    let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
+    files::put(tx, image.path(), &file)?;
+    changed(tx, ctx, admin, image)
+}
+
+/// Takes an image away.
+///
+/// # Errors
+/// `image_not_found` if it isn't set.
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image) -> Result<(), Error> {
+    if files::delete(tx, image.path())? { changed(tx, ctx, admin, image) } else { Err(Error::new(Code::ImageNotFound)) }
+}
+
+fn changed(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image) -> Result<(), Error> {
+    instance::raise(tx, Cached::Images)?;
+    let name = image.path().rsplit('/').next().unwrap_or_default();
+    let by = Some(&admin.user().id);
+    audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("changed", name)])
+}
