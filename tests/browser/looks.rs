@@ -8,6 +8,7 @@ use serde_json::json;
 
 use pid_tests::{Manner, Receiver, RelyingParty};
 
+use crate::images::{DARK, LIGHT, photograph};
 use crate::stage::Stage;
 
 /// What must hold on every page; answers complaints.
@@ -222,6 +223,44 @@ async fn sign_in_pages_look_right() {
     tab.click(role("button", "Skip for now")).await.unwrap();
     tab.wait_for(role("alertdialog", "Skip Passkey Setup")).await.unwrap();
     gallery.look(&tab, "add-passkey-skip").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_of_one_s_own_look_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let client = stage.client(json!({})).await;
+    let script = stage.app.script();
+    for (path, name, content) in [
+        ("favicon", "favicon.svg", DARK),
+        ("logo", "light.svg", LIGHT),
+        ("logo?light=false", "dark.svg", DARK),
+        ("default-profile-picture", "sea.jpg", &photograph()),
+        ("background", "sea.jpg", &photograph()),
+    ] {
+        script.put_file(&format!("/api/application-images/{path}"), name, content).await.expect(204);
+    }
+    let tab = stage.tab().await;
+    let _passkeys = tab.authenticator().await.unwrap();
+    stage.open(&tab, "/login").await;
+    gallery.look(&tab, "images-login").await;
+    tab.goto(&stage.authorize(&client, &[])).await.unwrap();
+    gallery.look(&tab, "images-interaction").await;
+    stage.open(&tab, "/nowhere").await;
+    gallery.look(&tab, "images-not-found").await;
+    stage.sign_in_as(&admin.agent).await;
+    stage.open(&tab, "/settings/account").await;
+    gallery.look(&tab, "images-account").await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    // Pictures that are far down are fetched when they come near.
+    tab.eval::<serde_json::Value>("document.querySelector('#images').scrollIntoView()").await.unwrap();
+    tab.wait_idle().await.unwrap();
+    let empty: Vec<String> =
+        tab.eval("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)").await.unwrap();
+    assert_eq!(empty, Vec::<String>::new());
+    gallery.look(&tab, "images-configuration").await;
     gallery.finish();
 }
 

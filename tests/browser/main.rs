@@ -9,6 +9,7 @@ mod apis;
 mod audit_log;
 mod client_claims;
 mod device;
+mod images;
 mod interaction;
 mod looks;
 mod relying_party;

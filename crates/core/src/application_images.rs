@@ -20,9 +20,9 @@ pub enum Image {
 }
 
 impl Image {
-    /// All of them.
+    /// All of them, in the order in which people see them.
     pub const ALL: [Self; 6] =
-        [Self::LightLogo, Self::DarkLogo, Self::EmailLogo, Self::Favicon, Self::Background, Self::DefaultPicture];
+        [Self::Favicon, Self::LightLogo, Self::DarkLogo, Self::EmailLogo, Self::DefaultPicture, Self::Background];
 
     /// Its path in the store; after the slash the name that the audit log knows.
     #[must_use]
@@ -88,7 +88,7 @@ mod tests {
         images.note(Image::Favicon, Some(Timestamp::from_millis(8)));
         assert_eq!(images.url(Image::LightLogo).unwrap(), "/api/application-images/logo?light=true&v=7");
         assert_eq!(images.url(Image::Favicon).unwrap(), "/api/application-images/favicon?v=8");
-        assert_eq!(Image::ALL.map(|image| images.has(image)), [true, false, false, true, false, false]);
+        assert_eq!(Image::ALL.map(|image| images.has(image)), [true, true, false, false, false, false]);
         images.note(Image::Favicon, None);
         assert!(!images.has(Image::Favicon));
     }

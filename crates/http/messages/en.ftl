@@ -576,9 +576,32 @@ upload-picture = Upload picture
 picture-saved = Profile picture updated successfully. It may take a few minutes to update.
 reset-picture-title = Reset profile picture?
 reset-picture-text = Your initials are shown instead.
+reset-picture-text-default = The default picture is shown instead.
 reset = Reset
 reset-to-default = Reset to default
 picture-reset = Profile picture has been reset. It may take a few minutes to update.
+
+# Application images
+images = Images
+images-lead = Files of up to 12 MiB. Apps may take a few minutes to show a new one.
+favicon = Favicon
+favicon-hint = In the browser's tab. SVG, PNG or ICO.
+light-logo = Light Mode Logo
+light-logo-hint = At the top of every page. In dark mode, too, if there is no other logo for it.
+dark-logo = Dark Mode Logo
+dark-logo-hint = Replaces the logo on dark pages.
+email-logo = Email Logo
+email-logo-hint = At the top of e-mails. PNG or JPEG.
+default-picture = Default Profile Picture
+default-picture-hint = For people who have none, instead of their initials.
+background = Background Image
+background-hint = Beside the sign-in form on wide screens.
+upload = Upload
+images-saved = Images updated successfully. It may take a few minutes to update.
+reset-image = Reset to default { $image }
+reset-image-title = Reset { $image }?
+reset-image-text = The uploaded file is deleted.
+login-background = Login background
 
 # Templates for clients
 client-template = Template

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
+use pid_core::application_images::ApplicationImages;
 use pid_core::settings::Settings;
 use pid_core::{Seed, Timestamp};
 use pid_flows::env::{Env, Snapshot};
@@ -108,6 +109,11 @@ impl App {
     /// The settings in force.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.0.snapshot.load().settings)
+    }
+
+    /// Which application images are set.
+    pub fn images(&self) -> ApplicationImages {
+        self.0.snapshot.load().images
     }
 
     /// The signing keys in force.

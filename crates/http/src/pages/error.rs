@@ -65,6 +65,7 @@ pub fn fault(app: &App, path: &str, error: &Error, request_id: &str) -> Response
     let settings = app.settings();
     let mut layout = Layout::new(settings.app_name(), path);
     layout.accent = Accent::parse(settings.accent_color());
+    layout.images = app.images();
     ErrorPage { layout, problem: error.into(), request_id: request_id.to_owned() }.answer()
 }
 

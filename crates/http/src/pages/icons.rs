@@ -1,5 +1,7 @@
 //! The icons: our own line drawings on a grid of 24, and the mark of the house.
 
+use pid_core::application_images::{ApplicationImages, Image};
+
 use crate::i18n::Html;
 
 /// An icon as inline SVG, hidden from assistive technology: a control's name is its text or its label.
@@ -74,9 +76,29 @@ pub fn icon(name: &str) -> Html {
 /// The mark: a card in a pocket, and the pocket has a keyhole. Decorative unless it gets a name.
 #[must_use]
 pub fn mark(name: &str) -> Html {
+    Html::trusted(drawn("mark", name))
+}
+
+/// The logo that an administrator uploaded, for light and dark pages; our mark where there is none. A light one serves
+/// dark pages too, as logos of clients do, but a dark one was made for dark pages only.
+#[must_use]
+pub fn logo(images: &ApplicationImages, name: &str) -> Html {
+    let shown = |class: &str, url: &str| {
+        let url = url.replace('&', "&amp;");
+        format!("<img class='{class}' src='{url}' alt='{name}' width='40' height='40'>")
+    };
+    Html::trusted(match (images.url(Image::LightLogo), images.url(Image::DarkLogo)) {
+        (None, None) => drawn("mark", name),
+        (Some(light), None) => shown("mark", &light),
+        (Some(light), Some(dark)) => shown("mark when-light", &light) + &shown("mark when-dark", &dark),
+        (None, Some(dark)) => drawn("mark when-light", name) + &shown("mark when-dark", &dark),
+    })
+}
+
+fn drawn(class: &str, name: &str) -> String {
     let role =
         if name.is_empty() { "aria-hidden='true'".to_owned() } else { format!("role='img' aria-label='{name}'") };
-    Html::trusted(format!("<svg class='mark' viewBox='0 0 48 48' width='40' height='40' {role}>{MARK}</svg>"))
+    format!("<svg class='{class}' viewBox='0 0 48 48' width='40' height='40' {role}>{MARK}</svg>")
 }
 
 const MARK: &str = "<path class='mark-card' d='M15.2 5.6 31 4.2a4 4 0 0 1 4.350 3.630L36.8 24 12.9 26.1 11.570 9.950A4 4 0 0 1 15.2 5.6z'/>\

@@ -24,9 +24,11 @@ use askama::Template;
 use axum::response::{Html as HtmlBody, IntoResponse, Response};
 use http::StatusCode;
 use pid_core::Timestamp;
+use pid_core::application_images::{ApplicationImages, Image};
 
 pub use crate::assets::{Accent, asset};
 pub use crate::i18n::{Html, Words, key, words};
+use icons::logo;
 pub use icons::{icon, mark};
 pub use request::{PageError, PageRequest, redirect};
 
@@ -153,6 +155,8 @@ pub struct Layout {
     pub app_name: String,
     /// The configured accent colour, `None` for our own.
     pub accent: Option<Accent>,
+    /// Which images stand in for our own drawings.
+    pub images: ApplicationImages,
     /// The chosen theme.
     pub theme: Theme,
     /// Who is signed in.
@@ -177,6 +181,7 @@ impl Layout {
             words: words("en"),
             app_name: app_name.into(),
             accent: None,
+            images: ApplicationImages::default(),
             theme: Theme::default(),
             user: None,
             path: path.into(),
@@ -227,6 +232,30 @@ impl Layout {
             Some(PasskeyProblem::OtherAddress { address }) => address,
             _ => "",
         }
+    }
+
+    /// The logo of this installation, or our mark. Decorative unless it gets a name.
+    #[must_use]
+    pub fn logo(&self, name: &str) -> Html {
+        logo(&self.images, name)
+    }
+
+    /// Where the favicon is, if it isn't ours.
+    #[must_use]
+    pub fn favicon(&self) -> Option<String> {
+        self.images.url(Image::Favicon)
+    }
+
+    /// Where the picture beside the sign-in pages is, if it isn't ours.
+    #[must_use]
+    pub fn background(&self) -> Option<String> {
+        self.images.url(Image::Background)
+    }
+
+    /// Whether who has no picture is shown a common one.
+    #[must_use]
+    pub fn has_default_picture(&self) -> bool {
+        self.images.has(Image::DefaultPicture)
     }
 
     /// The URL of a script bundle in this language: `auth` or `settings`.

@@ -44,6 +44,7 @@ impl FromRequestParts<App> for PageRequest {
         let jar = CookieJar::from_headers(&parts.headers);
         layout.theme = jar.get("theme").map_or(Theme::System, |c| Theme::from_cookie(c.value()));
         layout.accent = Accent::parse(settings.accent_color());
+        layout.images = app.images();
         layout.still = settings.disable_animations();
         let app_url = &app.env().app_url;
         if app_url.passkeys_work() {

@@ -11,6 +11,7 @@ use pid_oidc::named_scope::NamedScope;
 use pid_store::instance::Cached;
 use pid_store::keys::StoredKey;
 
+use super::images::ImageView;
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
@@ -68,6 +69,8 @@ pub struct ConfigurationPage {
     pub named_scopes: Vec<NamedScope>,
     /// Whose metadata documents are read: patterns of addresses, at least one row.
     pub metadata_urls: Vec<String>,
+    /// The application images.
+    pub images: Vec<ImageView>,
     /// The signing keys, the newest first.
     pub keys: Vec<KeyView>,
 }
@@ -159,6 +162,7 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         rotation_days: settings.get("signingKeyRotationDays").to_owned(),
         named_scopes: snapshot.scopes.all().to_vec(),
         metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
+        images: ImageView::all(&snapshot.images),
         keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,
     };

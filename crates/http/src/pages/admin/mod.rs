@@ -9,6 +9,7 @@ pub mod application_configuration;
 mod client_claims;
 mod client_preview;
 mod client_templates;
+mod images;
 mod list;
 pub mod oidc_clients;
 pub mod user_groups;
