@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use http::Method;
 use image::{DynamicImage, ImageFormat, RgbImage};
-use pid_tests::{PNG, TestApp};
+use pid_tests::{Agent, PNG, TestApp, on_postgres};
 use serde_json::json;
 
 const SVG: &[u8] = b"<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"alert(1)\" viewBox=\"0 0 1 1\">\
@@ -53,6 +53,7 @@ async fn what_is_not_set_is_built_in_or_not_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_is_set_shown_and_reset() {
     let mut app = TestApp::start().await;
+    app.admin().await;
     let anybody = app.agent();
     let dark = format!("{LOGO}?light=no");
     let built_in = anybody.get(FAVICON).await.expect(200).body;
@@ -91,6 +92,8 @@ async fn an_image_is_set_shown_and_reset() {
     let after = anybody.get(BACKGROUND).await.expect(200);
     assert_eq!(after.header("content-type"), Some("image/svg+xml"));
     assert_ne!(after.etag(), before.etag());
+    let page = anybody.get("/login").await.expect(200).text();
+    assert!(page.contains("<img class=\"scene\" src=\"/api/application-images/background?v="), "{page}");
 
     // Light and dark are apart.
     script.delete(LOGO).await.expect(204);
@@ -185,4 +188,29 @@ async fn who_has_no_picture_gets_the_default_one() {
     assert!(drawing.header("content-security-policy").unwrap().starts_with("sandbox;"));
     script.delete(DEFAULT_PICTURE).await.expect(204);
     assert_eq!(anybody.get(&path).await.expect(200).body, initials.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_another_replica_follow() {
+    if !on_postgres() {
+        return;
+    }
+    let a = TestApp::start().await;
+    a.admin().await;
+    let b = a.replica().await;
+    let there = Agent::new(&b.listens_at());
+    let logo = format!("{LOGO}?light=true&amp;v=");
+    let follows = async |wanted: bool| {
+        for _ in 0..100 {
+            if there.get("/login").await.expect(200).text().contains(&logo) == wanted {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        false
+    };
+    a.script().put_file(LOGO, "logo.png", PNG).await.expect(204);
+    assert!(follows(true).await);
+    a.script().delete(LOGO).await.expect(204);
+    assert!(follows(false).await);
 }

@@ -260,6 +260,7 @@ async fn images_of_one_s_own_look_right() {
     let empty: Vec<String> =
         tab.eval("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)").await.unwrap();
     assert_eq!(empty, Vec::<String>::new());
+    tab.eval::<serde_json::Value>("scrollTo(0, 0)").await.unwrap();
     gallery.look(&tab, "images-configuration").await;
     gallery.finish();
 }
