@@ -92,6 +92,14 @@ async fn keys_may_be_published_and_changed() {
     accepted(&app, &new.sign(&claims(&app, &rp.id))).await.expect(200);
     accepted(&app, &old.sign(&claims(&app, &rp.id))).await.oauth_error(401, "invalid_client");
     assert_eq!(shelf.asked(), 2);
+    // A stranger's bad signature while the address fails takes no good keys away.
+    shelf.publish(json!("out of order"));
+    app.advance(11);
+    accepted(&app, &old.sign(&claims(&app, &rp.id))).await.oauth_error(401, "invalid_client");
+    assert_eq!(shelf.asked(), 3);
+    accepted(&app, &new.sign(&claims(&app, &rp.id))).await.expect(200);
+    accepted(&app, &old.sign(&claims(&app, &rp.id))).await.oauth_error(401, "invalid_client");
+    assert_eq!(shelf.asked(), 3, "and it is not asked again at once");
     app.advance(16 * 60);
     drop(shelf);
     let gone = accepted(&app, &new.sign(&claims(&app, &rp.id))).await.oauth_error(401, "invalid_client");

@@ -24,14 +24,40 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(10), body: Some(pid_jo
 struct Fetched {
     keys: Result<Arc<PeerKeys>, String>,
     at: Timestamp,
+    tried_at: Timestamp,
 }
 
-/// What was fetched. Whoever asks for an address that is being fetched waits for that answer.
+/// An address: what was fetched there, and whose turn it is to fetch.
 #[derive(Debug, Default)]
-pub struct PeerKeyCache(std::sync::Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Fetched>>>>>);
+struct Place {
+    kept: std::sync::Mutex<Option<Fetched>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Place {
+    fn kept(&self, now: Timestamp) -> Option<Fetched> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        kept.filter(|fetched| fetched.at.plus_secs(FRESH_SECS) > now)
+    }
+
+    /// Keeps what was fetched, and gives what is good now. An address that fails for a moment takes no keys away:
+    /// whoever sends a bad signature could bring that about.
+    fn keep(&self, keys: Result<PeerKeys, String>, now: Timestamp) -> Fetched {
+        let fetched = match (keys, self.kept(now)) {
+            (Err(_), Some(before)) if before.keys.is_ok() => Fetched { tried_at: now, ..before },
+            (keys, _) => Fetched { keys: keys.map(Arc::new), at: now, tried_at: now },
+        };
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(fetched.clone());
+        fetched
+    }
+}
+
+/// What was fetched. Whoever finds no good keys waits for the answer that is under way.
+#[derive(Debug, Default)]
+pub struct PeerKeyCache(std::sync::Mutex<HashMap<String, Arc<Place>>>);
 
 impl PeerKeyCache {
-    fn place(&self, url: &str) -> Arc<tokio::sync::Mutex<Option<Fetched>>> {
+    fn place(&self, url: &str) -> Arc<Place> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= MAX_PLACES && !places.contains_key(url) {
             places.clear();
@@ -66,17 +92,20 @@ pub(crate) async fn with_keys<T, E>(
         Err(why) => Err(unavailable(why)),
     };
     let place = app.peer_keys().place(url);
-    let mut kept = place.lock().await;
-    if let Some(fetched) = kept.as_ref().filter(|fetched| fetched.at.plus_secs(FRESH_SECS) > now) {
-        let tried = with(fetched);
-        if tried.is_ok() || fetched.at.plus_secs(RETRY_SECS) > now {
-            return tried;
-        }
+    let known = || {
+        let fetched = place.kept(now)?;
+        let tried = with(&fetched);
+        (tried.is_ok() || fetched.tried_at.plus_secs(RETRY_SECS) > now).then_some(tried)
+    };
+    if let Some(tried) = known() {
+        return tried;
     }
-    let fetched = Fetched { keys: fetch(app, url).await.map(Arc::new), at: now };
-    let tried = with(&fetched);
-    *kept = Some(fetched);
-    tried
+    let _turn = place.turn.lock().await;
+    // Somebody else may have fetched them while we waited.
+    if let Some(tried) = known() {
+        return tried;
+    }
+    with(&place.keep(fetch(app, url).await, now))
 }
 
 async fn fetch(app: &App, url: &str) -> Result<PeerKeys, String> {
