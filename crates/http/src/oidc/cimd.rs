@@ -1,10 +1,11 @@
 //! Fetching the metadata documents of clients (oidc.md §22.2, §22.3).
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use pid_core::Ctx;
+use pid_core::{Ctx, Timestamp};
 use pid_flows::{Error, cimd};
 use pid_integrations::fetch::{Limits, NamedBy, Request};
 use pid_oidc::OAuthError;
@@ -14,32 +15,49 @@ use crate::state::App;
 
 /// A document may cost this much.
 const LIMITS: Limits = Limits { time: Duration::from_secs(15), body: Some(MAX_DOCUMENT), redirects: 0 };
-/// Documents that are fetched at once.
-const AT_ONCE: usize = 10;
+/// Documents that are fetched at once: strangers choose the addresses.
+const AT_ONCE: usize = 30;
+/// Of these from one host, so that a slow one doesn't keep the others waiting.
+const AT_ONCE_FROM_HOST: usize = 3;
+/// What could not be had is not asked for again for so long, seconds.
+const RETRY_SECS: i64 = 10;
+/// Failures that are remembered.
+const MAX_FAILURES: usize = 1024;
 
-/// Who is being fetched: whoever wants the same document waits for it, and others wait their turn.
-#[derive(Debug)]
+/// The documents that are being fetched: whoever wants the same one waits for it.
+#[derive(Debug, Default)]
 pub struct Fetches {
-    turns: tokio::sync::Semaphore,
-    running: std::sync::Mutex<std::collections::HashMap<String, std::sync::Weak<tokio::sync::Mutex<()>>>>,
-}
-
-impl Default for Fetches {
-    fn default() -> Self {
-        Self { turns: tokio::sync::Semaphore::new(AT_ONCE), running: std::sync::Mutex::default() }
-    }
+    running: Mutex<HashMap<ClientIdUrl, Weak<tokio::sync::Mutex<()>>>>,
+    failed: Mutex<HashMap<ClientIdUrl, (CimdError, Timestamp)>>,
 }
 
 impl Fetches {
-    fn of(&self, url: &ClientIdUrl) -> std::sync::Arc<tokio::sync::Mutex<()>> {
+    fn of(&self, url: &ClientIdUrl) -> Result<Arc<tokio::sync::Mutex<()>>, CimdError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fetch) = running.get(url).and_then(Weak::upgrade) {
+            return Ok(fetch);
+        }
         running.retain(|_, fetch| fetch.strong_count() > 0);
-        let found = running.get(url.as_str()).and_then(std::sync::Weak::upgrade);
-        found.unwrap_or_else(|| {
-            let new = std::sync::Arc::default();
-            running.insert(url.as_str().to_owned(), std::sync::Arc::downgrade(&new));
-            new
-        })
+        let of_host = running.keys().filter(|other| other.host() == url.host()).count();
+        if running.len() >= AT_ONCE || of_host >= AT_ONCE_FROM_HOST {
+            return Err(CimdError::Fetch("others are being fetched, try again in a moment".to_owned()));
+        }
+        let new = Arc::default();
+        running.insert(url.clone(), Arc::downgrade(&new));
+        Ok(new)
+    }
+
+    fn failure(&self, url: &ClientIdUrl, now: Timestamp) -> Option<CimdError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get(url).filter(|(_, at)| at.plus_secs(RETRY_SECS) > now).map(|(error, _)| error.clone())
+    }
+
+    fn remember(&self, url: &ClientIdUrl, error: &CimdError, now: Timestamp) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() >= MAX_FAILURES {
+            failed.clear();
+        }
+        failed.insert(url.clone(), (error.clone(), now));
     }
 }
 
@@ -54,10 +72,20 @@ pub(crate) async fn ensure(app: &App, ctx: &Ctx, client_id: &str) -> Result<Resu
         Ok(None) => return Ok(Ok(())),
         Err(error) => return Ok(Err(cimd::refused(&error))),
     };
-    let fetch = app.fetches().of(&url);
+    let fetches = app.fetches();
+    let fetch = match fetches.of(&url) {
+        Ok(fetch) => fetch,
+        Err(error) => return Ok(Err(cimd::refused(&error))),
+    };
     let _first = fetch.lock().await;
+    if let Some(error) = fetches.failure(&url, ctx.now) {
+        return Ok(Err(cimd::refused(&error)));
+    }
     match wanted(app, ctx, client_id).await? {
-        Ok(Some(url)) => Ok(refresh(app, ctx, &url).await?.map_err(|error| cimd::refused(&error))),
+        Ok(Some(url)) => Ok(refresh(app, ctx, &url).await?.map_err(|error| {
+            fetches.remember(&url, &error, ctx.now);
+            cimd::refused(&error)
+        })),
         // Somebody else has fetched it in the meantime.
         Ok(None) => Ok(Ok(())),
         Err(error) => Ok(Err(cimd::refused(&error))),
@@ -80,7 +108,6 @@ pub(crate) async fn refresh(app: &App, ctx: &Ctx, url: &ClientIdUrl) -> Result<R
 }
 
 async fn fetch(app: &App, ctx: &Ctx, url: &ClientIdUrl) -> Result<(ClientDocument, i64), CimdError> {
-    let _turn = app.fetches().turns.acquire().await;
     let mut request = Request::get(url.as_str(), NamedBy::Outsider, LIMITS);
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     let answer = app.fetcher().send(request).await.map_err(|error| CimdError::Fetch(error.to_string()))?;
@@ -104,4 +131,24 @@ async fn fetch(app: &App, ctx: &Ctx, url: &ClientIdUrl) -> Result<(ClientDocumen
 fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
     let all: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     all.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_host_keeps_no_other_waiting() {
+        let fetches = Fetches::default();
+        let url = |host: &str, n: usize| ClientIdUrl::parse(&format!("https://{host}/{n}")).unwrap();
+        let slow: Vec<_> = (0..AT_ONCE_FROM_HOST).map(|n| fetches.of(&url("slow.test", n)).unwrap()).collect();
+        assert!(fetches.of(&url("slow.test", 0)).is_ok(), "who wants the same waits for it");
+        assert!(fetches.of(&url("slow.test", 9)).is_err());
+        assert!(fetches.of(&url("quick.test", 9)).is_ok());
+        drop(slow);
+        assert!(fetches.of(&url("slow.test", 9)).is_ok());
+        let many: Vec<_> = (0..AT_ONCE).map(|n| fetches.of(&url(&format!("h{n}.test"), 0)).unwrap()).collect();
+        assert!(fetches.of(&url("quick.test", 9)).is_err());
+        drop(many);
+    }
 }
