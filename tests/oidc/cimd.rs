@@ -53,6 +53,8 @@ async fn an_app_signs_people_in_by_its_document_alone() {
     let page = tim.agent.get(&format!("/interaction?interaction={interaction}")).await.expect(200).text();
     assert!(page.contains("app.test") && !page.contains("Notes"), "{page}");
     let tokens = rp.sign_in(&mut tim, "openid email").await;
+    let apps = tim.agent.get("/settings/apps").await.expect(200).text();
+    assert!(apps.contains("app.test") && !apps.contains("Notes"), "{apps}");
     assert_eq!(rp.verify(tokens.id()).await.claims["aud"], json!([APP]));
     let tokens = Tokens::from(rp.refresh(tokens.refresh()).await);
     assert!(rp.is_alive(tokens.access()).await);
@@ -101,10 +103,18 @@ async fn a_document_counts_as_long_as_its_server_says() {
     documents.publish(APP, 200, "", &body(json!({ "redirect_uris": [CALLBACK, "https://app.test/new"] })));
     assert_eq!(tim.agent.get(&silent(&rp)).await.redirected("error").as_deref(), Some("consent_required"));
     rp.refresh(tokens.refresh()).await.oauth_error(400, "invalid_grant");
+    rp.userinfo(tokens.access()).await.expect(401);
+    let again = rp.sign_in(&mut tim, "openid").await;
+    rp.refresh(tokens.refresh()).await.oauth_error(400, "invalid_grant");
+    rp.refresh(again.refresh()).await.expect(200);
     // A server that is gone: nobody signs in, and the client says why.
     app.advance(3601);
     documents.publish(APP, 503, "", "");
     assert!(tim.agent.get(&silent(&rp)).await.error_page().contains("status 503"));
+    let asked = documents.asked().len();
+    assert!(tim.agent.get(&silent(&rp)).await.error_page().contains("status 503"));
+    assert_eq!(documents.asked().len(), asked, "it is left alone for a moment");
+    app.advance(11);
     // Several at once share one fetch.
     documents.publish(APP, 200, "", &body(json!({})));
     let before = documents.asked().len();

@@ -12,7 +12,7 @@ use pid_store::{ReadTx, WriteTx};
 use crate::access::Admin;
 use crate::clients::blank;
 use crate::env::Snapshot;
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, sign_out};
 
 /// The refusal of a client for its document, or for the lack of one.
 pub fn refused(error: &CimdError) -> OAuthError {
@@ -58,6 +58,14 @@ pub(crate) fn check(site: &Snapshot, client: &ProtocolClient) -> Result<(), OAut
         .map_err(|error| refused(&error))
 }
 
+/// What people are shown as a client's name. What a client that is known by its document calls itself proves nothing;
+/// where the document lies does.
+#[must_use]
+pub fn shown_name(client_type: &str, id: &str, name: String) -> String {
+    let url = (client_type == ClientType::Cimd.as_str()).then(|| ClientIdUrl::parse(id).ok()).flatten();
+    url.map_or(name, |url| url.host().to_owned())
+}
+
 /// Whether a client may use a grant (oidc.md §22.4).
 pub(crate) fn may(client: &ProtocolClient, grant: CimdGrant) -> bool {
     client
@@ -91,6 +99,8 @@ pub fn take_over(
         Some(client) => {
             let before = clients::document(tx, &id)?.map(|kept| as_document(&client, &kept));
             if before.is_none_or(|before| document.needs_new_consent(&before)) {
+                // Agreeing to the new one must not revive what was had under the old (security case 82).
+                sign_out::client(tx, ctx, &id)?;
                 clients::delete_consents(tx, &id)?;
             }
             let next = with_document(client.clone(), document);

@@ -11,7 +11,7 @@ use pid_store::{ReadTx, WriteTx, protocol, sessions};
 use crate::access::Credentials;
 use crate::env::Env;
 use crate::protocol::{hint_claims, session_view};
-use crate::{Error, sign_out};
+use crate::{Error, cimd, sign_out};
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,8 @@ pub fn wish_target(tx: &ReadTx<'_>, wish: &Wish) -> Result<Option<(String, Optio
     let Some(id) = &wish.client_id else { return Ok(None) };
     let Some(found) = protocol::client(tx, &ClientId::new(id.as_str()))? else { return Ok(None) };
     let client = logout_client(tx, id)?;
-    Ok(Some((found.name, logout::after_confirmation(wish, client.as_ref()))))
+    let name = cimd::shown_name(&found.client_type, id.as_str(), found.name);
+    Ok(Some((name, logout::after_confirmation(wish, client.as_ref()))))
 }
 
 /// Signs out the browser's person after they confirmed; then to the wish's address, if it is good.

@@ -62,9 +62,12 @@ fn all_of(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId, kept: Option<&SessionId>, 
     Ok(end_sessions_of(tx, user, kept, all_codes, ctx.now)?)
 }
 
-/// A client that is about to be deleted: everybody's session at it. Its grants go with its row.
+/// A client that is about to be deleted, or is another than people agreed to: everybody's session at it.
 pub fn client(tx: &WriteTx<'_>, ctx: &Ctx, id: &ClientId) -> Result<(), Error> {
-    tell(tx, ctx, Whose::Client(id))
+    let whose = Whose::Client(id);
+    tell(tx, ctx, whose)?;
+    revoke(tx, whose, RevokedBy::Admin, false, ctx.now)?;
+    Ok(())
 }
 
 /// One person at one client: they withdrew their consent, or may not enter any more.

@@ -46,6 +46,7 @@ statements! {
     REVOKE_SESSION = "UPDATE grants SET revoked_at = $2, revoked_by = $3 \
         WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND session_id = $1 AND revoked_at IS NULL";
     REVOKE_USER = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND session_id <> $4 AND revoked_at IS NULL";
+    REVOKE_CLIENT = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE client_id = $1 AND revoked_at IS NULL";
     REVOKE_USER_AT_CLIENT = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND client_id = $4 AND revoked_at IS NULL";
 
     END_SESSION = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
@@ -117,7 +118,7 @@ pub fn clients_to_tell(tx: &ReadTx<'_>, whose: Whose<'_>) -> Result<Vec<ToTell>,
 }
 
 /// Revokes grants with their codes and tokens. With `keep_offline`, those of one session that were granted
-/// `offline_access` stay. A client's grants go with its row.
+/// `offline_access` stay.
 pub fn revoke(
     tx: &WriteTx<'_>,
     whose: Whose<'_>,
@@ -132,7 +133,7 @@ pub fn revoke(
             tx.execute(statement, &[id.as_str().into(), at, by])
         }
         Whose::User(id, kept) => tx.execute(&REVOKE_USER, &[id.as_str().into(), at, by, text(kept).into()]),
-        Whose::Client(_) => Ok(0),
+        Whose::Client(id) => tx.execute(&REVOKE_CLIENT, &[id.as_str().into(), at, by]),
         Whose::UserAtClient(user, client) => {
             tx.execute(&REVOKE_USER_AT_CLIENT, &[user.as_str().into(), at, by, client.as_str().into()])
         }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use pid_core::ids::client_id_to_path;
 use pid_core::list::ListRequest;
 use pid_flows::authorized_clients;
+use pid_flows::cimd::shown_name;
 use pid_store::authorized_clients::PersonalClient;
 
 use super::interaction::ClientView;
@@ -40,8 +41,8 @@ impl From<PersonalClient> for AppView {
         Self {
             path: client_id_to_path(&c.id),
             client: ClientView {
+                name: shown_name(&c.client_type, c.id.as_str(), c.name),
                 id: c.id.into_string(),
-                name: c.name,
                 has_logo: c.has_logo,
                 has_dark_logo: c.has_dark_logo,
             },

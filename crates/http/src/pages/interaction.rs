@@ -11,6 +11,7 @@ use axum_extra::extract::CookieJar;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_core::sessions::{BeganBy, Session};
+use pid_flows::cimd::shown_name;
 use pid_flows::scope_words::Words;
 use pid_flows::{Code, interaction};
 use pid_oidc::authorize::Step;
@@ -32,10 +33,8 @@ pub struct ClientView {
 impl From<ProtocolClient> for ClientView {
     fn from(client: ProtocolClient) -> Self {
         let id = client.id.into_string();
-        // What such a client calls itself proves nothing; where its document lies does.
-        let host =
-            (client.client_type == "cimd").then(|| url::Url::parse(&id).ok()?.host_str().map(str::to_owned)).flatten();
-        Self { name: host.unwrap_or(client.name), has_logo: client.has_logo, has_dark_logo: client.has_dark_logo, id }
+        let name = shown_name(&client.client_type, &id, client.name);
+        Self { name, has_logo: client.has_logo, has_dark_logo: client.has_dark_logo, id }
     }
 }
 
