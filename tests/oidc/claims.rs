@@ -61,6 +61,23 @@ async fn scopes_that_can_not_be_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_is_no_permission_of_an_api() {
+    let app = TestApp::start().await;
+    let script = app.script();
+    let api = script.post("/api/apis", &json!({ "name": "Shop", "resource": "https://shop.example.com" })).await.id();
+    let permissions =
+        json!({ "permissions": [{ "key": "orders", "name": "Orders" }, { "key": "work", "name": "Work" }] });
+    let path = format!("/api/apis/{api}/permissions");
+    script.put(&path, &json!({ "permissions": [{ "key": "orders", "name": "Orders" }] })).await.expect(200);
+    let scope = |name: &str| json!([{ "name": name, "description": "", "claims": ["team"] }]);
+    let body = json!({ "namedScopes": scope("orders").to_string() });
+    let refused = script.patch("/api/application-configuration", &body, None).await;
+    assert!(refused.invalid(&["namedScopes invalid_format"]).text().contains("Shop"));
+    define(&app, &scope("work")).await;
+    script.put(&path, &permissions).await.invalid(&["permissions[1].key reserved"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_is_told_claims_in_its_own_way() {
     let app = TestApp::start().await;
     let script = app.script();

@@ -8,12 +8,13 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::validate::nfc;
 use pid_core::{ApiId, ClientId, Ctx, FieldCode, Fields, PermissionId};
 use pid_store::apis::{self, AccessClient};
-use pid_store::{ReadTx, StoreError, WriteTx, clients};
+use pid_store::{ReadTx, StoreError, WriteTx, clients, settings};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
 use crate::change::{Change, check_version};
 use crate::clients::SIGNING_ALGS;
+use crate::env::NamedScopes;
 use crate::keys::{self, KeySealer};
 use crate::{Error, audit};
 
@@ -227,7 +228,8 @@ pub fn set_permissions(
 ) -> Result<Api, Error> {
     let api = find(tx, id)?;
     check_version(if_match, api.version)?;
-    check_permissions(wanted)?;
+    let taken = NamedScopes::parse(settings::load(tx)?.get("namedScopes")).unwrap_or_default();
+    check_permissions(wanted, taken.names())?;
     for gone in api.permissions.iter().filter(|p| !wanted.iter().any(|w| nfc(&w.key) == p.key)) {
         apis::delete_permission(tx, id, &gone.id)?;
     }
@@ -252,7 +254,8 @@ pub fn set_permissions(
     find(tx, id)
 }
 
-fn check_permissions(wanted: &[PermissionInput]) -> Result<(), Error> {
+/// `taken` are the named scopes: a permission of such a name would be had by whoever asks for the scope.
+fn check_permissions(wanted: &[PermissionInput], taken: &[String]) -> Result<(), Error> {
     let mut fields = Fields::new();
     if wanted.len() > 100 {
         fields.refuse("permissions", FieldCode::TooLong, "must have at most 100 entries");
@@ -268,6 +271,8 @@ fn check_permissions(wanted: &[PermissionInput]) -> Result<(), Error> {
         }
         if is_reserved_scope(&key) {
             fields.refuse(at("key"), FieldCode::Reserved, "belongs to OpenID Connect");
+        } else if taken.contains(&key) {
+            fields.refuse(at("key"), FieldCode::Reserved, "is a scope of the configuration");
         }
         if !seen.insert(key) {
             fields.refuse(at("key"), FieldCode::Duplicate, "is given twice");
@@ -437,7 +442,7 @@ mod tests {
     #[test]
     fn keys_are_scopes_once_each() {
         let p = |key: &str| PermissionInput { key: key.into(), name: "N".into(), description: None };
-        let error = check_permissions(&[p("read:orders"), p("a b"), p("OpenID"), p("read:orders")]).unwrap_err();
+        let error = check_permissions(&[p("read:orders"), p("a b"), p("OpenID"), p("read:orders")], &[]).unwrap_err();
         let codes: Vec<_> = error.fields.iter().map(|f| (f.field.as_str(), f.code)).collect();
         assert_eq!(
             codes,

@@ -9,7 +9,7 @@ use pid_core::{Ctx, FieldCode, Fields};
 use pid_oidc::redirect_uri::Pattern;
 use pid_oidc::return_path;
 use pid_store::instance::{self, Cached};
-use pid_store::{WriteTx, settings};
+use pid_store::{ReadTx, WriteTx, apis, settings};
 
 use crate::access::Admin;
 use crate::change::check_version;
@@ -76,7 +76,7 @@ pub fn update(
         }
         if setting.rule == Rule::JsonScopes
             && !value.is_empty()
-            && let Err(why) = NamedScopes::parse(&value)
+            && let Err(why) = named_scopes(tx, &value)?
         {
             fields.refuse(setting.key, FieldCode::InvalidFormat, why);
         }
@@ -91,6 +91,20 @@ pub fn update(
         SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key)).map(|s| s.key).collect();
     let by = Some(&admin.user().id);
     audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("changed", &changed.join(" "))])
+}
+
+/// Named scopes that can be: none is also a permission of an API, which whoever asks for the scope would then have.
+fn named_scopes(tx: &ReadTx<'_>, json: &str) -> Result<Result<(), String>, Error> {
+    let scopes = match NamedScopes::parse(json) {
+        Ok(scopes) => scopes,
+        Err(why) => return Ok(Err(why)),
+    };
+    for name in scopes.names() {
+        if let Some(api) = apis::with_permission(tx, name)?.first() {
+            return Ok(Err(format!("has the scope '{name}', which is a permission of the API \"{api}\"")));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// Reads the flat object of strings that the API takes.
