@@ -304,9 +304,15 @@ async fn a_restricted_client_admits_its_groups() {
     let reply = tim.follow(reply).await;
     assert_eq!(reply.expect(302).error_page(), text);
     tim.agent = signed_out;
+    // Whoever is let in later still sees the page that the client asked for.
+    let asking = rp.asks("openid").with("prompt", "consent");
+    let denied = tim.agent.get(&asking.path()).await.redirected("interaction").unwrap();
 
     script.put(&format!("/api/users/{}/user-groups", tim.id()), &groups).await.expect(200);
     rp.sign_in(&mut tim, "openid").await;
+    assert!(tim.agent.get(&rp.asks("openid").path()).await.redirected("code").is_some());
+    let resumed = tim.agent.get(&format!("/authorize?interaction={denied}")).await;
+    assert!(resumed.interaction().is_some(), "{}", resumed.location());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

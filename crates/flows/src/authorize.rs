@@ -241,7 +241,12 @@ pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Ar
     match case.decide(ctx.now) {
         Decision::Refuse(Refusal::Client(error)) => Ok(told(&case.request, &error, env)),
         Decision::Refuse(Refusal::Page(error)) => {
-            Ok(Answer::Denied(error, wait(tx, ctx, arrival, &case, Requirements::default())?))
+            // Whoever comes back with this request still owes what it asks for.
+            let id = match &case.interaction {
+                Some(known) => known.id.clone(),
+                None => wait(tx, ctx, arrival, &case, asked_for(&case.request))?,
+            };
+            Ok(Answer::Denied(error, id))
         }
         Decision::Issue(terms) => issue(tx, ctx, env, &case, &terms),
         Decision::SignIn(owed)
@@ -253,6 +258,15 @@ pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Ar
 
 fn told(request: &ValidRequest, error: &OAuthError, env: &Env) -> Answer {
     Answer::Deliver(response::refusal(request, error, &env.app_url.origin))
+}
+
+/// What a request asks for whoever it is.
+fn asked_for(request: &ValidRequest) -> Requirements {
+    Requirements {
+        select_account: request.prompt.select_account,
+        consent: request.prompt.consent,
+        ..Requirements::default()
+    }
 }
 
 /// Keeps the request: a new interaction, or the progress of the one that is resumed.
