@@ -15,7 +15,7 @@ async fn a_token_is_told_to_its_client() {
     let app = TestApp::start().await;
     let mut tim = app.person("tim").await;
     let rp = RelyingParty::register(&app, json!({})).await;
-    let tokens = rp.sign_in(&mut tim, "openid email").await;
+    let tokens = rp.sign_in(&mut tim, "openid profile email").await;
     let claims = rp.verify(tokens.access()).await.claims;
     let told = worth(&rp, tokens.access()).await;
     for same in ["iss", "sub", "aud", "client_id", "exp", "iat", "jti", "scope"] {

@@ -153,7 +153,9 @@ async fn bad_requests_are_told_what_is_wrong() {
         (vec![("grant_type", "authorization_code"), ("code", "x"), ("code", "y")], "invalid_request"),
         (vec![("grant_type", "authorization_code"), ("code", "x"), ("resource", "#")], "invalid_target"),
         (vec![("grant_type", "authorization_code"), ("code", "x")], "invalid_grant"),
-        (vec![("grant_type", "authorization_code"), ("code", "\u{0}\u{ffff}")], "invalid_grant"),
+        (vec![("grant_type", "authorization_code"), ("code", "\u{1}\u{ffff}")], "invalid_grant"),
+        (vec![("grant_type", "authorization_code"), ("code", "\u{0}")], "invalid_request"),
+        (vec![("grant_type", "authorization_code"), ("client_id", "\u{0}")], "invalid_request"),
         (vec![("grant_type", "refresh_token"), ("refresh_token", "x")], "invalid_grant"),
     ] {
         let refused = rp.token(&form).await.oauth_error(400, error);

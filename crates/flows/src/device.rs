@@ -154,7 +154,11 @@ fn check_budget(tx: &ReadTx<'_>, ctx: &Ctx, who: &SessionUser) -> Result<(), Err
 }
 
 /// Counts a code that was not good: per address, per person, and for everybody.
+///
+/// # Errors
+/// As of a code that can't be tried any more, for those that were tried at the same time.
 pub fn count_failure(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser) -> Result<(), Error> {
+    check_budget(tx, ctx, who)?;
     USER_CODE.fail(tx, &address_subject(&ctx.ip_address), ctx.now)?;
     USER_CODE.fail(tx, who.user().id.as_str(), ctx.now)?;
     USER_CODE_GLOBAL.fail(tx, "all", ctx.now)

@@ -74,7 +74,7 @@ fn access_view(tx: &ReadTx<'_>, token: &AccessToken<'_>, grant: Option<&Grant>) 
         let user = users::by_id(tx, &UserId::new(token.sub.as_ref()))?;
         let ended = grant.is_none_or(|grant| grant.revoked_at.is_some());
         let subject_ended = user.as_ref().is_none_or(|user| user.disabled);
-        (user.map(|user| user.username), subject_ended, ended)
+        (user.filter(|_| token.scope.contains("profile")).map(|user| user.username), subject_ended, ended)
     };
     Ok(TokenView {
         kind: Hint::AccessToken,
@@ -96,13 +96,14 @@ fn access_view(tx: &ReadTx<'_>, token: &AccessToken<'_>, grant: Option<&Grant>) 
 
 fn refresh_view(tx: &ReadTx<'_>, token: &RefreshToken, grant: &Grant) -> Result<TokenView, Error> {
     let user = users::by_id(tx, &grant.user_id)?;
+    let scopes = ScopeSet::parse(&grant.scopes).map_err(Error::internal)?;
     Ok(TokenView {
         kind: Hint::RefreshToken,
         client_id: grant.client_id.to_string(),
         subject: grant.user_id.to_string(),
         subject_ended: user.as_ref().is_none_or(|user| user.disabled),
-        username: user.map(|user| user.username),
-        scopes: ScopeSet::parse(&grant.scopes).map_err(Error::internal)?,
+        username: user.filter(|_| scopes.contains("profile")).map(|user| user.username),
+        scopes,
         audience: vec![grant.resource.clone().unwrap_or_else(|| grant.client_id.to_string())],
         issued_at: Timestamp::of_uuid(&token.jti).unwrap_or(grant.created_at).secs(),
         expires_at: token.expires_at.secs(),

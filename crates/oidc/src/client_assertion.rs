@@ -122,7 +122,7 @@ impl<'a> Assertion<'a> {
         }
         let claims = received.unverified_claims();
         let name = |name: &str| match claims.text(name) {
-            Ok(Some(value)) if (1..=MAX_NAME).contains(&value.len()) => Ok(value.to_owned()),
+            Ok(Some(value)) if (1..=MAX_NAME).contains(&value.len()) && !value.contains('\0') => Ok(value.to_owned()),
             _ => Err(refuse(format!("The client assertion has no '{name}'."))),
         };
         let (issuer, subject) = (name("iss")?, name("sub")?);

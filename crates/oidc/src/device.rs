@@ -25,6 +25,8 @@ const SLOWER: i64 = 5;
 const SLOWEST: i64 = 60;
 /// Longest device code that is looked at, in bytes.
 const MAX_CODE: usize = 512;
+/// Bytes of a nonce.
+const MAX_NONCE: usize = 1024;
 
 /// Characters of user codes after the first: nothing that is mistaken for something else.
 pub const ALPHABET: &[u8] = pid_core::entropy::LOGIN_CODE;
@@ -103,7 +105,7 @@ impl DeviceRequest {
         Ok(Self {
             scopes: ScopeSet::parse(form.get("scope")?.unwrap_or_default())?,
             resource: Resource::of(form)?,
-            nonce: form.get("nonce")?.map(str::to_owned),
+            nonce: nonce(form)?,
             challenge: Challenge::parse(
                 form.get("code_challenge")?,
                 form.get("code_challenge_method")?,
@@ -111,6 +113,15 @@ impl DeviceRequest {
             )?,
         })
     }
+}
+
+/// It is kept until the tokens are made, so it has an end.
+fn nonce(form: &Params) -> Result<Option<String>, OAuthError> {
+    let nonce = form.get("nonce")?;
+    if nonce.is_some_and(|nonce| nonce.len() > MAX_NONCE) {
+        return Err(OAuthError::invalid_request("The 'nonce' is longer than 1024 bytes."));
+    }
+    Ok(nonce.map(str::to_owned))
 }
 
 impl DeviceRequest {

@@ -69,11 +69,15 @@ impl PushedResponse {
     }
 }
 
+/// Parameters that are kept of a push, bytes: strangers may push as public clients.
+pub const MAX_BYTES: usize = 16 * 1024;
+
 /// The parameters of a push by an authenticated client, ready to be validated and kept: without the client's
 /// credentials, with its `client_id`.
 ///
 /// # Errors
-/// `invalid_request`: a `request_uri` (RFC 9126 §2.1), another client's id, a repeated parameter.
+/// `invalid_request`: a `request_uri` (RFC 9126 §2.1), another client's id, a repeated parameter, more than
+/// [`MAX_BYTES`].
 pub fn pushed(form: &Params, client_id: &str) -> Result<Params, OAuthError> {
     form.refuse_repeated(&["client_id", "request_uri", "request"])?;
     if form.first("request_uri").is_some() {
@@ -83,7 +87,11 @@ pub fn pushed(form: &Params, client_id: &str) -> Result<Params, OAuthError> {
         return Err(OAuthError::invalid_request("The 'client_id' is not that of the authenticated client."));
     }
     let kept = form.iter().filter(|(name, _)| *name != "client_id" && !AUTHENTICATION_PARAMETERS.contains(name));
-    Ok(Params::from_pairs(kept.chain([("client_id", client_id)]))?)
+    let kept = Params::from_pairs(kept.chain([("client_id", client_id)]))?;
+    if kept.bytes() > MAX_BYTES {
+        return Err(OAuthError::invalid_request("The pushed parameters are larger than 16 KiB."));
+    }
+    Ok(kept)
 }
 
 /// A reference to a pushed request at `/authorize`. Everything else in the query is ignored (RFC 9101 §6.3).
@@ -222,7 +230,7 @@ mod tests {
             ("client_id=a&request_uri=urn:other:issuer:abc".into(), ErrorCode::RequestUriNotSupported),
             (format!("client_id=a&request_uri={PREFIX}short"), ErrorCode::InvalidRequestUri),
             (format!("client_id=a&request_uri={urn}x"), ErrorCode::InvalidRequestUri),
-            (format!("client_id=a&request_uri={PREFIX}{}%00", "a".repeat(42)), ErrorCode::InvalidRequestUri),
+            (format!("client_id=a&request_uri={PREFIX}{}%01", "a".repeat(42)), ErrorCode::InvalidRequestUri),
         ] {
             assert_eq!(Reference::read(&params(&query)).unwrap_err().code(), code, "{query}");
         }

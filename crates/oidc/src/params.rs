@@ -26,6 +26,9 @@ pub enum ParamError {
     /// The decoded bytes are not UTF-8.
     #[error("The request parameters are not UTF-8.")]
     Utf8,
+    /// A NUL, which PostgreSQL keeps in no text.
+    #[error("The request parameters contain a NUL character.")]
+    Nul,
 }
 
 impl From<ParamError> for OAuthError {
@@ -69,7 +72,7 @@ impl Params {
     /// Takes pairs that are decoded already (a multipart form, the parameters kept with an interaction).
     ///
     /// # Errors
-    /// [`ParamError::TooLarge`] and [`ParamError::TooMany`].
+    /// [`ParamError::TooLarge`], [`ParamError::TooMany`] and [`ParamError::Nul`].
     pub fn from_pairs<K: Into<String>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ParamError> {
@@ -89,17 +92,29 @@ impl Params {
     /// Adds the parameters of another list.
     ///
     /// # Errors
-    /// [`ParamError::TooMany`].
+    /// [`ParamError::TooLarge`] and [`ParamError::TooMany`].
     pub fn merge(mut self, other: Self) -> Result<Self, ParamError> {
+        if self.bytes() + other.bytes() > MAX_BYTES {
+            return Err(ParamError::TooLarge);
+        }
         for (name, value) in other.list {
             self.push(name, value)?;
         }
         Ok(self)
     }
 
+    /// Of names and values together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     fn push(&mut self, name: String, value: String) -> Result<(), ParamError> {
         if self.list.len() == MAX_PARAMS {
             return Err(ParamError::TooMany);
+        }
+        if name.contains('\0') || value.contains('\0') {
+            return Err(ParamError::Nul);
         }
         self.list.push((name, value));
         Ok(())
@@ -227,6 +242,7 @@ mod tests {
 
     #[test]
     fn refuses_what_two_readers_could_read_differently() {
+        assert_eq!(Params::parse("a=%00"), Err(ParamError::Nul));
         assert_eq!(Params::parse("a=%"), Err(ParamError::Encoding));
         assert_eq!(Params::parse("a=%4"), Err(ParamError::Encoding));
         assert_eq!(Params::parse("a=%zz"), Err(ParamError::Encoding));
