@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 struct Published {
     status: u16,
     headers: String,
-    body: String,
+    body: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -76,8 +76,8 @@ impl Documents {
     ///
     /// # Panics
     /// After a panic elsewhere.
-    pub fn publish(&self, url: &str, status: u16, headers: &str, body: &str) {
-        let published = Published { status, headers: headers.to_owned(), body: body.to_owned() };
+    pub fn publish(&self, url: &str, status: u16, headers: &str, body: &(impl AsRef<[u8]> + ?Sized)) {
+        let published = Published { status, headers: headers.to_owned(), body: body.as_ref().to_vec() };
         self.shelf.published.lock().unwrap().insert(url.to_owned(), published);
     }
 
@@ -116,11 +116,10 @@ async fn serve(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, shelf
         shelf.asked.lock().unwrap().push(url.clone());
         let found = shelf.published.lock().unwrap().get(&url).cloned();
         let Published { status, headers, body } =
-            found.unwrap_or(Published { status: 404, headers: String::new(), body: String::new() });
+            found.unwrap_or(Published { status: 404, headers: String::new(), body: Vec::new() });
         let length = body.len();
-        let answer =
-            format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}");
-        let _ = stream.write_all(answer.as_bytes()).await;
+        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n");
+        let _ = stream.write_all(&[answer.as_bytes(), &body].concat()).await;
         let _ = stream.shutdown().await;
     }
 }

@@ -1,6 +1,6 @@
 //! `/api/oidc/clients/{id}/logo` (api.md §16.8).
 
-use pid_tests::{PNG, TestApp};
+use pid_tests::{Documents, PNG, TestApp};
 use serde_json::{Value, json};
 
 const SVG: &[u8] = b"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"><path d=\"M0 0h1v1z\"/></svg>";
@@ -72,8 +72,72 @@ async fn what_is_no_upload_is_refused() {
     let refused = script.upload(&logo, "logo.png", &vec![0; 2 * 1024 * 1024 + 1]).await.refused(413, "file_too_large");
     assert_eq!(refused.json()["details"], json!({ "max_size": "2.00 MB" }));
     script.upload("/api/oidc/clients/none/logo", "logo.png", PNG).await.refused(404, "not_found");
-    // Fetching by address is for a later release; nothing is made half.
-    let body = json!({ "name": "Fetched", "logoUrl": "https://a.example/logo.png" });
-    script.post("/api/oidc/clients", &body).await.refused(422, "logo_download_failed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logo_is_fetched_from_its_address() {
+    let documents = Documents::start(&["app.test", "cdn.test"]).await;
+    let app = TestApp::start_reaching(&[("ALLOWED_PRIVATE_TARGETS", "127.0.0.1/32")], documents.reach()).await;
+    let (script, anybody) = (app.script(), app.agent());
+    documents.publish("https://app.test/Logo.PNG", 200, "", PNG);
+    documents.publish("https://app.test/dark", 302, "location: https://cdn.test/9f2\r\n", "");
+    documents.publish("https://cdn.test/9f2", 200, "content-type: image/svg+xml; charset=utf-8\r\n", SVG);
+    let body =
+        json!({ "name": "Fetched", "logoUrl": "https://app.test/Logo.PNG", "darkLogoUrl": "https://app.test/dark" });
+    let made = script.post("/api/oidc/clients", &body).await.expect(201);
+    let client = made.json();
+    assert_eq!((&client["hasLogo"], &client["hasDarkLogo"]), (&json!(true), &json!(true)), "{client}");
+    let logo = format!("{}/logo", path(&client));
+    assert_eq!(anybody.get(&logo).await.expect(200).header("content-type"), Some("image/png"));
+    let dark = format!("{logo}?light=false");
+    assert_eq!(anybody.get(&dark).await.expect(200).header("content-type"), Some("image/svg+xml"));
+    // It is fetched once; a change may name another, and the version that the answer tells is good for the next.
+    documents.publish("https://app.test/Logo.PNG", 404, "", "");
+    let changed = script.patch(&path(&client), &json!({ "darkLogoUrl": null }), None).await.expect(200);
+    assert_eq!(changed.json()["hasDarkLogo"], true);
+    let other = json!({ "darkLogoUrl": "https://cdn.test/9f2" });
+    let changed = script.patch(&path(&client), &other, Some(&changed.etag())).await.expect(200);
+    script.patch(&path(&client), &json!({ "description": "x" }), Some(&changed.etag())).await.expect(200);
+    assert_eq!(documents.asked().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_fetched_leaves_the_client_as_it_was() {
+    let documents = Documents::start(&["app.test"]).await;
+    let app = TestApp::start_reaching(&[("ALLOWED_PRIVATE_TARGETS", "127.0.0.1/32")], documents.reach()).await;
+    let script = app.script();
+    documents.publish("https://app.test/huge.png", 200, "", &vec![0; 2 * 1024 * 1024 + 1]);
+    documents.publish("https://app.test/page", 200, "content-type: text/html\r\n", "<html>");
+    documents.publish("https://app.test/false.png", 200, "content-type: image/png\r\n", "<html>");
+    documents.publish("https://app.test/loop", 302, "location: /loop\r\n", "");
+    documents.publish("https://app.test/empty.png", 204, "", "");
+    let make = async |url: &str| {
+        let body = json!({ "name": "Fetched", "logoUrl": "https://app.test/false.png", "darkLogoUrl": url });
+        let dark = script.post("/api/oidc/clients", &body).await;
+        assert!(dark.status.is_client_error(), "either fails");
+        script.post("/api/oidc/clients", &json!({ "name": "Fetched", "logoUrl": url })).await
+    };
+    let large = make("https://app.test/huge.png").await.refused(422, "logo_too_large");
+    assert_eq!(large.json()["details"], json!({ "max_size": "2.00 MB" }));
+    for url in ["https://app.test/page", "https://app.test/false.png"] {
+        make(url).await.refused(422, "logo_type_not_supported");
+    }
+    for url in [
+        "https://app.test/none.png",
+        "https://app.test/loop",
+        "https://app.test/empty.png",
+        "https://gone.example/x.png",
+    ] {
+        make(url).await.refused(422, "logo_download_failed");
+    }
+    for url in ["", "logo.png", "ftp://app.test/logo.png", "https://"] {
+        make(url).await.invalid(&["logoUrl invalid_value"]);
+    }
     assert_eq!(script.get("/api/oidc/clients?search=Fetched").await.json()["pagination"]["totalItems"], 0);
+    // Our own network is not for logos, whoever names it.
+    let app = TestApp::start().await;
+    for url in ["http://127.0.0.1:1/logo.png", "http://169.254.169.254/logo.png", "http://10.0.0.1/logo.png"] {
+        let refused = app.script().post("/api/oidc/clients", &json!({ "name": "x", "logoUrl": url })).await;
+        assert!(refused.refused(422, "logo_download_failed").text().contains("must not be called"));
+    }
 }

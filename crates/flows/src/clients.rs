@@ -93,10 +93,10 @@ pub struct ClientInput {
     /// Whether it needs the session's id to be told. Absent: as before.
     #[serde(skip_serializing)]
     pub backchannel_logout_session_required: Option<bool>,
-    /// Where a logo could be fetched.
+    /// Where a logo is fetched, once.
     #[serde(skip_serializing)]
     pub logo_url: Option<String>,
-    /// Where a logo for dark backgrounds could be fetched.
+    /// Where a logo for dark backgrounds is fetched, once.
     #[serde(skip_serializing)]
     pub dark_logo_url: Option<String>,
 }
@@ -201,20 +201,16 @@ fn check(input: &ClientInput) -> Result<(), Error> {
         fields.refuse("claimMapping", FieldCode::InvalidFormat, format!("can't be used: {error}"));
     }
     for (name, url) in [("logoUrl", &input.logo_url), ("darkLogoUrl", &input.dark_logo_url)] {
-        let good =
-            |url: &str| url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        if url.as_deref().is_some_and(|url| !good(url)) {
+        if url.as_deref().is_some_and(|url| !is_logo_url(url)) {
             fields.refuse(name, FieldCode::InvalidValue, "must be an address like https://app.example.com/logo.png");
         }
     }
-    fields.finish()?;
-    if input.logo_url.is_some() || input.dark_logo_url.is_some() {
-        return Err(Error::with(
-            Code::LogoDownloadFailed,
-            "Logos can't be fetched by address yet: upload the file instead",
-        ));
-    }
-    Ok(())
+    Ok(fields.finish()?)
+}
+
+/// Whether a logo could be fetched there.
+pub fn is_logo_url(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
 }
 
 /// Reads a mapping of claims; an empty one is none.
@@ -539,12 +535,25 @@ pub fn set_logo(
     content_type: &str,
     content: &[u8],
 ) -> Result<(), Error> {
+    let client = put_logo(tx, ctx, id, dark, content_type, content)?;
+    record(tx, ctx, admin, Event::ClientUpdated, &client)
+}
+
+/// Stores a logo that was checked already with a change that is recorded otherwise.
+pub fn put_logo(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    id: &ClientId,
+    dark: bool,
+    content_type: &str,
+    content: &[u8],
+) -> Result<Client, Error> {
     let mut client = find(tx, id)?;
     let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
     files::put(tx, &logo_path(id, dark), &file)?;
     *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = true;
     clients::update(tx, &client, ctx.now)?;
-    record(tx, ctx, admin, Event::ClientUpdated, &client)
+    Ok(client)
 }
 
 /// Deletes a logo.

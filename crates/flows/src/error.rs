@@ -129,6 +129,10 @@ codes! {
     FileTypeNotSupported = "file_type_not_supported", 415, "This type of file is not supported";
     /// The upload is too large; detail `max_size`.
     FileTooLarge = "file_too_large", 413, "This file is too large";
+    /// A remote logo is of a type that isn't accepted, or damaged.
+    LogoTypeNotSupported = "logo_type_not_supported", 422, "This type of logo is not supported";
+    /// A remote logo is too large; detail `max_size`.
+    LogoTooLarge = "logo_too_large", 422, "The logo is too large: at most 2 MiB";
     /// A remote logo can't be had.
     LogoDownloadFailed = "logo_download_failed", 422, "The logo could not be fetched";
     /// Too many requests; header `Retry-After`.

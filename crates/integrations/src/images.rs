@@ -63,6 +63,12 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Whether files with this extension, in any case, are taken.
+    #[must_use]
+    pub fn takes(self, extension: &str) -> bool {
+        self.extensions().contains(&extension.to_ascii_lowercase().as_str())
+    }
+
     fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::EmailLogo => &["png", "jpg", "jpeg"],

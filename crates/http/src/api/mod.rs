@@ -13,6 +13,7 @@ pub mod oidc_clients;
 pub mod one_time_access;
 pub mod pictures;
 pub mod profile_pictures;
+mod remote_logos;
 pub mod sessions;
 pub mod signing_keys;
 pub mod signup;

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::dto::{ClientMetaDto, GroupMinimalDto, PageDto};
 use crate::api::pictures::{self, Variant};
+use crate::api::remote_logos::RemoteLogos;
 use crate::api::users::GroupIds;
 use crate::error::ApiError;
 use crate::extract::{
@@ -222,12 +223,14 @@ pub async fn create(
     AdminCreds(creds): AdminCreds,
     ClientBody(input): ClientBody,
 ) -> Result<Response, ApiError> {
-    let (now, sealer) = (ctx.now, app.sealer().clone());
+    let (now, sealer, logos) = (ctx.now, app.sealer().clone(), RemoteLogos::of(&app, &input).await?);
     let made = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::create(tx, &ctx, &sealer, &admin, &input)
+            let made = clients::create(tx, &ctx, &sealer, &admin, &input)?;
+            let with_logos = logos.store(tx, &ctx, &made.client.id)?;
+            if with_logos { clients::get(tx, &admin, &made.client.id) } else { Ok(made) }
         })
         .await?;
     load_new_key(&app, made.client.signing_alg.as_deref()).await?;
@@ -262,11 +265,13 @@ async fn change(
     if_match: Option<i64>,
 ) -> Result<Response, ApiError> {
     let (id, now, sealer) = (client_id_from_path(&id), ctx.now, app.sealer().clone());
+    let logos = RemoteLogos::of_change(&app, &change).await?;
     let changed = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)
+            let changed = clients::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)?;
+            if logos.store(tx, &ctx, &id)? { clients::get(tx, &admin, &id) } else { Ok(changed) }
         })
         .await?;
     load_new_key(&app, changed.client.signing_alg.as_deref()).await?;

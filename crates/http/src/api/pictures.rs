@@ -86,28 +86,32 @@ pub(crate) async fn uploaded(
     limit: usize,
 ) -> Result<Picture, ApiError> {
     let (name, content) = part(form, limit).await?;
-    written(move || images::named(purpose, &name, &content)).await
+    written(move || images::named(purpose, &name, &content)).await?.map_err(refused)
 }
 
 /// The portrait of a form, whatever its name, written anew.
 pub(crate) async fn portrait(form: Result<Multipart, MultipartRejection>) -> Result<Picture, ApiError> {
     let (_, content) = part(form, images::MAX_PHOTO_UPLOAD).await?;
-    written(move || images::portrait(&content)).await
+    written(move || images::portrait(&content)).await?.map_err(refused)
 }
 
 /// Decoding takes time, so it is done beside the requests.
-async fn written<F>(make: F) -> Result<Picture, ApiError>
+pub(crate) async fn written<F>(make: F) -> Result<Result<Picture, PictureError>, Error>
 where
     F: FnOnce() -> Result<Picture, PictureError> + Send + 'static,
 {
-    let made = tokio::task::spawn_blocking(make).await.map_err(Error::internal)?;
-    Ok(made.map_err(|e| match e {
+    tokio::task::spawn_blocking(make).await.map_err(Error::internal)
+}
+
+fn refused(error: PictureError) -> ApiError {
+    let error = match error {
         PictureError::Extension(types) => {
-            Error::with(Code::FileTypeNotSupported, format!("This type of file is not supported: {e}"))
+            Error::with(Code::FileTypeNotSupported, format!("This type of file is not supported: {error}"))
                 .detail("expected_file_type", types)
         }
         PictureError::Format | PictureError::Undecodable => {
-            Error::with(Code::InvalidImage, format!("This picture can't be used: {e}"))
+            Error::with(Code::InvalidImage, format!("This picture can't be used: {error}"))
         }
-    })?)
+    };
+    error.into()
 }
