@@ -33,7 +33,8 @@ statements! {
         OR (apis.allow_cimd_clients AND EXISTS (SELECT 1 FROM clients WHERE clients.id = $1 AND clients.client_type = 'cimd')) ORDER BY apis.name, apis.id");
 
     PERMISSIONS = "SELECT id, key, name, description, allowed_for_cimd_clients FROM api_permissions WHERE api_id = $1 ORDER BY place, key";
-    WITH_PERMISSION = "SELECT DISTINCT apis.name FROM api_permissions JOIN apis ON apis.id = api_permissions.api_id WHERE api_permissions.key = $1 ORDER BY apis.name";
+    WITH_PERMISSION = "SELECT name FROM apis WHERE EXISTS \
+        (SELECT 1 FROM api_permissions WHERE api_permissions.api_id = apis.id AND api_permissions.key = $1) ORDER BY name";
     INSERT_PERMISSION = "INSERT INTO api_permissions (id, api_id, key, name, description, allowed_for_cimd_clients, place) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     UPDATE_PERMISSION = "UPDATE api_permissions SET name = $2, description = $3, allowed_for_cimd_clients = $4, place = $5 WHERE id = $1";
     DELETE_PERMISSION = "DELETE FROM api_permissions WHERE id = $1";
