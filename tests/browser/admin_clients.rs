@@ -4,7 +4,7 @@ use pid_testkit::chromium::role;
 use pid_tests::Signer;
 use serde_json::json;
 
-use crate::stage::{Stage, quiet};
+use crate::stage::{Stage, quiet, until};
 
 /// The smallest PNG: one pixel.
 const PIXEL: &[u8] = &[
@@ -145,12 +145,7 @@ async fn leaving_with_unsaved_changes_asks_first() {
     stage.open(&tab, &format!("/settings/admin/oidc-clients/{}", client["id"].as_str().unwrap())).await;
     tab.fill(role("textbox", "Description"), "lost?").await.unwrap();
     tab.click(role("link", "Users")).await.unwrap();
-    for _ in 0..400 {
-        if !tab.dialogs().is_empty() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+    until(async || if tab.dialogs().is_empty() { Err("nobody is asked".to_owned()) } else { Ok(()) }).await;
     assert_eq!(tab.dialogs().len(), 1, "{:?}", tab.dialogs());
 }
 

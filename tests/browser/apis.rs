@@ -3,7 +3,7 @@
 use pid_testkit::chromium::role;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, quiet};
+use crate::stage::{Stage, quiet, until};
 
 /// What a client gets for itself from the token endpoint: the scopes, or the error.
 async fn own_scopes(stage: &Stage, client: &Value, resource: &str) -> String {
@@ -137,16 +137,13 @@ async fn an_api_is_made_with_permissions_and_granted_on_its_page() {
 /// Waits until an API and its first permission alone are open to metadata document clients. The page's message is no sign of
 /// it: it is the same after each change of access.
 async fn opened(stage: &Stage, id: &str) {
-    let mut stored = Value::Null;
-    for _ in 0..400 {
-        stored = stage.app.script().get(&format!("/api/apis/{id}")).await.expect(200).json();
+    until(async || {
+        let stored = stage.app.script().get(&format!("/api/apis/{id}")).await.expect(200).json();
         let allowed = [0, 1].map(|n| stored["permissions"][n]["allowedForCimdClients"] == true);
-        if stored["allowCimdClients"] == true && allowed == [true, false] {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
-    panic!("not opened: {stored}");
+        let is_so = stored["allowCimdClients"] == true && allowed == [true, false];
+        if is_so { Ok(()) } else { Err(format!("not opened: {stored}")) }
+    })
+    .await;
 }
 
 /// An API with two permissions, made by the API.

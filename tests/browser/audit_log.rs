@@ -3,7 +3,7 @@
 use pid_testkit::chromium::{Page, role};
 use serde_json::json;
 
-use crate::stage::{Stage, quiet};
+use crate::stage::{Stage, quiet, until};
 
 /// The texts of a column in the order of the rows.
 async fn column(tab: &Page, name: &str) -> Vec<String> {
@@ -13,15 +13,12 @@ async fn column(tab: &Page, name: &str) -> Vec<String> {
 
 /// Waits until a column holds this alone.
 async fn only(tab: &Page, name: &str, value: &str) {
-    let mut found = Vec::new();
-    for _ in 0..400 {
-        found = column(tab, name).await;
-        if !found.is_empty() && found.iter().all(|text| text == value) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
-    panic!("{name} is not only {value:?} but {found:?}");
+    until(async || {
+        let found = column(tab, name).await;
+        let is_so = !found.is_empty() && found.iter().all(|text| text == value);
+        if is_so { Ok(()) } else { Err(format!("{name} is not only {value:?} but {found:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

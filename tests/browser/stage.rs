@@ -107,18 +107,27 @@ pub async fn set_up(tab: &Page) {
     tab.wait_for(role("heading", "Set up your passkey")).await.unwrap();
 }
 
-/// Waits until what has this role and name has the focus.
-pub async fn focused(tab: &Page, role: &str, name: &str) {
-    let wanted = (role.to_owned(), name.to_owned());
-    let mut has = None;
+/// Looks until it is so, ten seconds long; what a look finds instead is what the test says.
+pub async fn until(mut look: impl AsyncFnMut() -> Result<(), String>) {
+    let mut found = Ok(());
     for _ in 0..400 {
-        has = tab.focused().await.ok();
-        if has.as_ref() == Some(&wanted) {
+        found = look().await;
+        if found.is_ok() {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
     }
-    panic!("not {wanted:?} but {has:?} has the focus");
+    found.unwrap();
+}
+
+/// Waits until what has this role and name has the focus.
+pub async fn focused(tab: &Page, role: &str, name: &str) {
+    let wanted = (role.to_owned(), name.to_owned());
+    until(async || {
+        let has = tab.focused().await.ok();
+        if has.as_ref() == Some(&wanted) { Ok(()) } else { Err(format!("not {wanted:?} but {has:?} has the focus")) }
+    })
+    .await;
 }
 
 /// Lets the passkey prompts of the documents that a tab opens from now on wait, as people do, until [`answer_prompt`].
