@@ -184,6 +184,25 @@ async fn guesses_of_user_codes_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guesses_at_the_same_time_are_no_more_guesses() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "false")]).await;
+    let rp = RelyingParty::register(&app, json!({})).await;
+    let tim = app.person("tim").await;
+    let answer = begin(&rp, &[("scope", "openid")]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let agent = tim.agent.clone();
+        tasks.spawn(async move { agent.get("/api/oidc/device/info?code=EAAAAAAA").await.status.as_u16() });
+    }
+    let statuses = tasks.join_all().await;
+    assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 5, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [400, 429].contains(status)), "{statuses:?}");
+    // None of the others is owed: the next try is one step away.
+    app.advance(11);
+    decide(&tim, "verify", &answer).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_request_is_checked_at_once() {
     let app = TestApp::start().await;
     let rp = RelyingParty::register(&app, json!({})).await;

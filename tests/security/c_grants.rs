@@ -239,7 +239,7 @@ macro_rules! causes {
 causes! {
     case_036_no_refresh_after_the_user_was_disabled: UserDisabled;
     case_036_no_refresh_after_the_user_was_deleted: UserDeleted;
-    case_036_no_refresh_after_the_user_left_the_group: GroupRemoved;
+    case_024_and_036_neither_code_nor_refresh_after_the_user_left_the_group: GroupRemoved;
     case_036_no_refresh_after_the_group_was_deleted: GroupDeleted;
     case_036_no_refresh_after_the_client_was_restricted: ClientRestricted;
     case_036_no_refresh_after_consent_was_withdrawn: ConsentWithdrawn;

@@ -455,6 +455,8 @@ mod tests {
     #[test]
     fn requests_are_read() {
         let parse = |text: &str| DeviceRequest::parse(&Params::parse(text).unwrap(), "tv", false);
+        let nonce = |length: usize| parse(&format!("client_id=tv&nonce={}", "n".repeat(length)));
+        assert!(nonce(MAX_NONCE).is_ok() && nonce(MAX_NONCE + 1).is_err());
         let request = parse("client_id=tv&scope=openid+name&nonce=n&resource=https://a.example/").unwrap();
         assert_eq!((request.scopes.to_string().as_str(), request.nonce.as_deref()), ("openid name", Some("n")));
         assert!(parse("").is_ok(), "Basic names the client");

@@ -214,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn a_push_is_kept_up_to_a_size() {
+        let form = |length: usize| params(&format!("client_id=app&state={}", "s".repeat(length)));
+        let others = "client_id".len() + "app".len() + "state".len();
+        assert!(pushed(&form(MAX_BYTES - others), "app").is_ok());
+        let refused = pushed(&form(MAX_BYTES - others + 1), "app").unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidRequest);
+    }
+
+    #[test]
     fn case_018_pushes_and_references_that_are_refused() {
         for form in
             ["client_id=app&request_uri=urn:x", "client_id=other", "client_id=app&client_id=app", "request=a&request=b"]
