@@ -13,6 +13,7 @@ mod errors;
 mod oidc_client_logos;
 mod oidc_clients;
 mod one_time_access;
+mod openapi;
 mod profile_pictures;
 mod sessions;
 mod setup;

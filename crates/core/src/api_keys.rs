@@ -1,5 +1,6 @@
 //! API keys: what a script shows instead of a session (api.md §18).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ApiKeyId, Timestamp, UserId};
@@ -8,8 +9,9 @@ use crate::{ApiKeyId, Timestamp, UserId};
 ///
 /// [`Scope::ReadOnly`] limits to reading; the others name the areas that a key may enter. A key with `users` can make
 /// login codes and administrators, so it is as strong as an administrator in the end; the limit is against mistakes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ApiKeyScope")]
 pub enum Scope {
     /// Only reads.
     ReadOnly,

@@ -1,10 +1,11 @@
 //! Custom claims (api.md §15, oidc.md §16.5).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A custom claim of a person or a group. The value is text; a value that parses as JSON is
 /// released as that JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomClaim {
     /// The claim's name in tokens.
     pub key: String,

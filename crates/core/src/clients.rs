@@ -1,5 +1,6 @@
 //! OAuth clients (oidc.md §6).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ClientId, Timestamp};
@@ -146,7 +147,7 @@ impl AuthMethod {
 }
 
 /// How a client came to be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientType {
     /// Registered by an admin.
@@ -166,7 +167,7 @@ impl ClientType {
 }
 
 /// A workload identity that authenticates a client (oidc.md §14.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 pub struct FederatedIdentity {

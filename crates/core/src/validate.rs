@@ -1,10 +1,11 @@
 //! Checks of what people and scripts type. All failures are collected, one per field.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Why a field was refused: the codes of api.md §5.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Why a field was refused (api.md §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldCode {
     /// A required value is missing or empty.
@@ -38,7 +39,7 @@ pub enum FieldCode {
 }
 
 /// One refused field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// The JSON name of the field.
     pub field: String,

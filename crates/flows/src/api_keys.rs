@@ -8,14 +8,16 @@ use pid_core::secret::{Secret, sha256};
 use pid_core::validate::nfc;
 use pid_core::{ApiKeyId, Ctx, Entropy, FieldCode, Fields, Timestamp};
 use pid_store::{ReadTx, WriteTx, api_keys};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::access::{SessionUser, SignedIn};
 use crate::{Code, Error, audit};
 
 /// What a new key shall be.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["name", "expiresAt"]))]
 pub struct ApiKeyInput {
     /// 3–50 characters.
     pub name: String,

@@ -9,6 +9,7 @@ use pid_core::validate::nfc;
 use pid_core::{ApiId, ClientId, Ctx, FieldCode, Fields, PermissionId};
 use pid_store::apis::{self, AccessClient};
 use pid_store::{ReadTx, StoreError, WriteTx, clients, settings};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
@@ -19,8 +20,9 @@ use crate::keys::{self, KeySealer};
 use crate::{Error, audit};
 
 /// What an administrator says of an API.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["name"]))]
 pub struct ApiInput {
     /// 1–50 characters.
     pub name: String,
@@ -36,8 +38,9 @@ pub struct ApiInput {
 }
 
 /// A permission as it is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["key", "name"]))]
 pub struct PermissionInput {
     /// A scope token of 1–128 characters.
     pub key: String,
@@ -48,8 +51,9 @@ pub struct PermissionInput {
 }
 
 /// A client's access as it is sent. Any permission implies access of its kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ApiAccessGrant")]
 pub struct AccessInput {
     /// For people.
     pub user_delegated_access: bool,

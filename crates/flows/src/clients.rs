@@ -16,6 +16,7 @@ use pid_oidc::claim_mapping::ClaimMapping;
 use pid_oidc::redirect_uri::{Pattern, Purpose};
 use pid_store::files::{self, File};
 use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
@@ -24,8 +25,9 @@ use crate::keys::{self, KeySealer};
 use crate::{Code, Error, audit, client_keys, sign_out};
 
 /// The fields of a client (api.md §16.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["name"]))]
 pub struct ClientInput {
     /// On creation only; empty: generated.
     #[serde(skip_serializing)]
@@ -102,8 +104,9 @@ pub struct ClientInput {
 }
 
 /// The part of `credentials` that is set with the client.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ClientCredentials")]
 pub struct Credentials {
     /// Issuers whose assertions authenticate the client.
     pub federated_identities: Vec<FederatedIdentity>,

@@ -10,6 +10,7 @@ use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{ClientId, Ctx, Fields, GroupId, UserId};
 use pid_store::{ReadTx, StoreError, WriteTx, claims, clients, groups};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
@@ -17,8 +18,9 @@ use crate::change::{Change, check_version};
 use crate::{Code, Error, audit, sign_out};
 
 /// The fields of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["friendlyName", "name"]))]
 pub struct GroupInput {
     /// The name for people, 2–50 characters.
     pub friendly_name: String,

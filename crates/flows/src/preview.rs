@@ -4,6 +4,7 @@ use pid_core::{ClientId, Ctx, FieldCode, UserId};
 use pid_oidc::ScopeSet;
 use pid_oidc::claims::{AccessToken, IdToken};
 use pid_store::{ReadTx, users};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,7 +14,7 @@ use crate::protocol::{claims_view, client, lifetimes, mapped, scope_claims, user
 use crate::{Code, Error};
 
 /// The claims as they would be now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
     id_token: Value,

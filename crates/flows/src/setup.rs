@@ -8,6 +8,7 @@ use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{Ctx, FieldCode, Fields, UserId};
 use pid_store::{ReadTx, WriteTx, instance, users};
+use schemars::JsonSchema;
 
 use crate::budget::{SETUP_CODE, address_subject};
 use crate::env::Env;
@@ -18,10 +19,11 @@ use crate::{Code, Error, audit};
 const COMPLETED: &str = "setup_completed_at";
 
 /// What the first administrator typed.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["username"]))]
 pub struct SetupInput {
-    /// By the rules of api.md §13.3.
+    /// 1–50 characters, by the rules of users (api.md §13.3).
     pub username: String,
     /// Required unless the configuration says otherwise.
     pub email: Option<String>,

@@ -10,6 +10,7 @@ use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{Ctx, FieldCode, Fields, GroupId, UserId};
 use pid_store::{ReadTx, WriteTx, claims, groups, users};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Admin, SignedIn};
@@ -18,8 +19,9 @@ use crate::error::unique_user;
 use crate::{Code, Error, audit, sign_out};
 
 /// The fields of an account that an administrator sets (api.md §13.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["username"]))]
 pub struct UserInput {
     /// On creation only; empty: generated.
     #[serde(skip_serializing)]

@@ -6,8 +6,10 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use pid_core::FieldError;
 use pid_flows::{Code, Error};
 use pid_store::StoreError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A refusal on its way to the envelope.
@@ -44,13 +46,31 @@ impl IntoResponse for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+/// The envelope (api.md §5.1).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub struct ErrorDto<'a> {
+    /// For people.
     error: &'a str,
+    /// For programs.
     code: &'a str,
+    /// Texts by name, and refused fields as `fields`.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schemars(with = "Option<DetailsDto>")]
     details: serde_json::Map<String, serde_json::Value>,
+    /// As the header `X-Request-ID`.
     request_id: &'a str,
+}
+
+/// What else an error says; this type is for the document alone.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorDetails")]
+struct DetailsDto {
+    /// Refused fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<FieldError>,
+    #[serde(flatten)]
+    others: std::collections::BTreeMap<String, String>,
 }
 
 /// The envelope's bytes.
@@ -62,6 +82,6 @@ pub fn envelope(error: &Error, request_id: &str) -> Vec<u8> {
     if !error.fields.is_empty() {
         details.insert("fields".to_owned(), serde_json::to_value(&error.fields).unwrap_or_default());
     }
-    let body = Envelope { error: &error.message, code: error.code.as_str(), details, request_id };
+    let body = ErrorDto { error: &error.message, code: error.code.as_str(), details, request_id };
     serde_json::to_vec(&body).unwrap_or_default()
 }

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod listen;
 pub mod middleware;
 pub mod oidc;
+pub mod openapi;
 pub mod outbox;
 pub mod pages;
 mod peer_keys;

@@ -3,7 +3,7 @@
 use axum::extract::{DefaultBodyLimit, FromRequestParts as _, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post, put};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
@@ -11,6 +11,7 @@ use pid_flows::env::AppUrl;
 use serde_json::json;
 
 use crate::middleware::{client_ip, csrf, headers, limit};
+use crate::openapi::{self, Routes};
 use crate::pages::PageRequest;
 use crate::state::App;
 use crate::{api, assets, health, oidc, pages, seen};
@@ -18,6 +19,7 @@ use crate::{api, assets, health, oidc, pages, seen};
 /// All routes with their layers.
 pub fn router(app: App) -> Router {
     let management = management()
+        .into_router()
         .route_layer(from_fn_with_state(app.clone(), seen::layer))
         .route_layer(csrf::layer(&app.env().app_url));
     Router::new()
@@ -35,130 +37,184 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The management API (api.md §12): cookie-authenticated, so protected against cross-site requests.
-fn management() -> Router<App> {
+/// The management API (api.md §12): each route with the function that describes it.
+pub fn management() -> Routes {
     use api::{
-        application_configuration as configuration, application_images as images, backchannel_logout, custom_claims,
-        oidc_clients, profile_pictures, sessions, user_groups, users,
+        api_keys, apis, application_configuration, audit_logs, authorized_clients, backchannel_logout, custom_claims,
+        docs, oidc_clients, one_time_access, profile_pictures, sessions, signing_keys, signup, user_groups, users,
+        version, webauthn,
     };
-    let images = Router::new()
-        .route("/api/application-images/logo", get(images::get).put(images::set).delete(images::delete))
-        .route("/api/application-images/email", get(images::get).put(images::set).delete(images::delete))
-        .route("/api/application-images/favicon", get(images::get).put(images::set).delete(images::delete))
-        .route("/api/application-images/background", get(images::get).put(images::set).delete(images::delete))
-        .route(
+    use api::{application_images as images, docs::application_images as shown};
+    use pid_integrations::images::{MAX_PHOTO_UPLOAD, MAX_UPLOAD};
+
+    let photos = Routes::default()
+        .get("/api/application-images/logo", images::get, shown::logo::get)
+        .put("/api/application-images/logo", images::set, shown::logo::set)
+        .delete("/api/application-images/logo", images::delete, shown::logo::delete)
+        .get("/api/application-images/email", images::get, shown::email::get)
+        .put("/api/application-images/email", images::set, shown::email::set)
+        .delete("/api/application-images/email", images::delete, shown::email::delete)
+        .get("/api/application-images/favicon", images::get, shown::favicon::get)
+        .put("/api/application-images/favicon", images::set, shown::favicon::set)
+        .delete("/api/application-images/favicon", images::delete, shown::favicon::delete)
+        .get("/api/application-images/background", images::get, shown::background::get)
+        .put("/api/application-images/background", images::set, shown::background::set)
+        .delete("/api/application-images/background", images::delete, shown::background::delete)
+        .get("/api/application-images/default-profile-picture", images::get, shown::default_profile_picture::get)
+        .put("/api/application-images/default-profile-picture", images::set, shown::default_profile_picture::set)
+        .delete(
             "/api/application-images/default-profile-picture",
-            get(images::get).put(images::set).delete(images::delete),
+            images::delete,
+            shown::default_profile_picture::delete,
         )
-        .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PHOTO_UPLOAD));
-    Router::new()
-        .merge(images)
-        .route("/api/users", get(users::list).post(users::create))
-        .route("/api/users/me", get(users::me).put(users::replace_me).patch(users::patch_me))
-        .route("/api/users/{id}", get(users::get).put(users::replace).patch(users::patch).delete(users::delete))
-        .route("/api/users/{id}/groups", get(users::groups))
-        .route("/api/users/{id}/user-groups", put(users::set_groups))
-        .route("/api/users/{id}/profile-picture.png", get(profile_pictures::get))
-        .route(
-            "/api/users/{id}/profile-picture",
-            put(profile_pictures::set)
-                .delete(profile_pictures::delete)
-                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PHOTO_UPLOAD)),
+        .put("/api/users/{id}/profile-picture", profile_pictures::set, docs::profile_pictures::set)
+        .delete("/api/users/{id}/profile-picture", profile_pictures::delete, docs::profile_pictures::delete)
+        .put("/api/users/me/profile-picture", profile_pictures::set_own, docs::profile_pictures::set_own)
+        .delete("/api/users/me/profile-picture", profile_pictures::delete_own, docs::profile_pictures::delete_own)
+        .layer(DefaultBodyLimit::max(MAX_PHOTO_UPLOAD));
+    let logos = Routes::default()
+        .get("/api/oidc/clients/{id}/logo", oidc_clients::logo, docs::oidc_clients::logo)
+        .post("/api/oidc/clients/{id}/logo", oidc_clients::set_logo, docs::oidc_clients::set_logo)
+        .delete("/api/oidc/clients/{id}/logo", oidc_clients::delete_logo, docs::oidc_clients::delete_logo)
+        .layer(DefaultBodyLimit::max(MAX_UPLOAD));
+    Routes::default()
+        .merge(photos)
+        .merge(logos)
+        .get("/api/users", users::list, docs::users::list)
+        .post("/api/users", users::create, docs::users::create)
+        .get("/api/users/me", users::me, docs::users::me)
+        .put("/api/users/me", users::replace_me, docs::users::replace_me)
+        .patch("/api/users/me", users::patch_me, docs::users::patch_me)
+        .get("/api/users/{id}", users::get, docs::users::get)
+        .put("/api/users/{id}", users::replace, docs::users::replace)
+        .patch("/api/users/{id}", users::patch, docs::users::patch)
+        .delete("/api/users/{id}", users::delete, docs::users::delete)
+        .get("/api/users/{id}/groups", users::groups, docs::users::groups)
+        .put("/api/users/{id}/user-groups", users::set_groups, docs::users::set_groups)
+        .get("/api/users/{id}/profile-picture.png", profile_pictures::get, docs::profile_pictures::get)
+        .get("/api/user-groups", user_groups::list, docs::user_groups::list)
+        .post("/api/user-groups", user_groups::create, docs::user_groups::create)
+        .get("/api/user-groups/{id}", user_groups::get, docs::user_groups::get)
+        .put("/api/user-groups/{id}", user_groups::replace, docs::user_groups::replace)
+        .patch("/api/user-groups/{id}", user_groups::patch, docs::user_groups::patch)
+        .delete("/api/user-groups/{id}", user_groups::delete, docs::user_groups::delete)
+        .put("/api/user-groups/{id}/users", user_groups::set_members, docs::user_groups::set_members)
+        .put("/api/user-groups/{id}/allowed-oidc-clients", user_groups::set_clients, docs::user_groups::set_clients)
+        .get("/api/custom-claims/suggestions", custom_claims::suggestions, docs::custom_claims::suggestions)
+        .put("/api/custom-claims/user/{id}", custom_claims::set_of_user, docs::custom_claims::set_of_user)
+        .put("/api/custom-claims/user-group/{id}", custom_claims::set_of_group, docs::custom_claims::set_of_group)
+        .get("/api/oidc/clients", oidc_clients::list, docs::oidc_clients::list)
+        .post("/api/oidc/clients", oidc_clients::create, docs::oidc_clients::create)
+        .get("/api/oidc/clients/{id}", oidc_clients::get, docs::oidc_clients::get)
+        .put("/api/oidc/clients/{id}", oidc_clients::replace, docs::oidc_clients::replace)
+        .patch("/api/oidc/clients/{id}", oidc_clients::patch, docs::oidc_clients::patch)
+        .delete("/api/oidc/clients/{id}", oidc_clients::delete, docs::oidc_clients::delete)
+        .post("/api/oidc/clients/{id}/refresh", oidc_clients::refresh, docs::oidc_clients::refresh)
+        .get("/api/oidc/clients/{id}/meta", oidc_clients::meta, docs::oidc_clients::meta)
+        .put("/api/oidc/clients/{id}/allowed-user-groups", oidc_clients::set_groups, docs::oidc_clients::set_groups)
+        .get("/api/oidc/clients/{id}/secrets", oidc_clients::secrets, docs::oidc_clients::secrets)
+        .post("/api/oidc/clients/{id}/secrets", oidc_clients::add_secret, docs::oidc_clients::add_secret)
+        .delete(
+            "/api/oidc/clients/{id}/secrets/{secret}",
+            oidc_clients::delete_secret,
+            docs::oidc_clients::delete_secret,
         )
-        .route(
-            "/api/users/me/profile-picture",
-            put(profile_pictures::set_own)
-                .delete(profile_pictures::delete_own)
-                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_PHOTO_UPLOAD)),
-        )
-        .route("/api/user-groups", get(user_groups::list).post(user_groups::create))
-        .route(
-            "/api/user-groups/{id}",
-            get(user_groups::get).put(user_groups::replace).patch(user_groups::patch).delete(user_groups::delete),
-        )
-        .route("/api/user-groups/{id}/users", put(user_groups::set_members))
-        .route("/api/user-groups/{id}/allowed-oidc-clients", put(user_groups::set_clients))
-        .route("/api/custom-claims/suggestions", get(custom_claims::suggestions))
-        .route("/api/custom-claims/user/{id}", put(custom_claims::set_of_user))
-        .route("/api/custom-claims/user-group/{id}", put(custom_claims::set_of_group))
-        .route("/api/oidc/clients", get(oidc_clients::list).post(oidc_clients::create))
-        .route(
-            "/api/oidc/clients/{id}",
-            get(oidc_clients::get).put(oidc_clients::replace).patch(oidc_clients::patch).delete(oidc_clients::delete),
-        )
-        .route("/api/oidc/clients/{id}/refresh", post(oidc_clients::refresh))
-        .route("/api/oidc/clients/{id}/meta", get(oidc_clients::meta))
-        .route("/api/oidc/clients/{id}/allowed-user-groups", put(oidc_clients::set_groups))
-        .route("/api/oidc/clients/{id}/secrets", get(oidc_clients::secrets).post(oidc_clients::add_secret))
-        .route("/api/oidc/clients/{id}/secrets/{secret}", delete(oidc_clients::delete_secret))
-        .route("/api/oidc/clients/{id}/secret", post(oidc_clients::replace_secret))
-        .route(
-            "/api/oidc/clients/{id}/logo",
-            get(oidc_clients::logo)
-                .post(oidc_clients::set_logo)
-                .delete(oidc_clients::delete_logo)
-                .layer(DefaultBodyLimit::max(pid_integrations::images::MAX_UPLOAD)),
-        )
-        .route(
+        .post("/api/oidc/clients/{id}/secret", oidc_clients::replace_secret, docs::oidc_clients::replace_secret)
+        .get(
             "/api/application-configuration",
-            get(configuration::public).put(configuration::replace).patch(configuration::patch),
+            application_configuration::public,
+            docs::application_configuration::public,
         )
-        .route("/api/application-configuration/all", get(configuration::get))
-        .route("/api/api-keys", get(api::api_keys::list).post(api::api_keys::create))
-        .route("/api/api-keys/{id}", delete(api::api_keys::delete))
-        .route("/api/api-keys/{id}/renew", post(api::api_keys::renew))
-        .route("/api/oidc/clients/{id}/preview/{user}", get(api::authorized_clients::preview_claims))
-        .route("/api/oidc/users/me/clients", get(api::authorized_clients::usable))
-        .route("/api/oidc/users/me/authorized-clients", get(api::authorized_clients::own))
-        .route("/api/oidc/users/me/authorized-clients/{client}", delete(api::authorized_clients::withdraw))
-        .route("/api/oidc/users/{id}/authorized-clients", get(api::authorized_clients::of))
-        .route("/api/apis", get(api::apis::list).post(api::apis::create))
-        .route(
-            "/api/apis/{id}",
-            get(api::apis::get).put(api::apis::replace).patch(api::apis::patch).delete(api::apis::delete),
+        .put(
+            "/api/application-configuration",
+            application_configuration::replace,
+            docs::application_configuration::replace,
         )
-        .route("/api/apis/{id}/permissions", put(api::apis::set_permissions))
-        .route("/api/apis/{id}/cimd-access", put(api::apis::set_cimd_access))
-        .route("/api/apis/{id}/clients", get(api::apis::clients))
-        .route("/api/apis/{id}/assignable-clients", get(api::apis::assignable_clients))
-        .route("/api/apis/{id}/clients/{client}", put(api::apis::set_access).delete(api::apis::remove_access))
-        .route("/api/api-access/{client}/apis", get(api::apis::of_client))
-        .route("/api/api-access/{client}/assignable-apis", get(api::apis::assignable))
-        .route("/api/audit-logs", get(api::audit_logs::list_own))
-        .route("/api/audit-logs/all", get(api::audit_logs::list_all))
-        .route("/api/audit-logs/export", get(api::audit_logs::export))
-        .route("/api/audit-logs/filters/client-names", get(api::audit_logs::client_names))
-        .route("/api/audit-logs/filters/users", get(api::audit_logs::users))
-        .route("/api/signing-keys", get(api::signing_keys::list))
-        .route("/api/signing-keys/rotate", post(api::signing_keys::rotate))
-        .route("/api/signing-keys/{kid}", delete(api::signing_keys::revoke))
-        .route("/api/version/current", get(api::version::current))
-        .route("/api/version/latest", get(api::version::latest))
-        .route("/api/signup/setup", get(api::signup::setup_state).post(api::signup::setup))
-        .route("/api/users/me/one-time-access-token", post(api::one_time_access::create_own))
-        .route("/api/users/{id}/one-time-access-token", post(api::one_time_access::create))
-        .route("/api/one-time-access-token/{token}", post(api::one_time_access::exchange))
-        .route("/api/webauthn/register/start", get(api::webauthn::register_start))
-        .route("/api/webauthn/register/finish", post(api::webauthn::register_finish))
-        .route("/api/webauthn/login/start", get(api::webauthn::login_start))
-        .route("/api/webauthn/login/finish", post(api::webauthn::login_finish))
-        .route("/api/webauthn/reauthenticate", post(api::webauthn::reauthenticate))
-        .route("/api/webauthn/logout", post(api::webauthn::logout))
-        .route("/api/webauthn/credentials", get(api::webauthn::list_own))
-        .route("/api/webauthn/credentials/{id}", patch(api::webauthn::rename).delete(api::webauthn::delete_own))
-        .route("/api/users/{id}/webauthn-credentials", get(api::webauthn::list_of))
-        .route("/api/users/{id}/webauthn-credentials/{credential}", delete(api::webauthn::delete_of))
-        .route("/api/sessions", get(sessions::list_own).delete(sessions::remove_others))
-        .route("/api/sessions/{id}", delete(sessions::remove_own))
-        .route("/api/users/{id}/sessions", get(sessions::list_of).delete(sessions::remove_all_of))
-        .route("/api/users/{id}/sessions/{session}", delete(sessions::remove_of))
-        .route("/api/oidc/clients/{id}/backchannel-logout/test", post(backchannel_logout::test))
-        .route("/api/oidc/clients/{id}/backchannel-logout/deliveries", get(backchannel_logout::deliveries))
-        .route("/api/oidc/device/info", get(oidc::device::info))
-        .route("/api/oidc/device/verify", post(oidc::device::verify))
-        .route("/api/oidc/device/deny", post(oidc::device::deny))
-        .route("/api/oidc/interactions/{id}", get(oidc::interactions::get))
-        .route("/api/oidc/interactions/{id}/complete", post(oidc::interactions::complete))
+        .patch(
+            "/api/application-configuration",
+            application_configuration::patch,
+            docs::application_configuration::patch,
+        )
+        .get("/api/application-configuration/all", application_configuration::get, docs::application_configuration::get)
+        .get("/api/api-keys", api_keys::list, docs::api_keys::list)
+        .post("/api/api-keys", api_keys::create, docs::api_keys::create)
+        .delete("/api/api-keys/{id}", api_keys::delete, docs::api_keys::delete)
+        .post("/api/api-keys/{id}/renew", api_keys::renew, docs::api_keys::renew)
+        .get(
+            "/api/oidc/clients/{id}/preview/{user}",
+            authorized_clients::preview_claims,
+            docs::authorized_clients::preview_claims,
+        )
+        .get("/api/oidc/users/me/clients", authorized_clients::usable, docs::authorized_clients::usable)
+        .get("/api/oidc/users/me/authorized-clients", authorized_clients::own, docs::authorized_clients::own)
+        .delete(
+            "/api/oidc/users/me/authorized-clients/{client}",
+            authorized_clients::withdraw,
+            docs::authorized_clients::withdraw,
+        )
+        .get("/api/oidc/users/{id}/authorized-clients", authorized_clients::of, docs::authorized_clients::of)
+        .get("/api/apis", apis::list, docs::apis::list)
+        .post("/api/apis", apis::create, docs::apis::create)
+        .get("/api/apis/{id}", apis::get, docs::apis::get)
+        .put("/api/apis/{id}", apis::replace, docs::apis::replace)
+        .patch("/api/apis/{id}", apis::patch, docs::apis::patch)
+        .delete("/api/apis/{id}", apis::delete, docs::apis::delete)
+        .put("/api/apis/{id}/permissions", apis::set_permissions, docs::apis::set_permissions)
+        .put("/api/apis/{id}/cimd-access", apis::set_cimd_access, docs::apis::set_cimd_access)
+        .get("/api/apis/{id}/clients", apis::clients, docs::apis::clients)
+        .get("/api/apis/{id}/assignable-clients", apis::assignable_clients, docs::apis::assignable_clients)
+        .put("/api/apis/{id}/clients/{client}", apis::set_access, docs::apis::set_access)
+        .delete("/api/apis/{id}/clients/{client}", apis::remove_access, docs::apis::remove_access)
+        .get("/api/api-access/{client}/apis", apis::of_client, docs::apis::of_client)
+        .get("/api/api-access/{client}/assignable-apis", apis::assignable, docs::apis::assignable)
+        .get("/api/audit-logs", audit_logs::list_own, docs::audit_logs::list_own)
+        .get("/api/audit-logs/all", audit_logs::list_all, docs::audit_logs::list_all)
+        .get("/api/audit-logs/export", audit_logs::export, docs::audit_logs::export)
+        .get("/api/audit-logs/filters/client-names", audit_logs::client_names, docs::audit_logs::client_names)
+        .get("/api/audit-logs/filters/users", audit_logs::users, docs::audit_logs::users)
+        .get("/api/signing-keys", signing_keys::list, docs::signing_keys::list)
+        .post("/api/signing-keys/rotate", signing_keys::rotate, docs::signing_keys::rotate)
+        .delete("/api/signing-keys/{kid}", signing_keys::revoke, docs::signing_keys::revoke)
+        .get("/api/version/current", version::current, docs::server::current)
+        .get("/api/version/latest", version::latest, docs::server::latest)
+        .get("/api/signup/setup", signup::setup_state, docs::signup::setup_state)
+        .post("/api/signup/setup", signup::setup, docs::signup::setup)
+        .post("/api/users/me/one-time-access-token", one_time_access::create_own, docs::one_time_access::create_own)
+        .post("/api/users/{id}/one-time-access-token", one_time_access::create, docs::one_time_access::create)
+        .post("/api/one-time-access-token/{token}", one_time_access::exchange, docs::one_time_access::exchange)
+        .get("/api/webauthn/register/start", webauthn::register_start, docs::webauthn::register_start)
+        .post("/api/webauthn/register/finish", webauthn::register_finish, docs::webauthn::register_finish)
+        .get("/api/webauthn/login/start", webauthn::login_start, docs::webauthn::login_start)
+        .post("/api/webauthn/login/finish", webauthn::login_finish, docs::webauthn::login_finish)
+        .post("/api/webauthn/reauthenticate", webauthn::reauthenticate, docs::webauthn::reauthenticate)
+        .post("/api/webauthn/logout", webauthn::logout, docs::webauthn::logout)
+        .get("/api/webauthn/credentials", webauthn::list_own, docs::webauthn::list_own)
+        .patch("/api/webauthn/credentials/{id}", webauthn::rename, docs::webauthn::rename)
+        .delete("/api/webauthn/credentials/{id}", webauthn::delete_own, docs::webauthn::delete_own)
+        .get("/api/users/{id}/webauthn-credentials", webauthn::list_of, docs::webauthn::list_of)
+        .delete("/api/users/{id}/webauthn-credentials/{credential}", webauthn::delete_of, docs::webauthn::delete_of)
+        .get("/api/sessions", sessions::list_own, docs::sessions::list_own)
+        .delete("/api/sessions", sessions::remove_others, docs::sessions::remove_others)
+        .delete("/api/sessions/{id}", sessions::remove_own, docs::sessions::remove_own)
+        .get("/api/users/{id}/sessions", sessions::list_of, docs::sessions::list_of)
+        .delete("/api/users/{id}/sessions", sessions::remove_all_of, docs::sessions::remove_all_of)
+        .delete("/api/users/{id}/sessions/{session}", sessions::remove_of, docs::sessions::remove_of)
+        .post(
+            "/api/oidc/clients/{id}/backchannel-logout/test",
+            backchannel_logout::test,
+            docs::backchannel_logout::test,
+        )
+        .get(
+            "/api/oidc/clients/{id}/backchannel-logout/deliveries",
+            backchannel_logout::deliveries,
+            docs::backchannel_logout::deliveries,
+        )
+        .get("/api/oidc/device/info", oidc::device::info, docs::device::info)
+        .post("/api/oidc/device/verify", oidc::device::verify, docs::device::verify)
+        .post("/api/oidc/device/deny", oidc::device::deny, docs::device::deny)
+        .get("/api/oidc/interactions/{id}", oidc::interactions::get, docs::interactions::get)
+        .post("/api/oidc/interactions/{id}/complete", oidc::interactions::complete, docs::interactions::complete)
+        .get("/api/openapi.json", openapi::serve, docs::server::document)
 }
 
 /// OAuth 2.0 and OpenID Connect (oidc.md §1).

@@ -6,8 +6,8 @@ use http::StatusCode;
 use pid_core::api_keys::{ApiKey, Scope};
 use pid_core::{ApiKeyId, Timestamp};
 use pid_flows::api_keys::{self, ApiKeyInput, NewKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::api::dto::PageDto;
 use crate::error::ApiError;
@@ -15,8 +15,9 @@ use crate::extract::{Creds, Json, ListQuery, Path, RequestCtx, SessionCreds};
 use crate::state::App;
 
 /// A key as it may be seen (api.md §11.9); `scopes` is ours.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ApiKey")]
 pub struct ApiKeyDto {
     id: String,
     name: String,
@@ -43,8 +44,17 @@ impl From<ApiKey> for ApiKeyDto {
     }
 }
 
+/// A key with its value, which is shown once.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewApiKey")]
+pub struct NewApiKeyDto {
+    api_key: ApiKeyDto,
+    token: String,
+}
+
 fn shown_once(made: NewKey) -> Response {
-    axum::Json(json!({ "apiKey": ApiKeyDto::from(made.key), "token": made.value.expose() })).into_response()
+    axum::Json(NewApiKeyDto { token: made.value.expose().to_owned(), api_key: made.key.into() }).into_response()
 }
 
 /// `GET /api/api-keys`.
@@ -76,8 +86,9 @@ pub async fn create(
 }
 
 /// The body of a renewal.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "RenewInput", extend("required" = ["expiresAt"]))]
 pub struct RenewBody {
     expires_at: Option<Timestamp>,
 }

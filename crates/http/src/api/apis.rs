@@ -10,6 +10,7 @@ use pid_flows::access::Credentials;
 use pid_flows::apis::{self, AccessInput, ApiInput, PermissionInput, Reach};
 use pid_flows::change::Change;
 use pid_store::apis::AccessClient;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::PageDto;
@@ -19,8 +20,9 @@ use crate::extract::{AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Pa
 use crate::state::App;
 
 /// An API (api.md §11.7).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Api")]
 pub struct ApiDto {
     id: String,
     name: String,
@@ -35,9 +37,10 @@ pub struct ApiDto {
     resource_server_client_id: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct PermissionDto {
+#[schemars(rename = "ApiPermission")]
+pub struct PermissionDto {
     id: String,
     key: String,
     name: String,
@@ -73,11 +76,13 @@ impl From<Api> for ApiDto {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct AccessClientDto {
+#[schemars(rename = "AccessClient")]
+pub struct AccessClientDto {
     id: String,
     name: String,
+    #[schemars(extend("enum" = ["standard", "cimd"]))]
     client_type: String,
     is_public: bool,
     has_logo: bool,
@@ -98,9 +103,10 @@ impl From<AccessClient> for AccessClientDto {
 }
 
 /// A client's access, and whose or to what.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReachDto {
+#[schemars(rename = "ApiAccess")]
+pub struct ReachDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<AccessClientDto>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,8 +251,9 @@ pub async fn delete(
 }
 
 /// A whole set of permissions.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "PermissionsInput")]
 pub struct Permissions {
     permissions: Vec<PermissionInput>,
 }
@@ -272,8 +279,9 @@ pub async fn set_permissions(
 }
 
 /// What clients known by a metadata document get.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "CimdAccessInput")]
 pub struct CimdAccess {
     enabled: bool,
     permission_ids: Vec<String>,

@@ -7,18 +7,45 @@ use pid_core::settings::SETTINGS;
 use pid_flows::access::Credentials;
 use pid_flows::settings::{self, Scope};
 use pid_store::instance::Cached;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::extract::{AdminCreds, Creds, IfMatch, Json, MergePatch, RequestCtx, etag};
 use crate::state::App;
 
+/// A setting as everybody may know it (api.md §20.1).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PublicSetting")]
+pub struct PublicSettingDto {
+    key: &'static str,
+    /// `string`, `boolean` or `number`; the value is text all the same.
+    #[schemars(extend("enum" = ["string", "boolean", "number"]))]
+    r#type: &'static str,
+    value: String,
+}
+
+/// A setting (api.md §20.2).
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Setting")]
+pub struct SettingDto {
+    #[serde(flatten)]
+    setting: PublicSettingDto,
+    /// Whether everybody may know it.
+    is_public: bool,
+}
+
 fn all(app: &App) -> Response {
     let snapshot = app.snapshot();
     let current = &snapshot.settings;
-    let list: Vec<Value> = SETTINGS
+    let list: Vec<SettingDto> = SETTINGS
         .iter()
-        .map(|s| json!({ "key": s.key, "type": s.type_name(), "value": settings::shown(s, current), "isPublic": s.public }))
+        .map(|s| SettingDto {
+            setting: PublicSettingDto { key: s.key, r#type: s.type_name(), value: settings::shown(s, current) },
+            is_public: s.public,
+        })
         .collect();
     let tag = etag(snapshot.version(Cached::Settings));
     ([(header::ETAG, tag)], axum::Json(list)).into_response()
@@ -27,13 +54,13 @@ fn all(app: &App) -> Response {
 /// `GET /api/application-configuration`: what everybody may know.
 pub async fn public(State(app): State<App>) -> Response {
     let current = app.settings();
-    let mut list: Vec<Value> = SETTINGS
+    let mut list: Vec<PublicSettingDto> = SETTINGS
         .iter()
         .filter(|s| s.public)
-        .map(|s| json!({ "key": s.key, "type": s.type_name(), "value": current.get(s.key) }))
+        .map(|s| PublicSettingDto { key: s.key, r#type: s.type_name(), value: current.get(s.key).to_owned() })
         .collect();
     for key in ["uiConfigDisabled", "tracingEnabled"] {
-        list.push(json!({ "key": key, "type": "boolean", "value": "false" }));
+        list.push(PublicSettingDto { key, r#type: "boolean", value: "false".to_owned() });
     }
     axum::Json(list).into_response()
 }

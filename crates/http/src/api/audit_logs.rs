@@ -15,6 +15,7 @@ use pid_core::list::Page;
 use pid_flows::access::Credentials;
 use pid_flows::{Error, audit};
 use pid_integrations::device;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::PageDto;
@@ -23,8 +24,9 @@ use crate::extract::{Creds, ListQuery, Query, RequestCtx};
 use crate::state::App;
 
 /// An entry (api.md §11.10).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuditLog")]
 pub struct AuditLogDto {
     id: String,
     created_at: Timestamp,

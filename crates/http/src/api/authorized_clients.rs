@@ -8,6 +8,7 @@ use pid_core::{Timestamp, UserId};
 use pid_flows::{authorized_clients, preview};
 use pid_oidc::consent;
 use pid_store::authorized_clients::PersonalClient;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::{ClientMetaDto, PageDto};
@@ -16,18 +17,20 @@ use crate::extract::{Creds, ListQuery, Path, Query, RequestCtx};
 use crate::state::App;
 
 /// A client that somebody authorized.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct AuthorizedClientDto {
+#[schemars(rename = "AuthorizedClient")]
+pub struct AuthorizedClientDto {
     scope: String,
     client: ClientMetaDto,
     last_used_at: Option<Timestamp>,
 }
 
 /// A client that somebody may use.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct UsableClientDto {
+#[schemars(rename = "UsableClient")]
+pub struct UsableClientDto {
     #[serde(flatten)]
     client: ClientMetaDto,
     last_used_at: Option<Timestamp>,

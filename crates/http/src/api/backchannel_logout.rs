@@ -6,6 +6,7 @@ use pid_core::Timestamp;
 use pid_core::ids::client_id_from_path;
 use pid_flows::backchannel_logout::{self, Delivery};
 use pid_flows::outbox::LOGOUT_TEST;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -14,13 +15,16 @@ use crate::outbox::post_logout_token;
 use crate::state::App;
 
 /// A delivery on the wire.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "LogoutDelivery")]
 pub struct DeliveryDto {
     id: String,
     /// `logout` or `test`.
+    #[schemars(extend("enum" = ["logout", "test"]))]
     kind: &'static str,
     /// `waiting`, `delivered`, `failed` or `dropped`.
+    #[schemars(extend("enum" = ["waiting", "delivered", "failed", "dropped"]))]
     state: &'static str,
     attempts: i64,
     created_at: Timestamp,

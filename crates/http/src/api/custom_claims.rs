@@ -6,6 +6,7 @@ use http::header;
 use pid_core::claims::CustomClaim;
 use pid_core::{GroupId, UserId};
 use pid_flows::claims;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::ApiError;
@@ -13,8 +14,9 @@ use crate::extract::{AdminCreds, Creds, IfMatch, Json, Path, RequestCtx, etag};
 use crate::state::App;
 
 /// A claim as it is sent; what is missing is empty, and refused with its field.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["key", "value"]))]
 pub struct ClaimBody {
     key: String,
     value: String,

@@ -9,11 +9,13 @@ use pid_core::users::User;
 use pid_flows::groups::GroupDetails;
 use pid_store::authorized_clients::PersonalClient;
 use pid_store::protocol::ProtocolClient;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A user (api.md §11.1).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "User")]
 pub struct UserDto {
     id: String,
     username: String,
@@ -57,8 +59,9 @@ impl UserDto {
 }
 
 /// A group as it is nested in other objects (api.md §11.3).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "GroupMinimal")]
 pub struct GroupMinimalDto {
     id: String,
     friendly_name: String,
@@ -85,8 +88,9 @@ impl GroupMinimalDto {
 }
 
 /// A group (api.md §11.4).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Group")]
 pub struct GroupDto {
     id: String,
     friendly_name: String,
@@ -125,8 +129,9 @@ impl GroupDto {
 }
 
 /// A client as everybody may see it (api.md §11.5).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ClientMeta")]
 pub struct ClientMetaDto {
     id: String,
     name: String,
@@ -136,6 +141,7 @@ pub struct ClientMetaDto {
     #[serde(rename = "launchURL")]
     launch_url: Option<String>,
     requires_reauthentication: bool,
+    #[schemars(extend("enum" = ["standard", "cimd"]))]
     client_type: String,
 }
 
@@ -186,14 +192,16 @@ impl From<PersonalClient> for ClientMetaDto {
 }
 
 /// A page of a list (api.md §9.2).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub struct PageDto<T> {
     data: Vec<T>,
     pagination: PaginationDto,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Pagination")]
 struct PaginationDto {
     total_pages: i64,
     total_items: i64,
@@ -213,6 +221,15 @@ impl<T> From<Page<T>> for PageDto<T> {
             data: page.items,
         }
     }
+}
+
+/// Where the browser goes next.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Redirect")]
+pub struct RedirectDto {
+    /// The address.
+    pub redirect_url: String,
 }
 
 /// A lifetime: a number of seconds, or text like `1h30m` with units ns, us, ms, s, m, h (api.md §4.3).
@@ -262,6 +279,24 @@ impl Ttl {
         #[allow(clippy::cast_possible_truncation, reason = "bounded just above")]
         let whole = if nanos > 0.0 && secs < 1.0 { 1 } else { secs as i64 };
         Some(if negative { -whole } else { whole })
+    }
+}
+
+impl JsonSchema for Ttl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ttl".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["string", "integer"],
+            "description": "Seconds, or text like `1h30m` (units `s`, `m`, `h`); more than a second, at most 31 days.",
+            "examples": ["15m"],
+        })
     }
 }
 

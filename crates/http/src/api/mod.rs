@@ -8,6 +8,7 @@ pub mod audit_logs;
 pub mod authorized_clients;
 pub mod backchannel_logout;
 pub mod custom_claims;
+pub(crate) mod docs;
 pub mod dto;
 pub mod oidc_clients;
 pub mod one_time_access;

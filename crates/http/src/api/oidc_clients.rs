@@ -13,8 +13,9 @@ use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientDetails, ClientInput};
 use pid_integrations::images::{MAX_UPLOAD, Purpose};
 use pid_jose::Alg;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::dto::{ClientMetaDto, GroupMinimalDto, PageDto};
 use crate::api::pictures::{self, Variant};
@@ -28,8 +29,9 @@ use crate::extract::{
 use crate::state::App;
 
 /// A secret as it may be seen (api.md §11.6).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ClientSecret")]
 pub struct SecretDto {
     id: String,
     prefix: String,
@@ -47,8 +49,9 @@ impl SecretDto {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ClientCredentials")]
 struct CredentialsDto {
     secrets: Vec<SecretDto>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,8 +59,9 @@ struct CredentialsDto {
 }
 
 /// A client (api.md §11.6).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Client")]
 pub struct ClientDto {
     #[serde(flatten)]
     meta: ClientMetaDto,
@@ -354,11 +358,19 @@ pub async fn secrets(
 }
 
 /// The body of a request for a secret; an empty one asks for a random secret without end.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ClientSecretInput")]
 pub struct SecretBody {
     secret: Option<String>,
     expires_at: Option<Timestamp>,
+}
+
+/// The new and only secret, as releases before 2.14 answer it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplacedClientSecret")]
+pub struct ReplacedSecretDto {
+    secret: String,
 }
 
 async fn make_secret(
@@ -401,7 +413,7 @@ pub async fn replace_secret(
     JsonOrNothing(body): JsonOrNothing<SecretBody>,
 ) -> Result<Response, ApiError> {
     let made = make_secret(app, ctx, creds, id, body, true).await?;
-    Ok(axum::Json(json!({ "secret": made.secret })).into_response())
+    Ok(axum::Json(ReplacedSecretDto { secret: made.secret.unwrap_or_default() }).into_response())
 }
 
 /// `DELETE /api/oidc/clients/{id}/secrets/{secretId}`.

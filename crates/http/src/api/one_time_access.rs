@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
-use pid_core::UserId;
+use pid_core::{Timestamp, UserId};
 use pid_flows::Code;
 use pid_flows::login_codes::{self, Exchange, SignInAt};
 use pid_integrations::qr;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::api::dto::{Ttl, UserDto};
 use crate::cookies;
@@ -18,16 +18,32 @@ use crate::extract::{AdminCreds, Creds, Json, Path, Query, RequestCtx};
 use crate::state::App;
 
 /// The body of a request for a code.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "LoginCodeInput")]
 pub struct CreateBody {
     ttl: Ttl,
 }
 
-/// The code and its link, also as a QR code for a device that has a camera.
-fn made(app: &App, code: &str, query: &str) -> Value {
-    let link = format!("{}/lc/{code}{query}", app.env().app_url.origin);
-    json!({ "token": code, "qrCode": qr::svg(&link), "link": link })
+/// A code with its link, also as a QR code for a device that has a camera.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "LoginCode")]
+pub struct LoginCodeDto {
+    /// The code.
+    token: String,
+    /// An SVG.
+    qr_code: Option<String>,
+    link: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+impl LoginCodeDto {
+    fn new(app: &App, code: &str, query: &str, expires_at: Option<Timestamp>) -> Self {
+        let link = format!("{}/lc/{code}{query}", app.env().app_url.origin);
+        Self { token: code.to_owned(), qr_code: qr::svg(&link), link, expires_at }
+    }
 }
 
 /// `POST /api/users/{id}/one-time-access-token`: a code for another person.
@@ -47,7 +63,7 @@ pub async fn create(
             login_codes::create_by_admin(tx, &ctx, &admin, &id, ttl)
         })
         .await?;
-    Ok((StatusCode::CREATED, axum::Json(made(&app, code.expose(), ""))).into_response())
+    Ok((StatusCode::CREATED, axum::Json(LoginCodeDto::new(&app, code.expose(), "", None))).into_response())
 }
 
 /// `POST /api/users/me/one-time-access-token`: a code for oneself, at most for fifteen minutes.
@@ -60,9 +76,8 @@ pub async fn create_own(
     let ttl = body.ttl.secs_or(login_codes::DEFAULT_TTL_SECS);
     let (code, expires_at) =
         app.db().write(move |tx| login_codes::create_own(tx, &ctx, &creds.session_user(tx, ctx.now)?, ttl)).await?;
-    let mut body = made(&app, code.expose(), "?ask");
-    body["expiresAt"] = json!(expires_at);
-    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+    let made = LoginCodeDto::new(&app, code.expose(), "?ask", Some(expires_at));
+    Ok((StatusCode::CREATED, axum::Json(made)).into_response())
 }
 
 /// The interaction that a sign-in is for.

@@ -7,6 +7,7 @@ use http::StatusCode;
 use pid_core::{SessionId, Timestamp, UserId};
 use pid_flows::sessions::{self, Shown};
 use pid_integrations::device;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cookies;
@@ -15,8 +16,9 @@ use crate::extract::{Creds, Path, RequestCtx};
 use crate::state::App;
 
 /// A session on the wire.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Session")]
 pub struct SessionDto {
     id: String,
     /// The browser and the system in words.
@@ -26,6 +28,7 @@ pub struct SessionDto {
     city: String,
     /// How the latest sign-in was made: `passkey`, `setup`, `signup`, `admin_code`, `cli_code`, `mail_code`,
     /// `self_code`, `device`.
+    #[schemars(extend("examples" = ["passkey"]))]
     sign_in_method: &'static str,
     first_seen_at: Timestamp,
     signed_in_at: Timestamp,

@@ -7,6 +7,7 @@ use pid_core::{KeyState, Timestamp};
 use pid_flows::keys::{self, Wish};
 use pid_jose::rotation::LEAD;
 use pid_store::keys::StoredKey;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
@@ -14,12 +15,14 @@ use crate::extract::{Creds, Json, Path, RequestCtx};
 use crate::state::App;
 
 /// A key as an administrator sees it; never its private part.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SigningKey")]
 pub struct SigningKeyDto {
     kid: String,
     alg: String,
     /// `next`, `active`, `retired` or `revoked`.
+    #[schemars(extend("enum" = ["next", "active", "retired", "revoked"]))]
     state: &'static str,
     created_at: Timestamp,
     /// When it began to sign, or will at the earliest.
@@ -56,8 +59,9 @@ pub async fn list(
 }
 
 /// The body of a rotation.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "RotateInput")]
 pub struct RotateBody {
     /// The algorithm; the default one without.
     alg: Option<String>,

@@ -7,6 +7,7 @@ use pid_core::GroupId;
 use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::groups::{self, GroupDetails, GroupInput};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::api::dto::{GroupDto, GroupMinimalDto, PageDto};
@@ -121,7 +122,7 @@ pub async fn delete(
 }
 
 /// Ids of people.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserIds {
     user_ids: Option<Vec<String>>,
@@ -149,7 +150,7 @@ pub async fn set_members(
 }
 
 /// Ids of clients.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientIds {
     oidc_client_ids: Option<Vec<String>>,

@@ -7,6 +7,7 @@ use pid_core::UserId;
 use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::users::{self, UserDetails, UserInput};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::api::dto::{GroupDto, GroupMinimalDto, PageDto, UserDto};
@@ -190,7 +191,7 @@ pub async fn groups(
 }
 
 /// Ids of groups.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupIds {
     pub(crate) user_group_ids: Option<Vec<String>>,

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{Uri, header};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::extract::{Creds, RequestCtx, cache_control};
@@ -14,6 +15,24 @@ pub const CONTRACT: &str = "2.14.0";
 /// Our own version.
 pub const OWN: &str = env!("CARGO_PKG_VERSION");
 
+/// The version as clients ask for it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CurrentVersion {
+    current_version: &'static str,
+    /// This program's own.
+    server_version: &'static str,
+}
+
+/// The latest version that is known.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LatestVersion {
+    latest_version: &'static str,
+    /// This program's own.
+    server_version: &'static str,
+}
+
 /// `GET /api/version/current`.
 pub async fn current(
     State(app): State<App>,
@@ -21,11 +40,11 @@ pub async fn current(
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
     app.db().read(move |tx| creds.signed_in(tx, ctx.now).map(|_| ())).await?;
-    Ok(axum::Json(json!({ "currentVersion": CONTRACT, "serverVersion": OWN })).into_response())
+    Ok(axum::Json(CurrentVersion { current_version: CONTRACT, server_version: OWN }).into_response())
 }
 
 /// `GET /api/version/latest`: nothing is asked of anybody, so the level is always the latest that is known.
 pub async fn latest(uri: Uri) -> Response {
     let cached = [(header::CACHE_CONTROL, cache_control(&uri, "public, max-age=300, stale-while-revalidate=900"))];
-    (cached, axum::Json(json!({ "latestVersion": CONTRACT, "serverVersion": OWN }))).into_response()
+    (cached, axum::Json(LatestVersion { latest_version: CONTRACT, server_version: OWN })).into_response()
 }

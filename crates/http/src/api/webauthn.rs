@@ -10,10 +10,10 @@ use pid_flows::login_codes::SignInAt;
 use pid_flows::{Code, Error, end_session, passkeys};
 use pid_oidc::logout::Wish;
 use pid_store::passkeys::Passkey;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::api::dto::UserDto;
+use crate::api::dto::{RedirectDto, UserDto};
 use crate::api::one_time_access::ForInteraction;
 use crate::cookies;
 use crate::error::ApiError;
@@ -22,8 +22,9 @@ use crate::oidc::authorize::browser;
 use crate::state::App;
 
 /// A passkey (api.md §11.8).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Passkey")]
 pub struct PasskeyDto {
     id: String,
     name: String,
@@ -201,7 +202,7 @@ pub async fn logout(
         .await?;
     let jar = jar.add(cookies::no_session(app.env()));
     Ok(match target {
-        Some(target) => (jar, axum::Json(json!({ "redirectUrl": target }))).into_response(),
+        Some(target) => (jar, axum::Json(RedirectDto { redirect_url: target })).into_response(),
         None => (StatusCode::NO_CONTENT, jar).into_response(),
     })
 }
@@ -217,8 +218,9 @@ pub async fn list_own(
 }
 
 /// A passkey's new name.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "RenameInput", extend("required" = ["name"]))]
 pub struct Rename {
     name: String,
 }

@@ -9,6 +9,7 @@ use pid_flows::Error;
 use pid_flows::access::Credentials;
 use pid_flows::device::{self, Status, Verdict};
 use pid_store::WriteTx;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::ClientMetaDto;
@@ -31,9 +32,10 @@ pub async fn authorize(State(app): State<App>, ClientRequest { ctx, form, presen
 }
 
 /// A device that waits, on the wire (oidc.md §21.3).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct DeviceDto {
+#[schemars(rename = "Device")]
+pub struct DeviceDto {
     scope: Vec<String>,
     scope_info: Vec<ScopeInfo>,
     authorization_required: bool,

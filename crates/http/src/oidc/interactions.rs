@@ -11,8 +11,8 @@ use pid_flows::authorize::{Arrival, Asked};
 use pid_flows::interaction::{self, Status};
 use pid_flows::scope_words::ScopeWords;
 use pid_oidc::authorize::Step;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::api::dto::ClientMetaDto;
 use crate::cookies;
@@ -22,8 +22,9 @@ use crate::oidc::authorize::browser;
 use crate::state::App;
 
 /// An interaction on the wire (oidc.md §11.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Interaction")]
 pub struct InteractionDto {
     id: String,
     scopes: Vec<String>,
@@ -38,7 +39,7 @@ pub struct InteractionDto {
 }
 
 /// A scope in words.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ScopeInfo {
     key: String,
     name: String,
@@ -66,6 +67,17 @@ impl InteractionDto {
     }
 }
 
+/// What comes after a step: the next one, or the way back to the client.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "CompletedStep")]
+pub struct Completed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interaction: Option<InteractionDto>,
+}
+
 /// What a page of an interaction brings to its rules.
 pub(crate) fn arrival(app: &App, jar: &CookieJar, credentials: Credentials, id: String) -> Arrival {
     Arrival { asked: Asked::Resumed(InteractionId::new(id)), browser: browser(app, jar), credentials }
@@ -86,7 +98,8 @@ pub async fn get(
 }
 
 /// The step that is completed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "CompleteInput")]
 pub struct Complete {
     step: Step,
 }
@@ -111,9 +124,9 @@ pub async fn complete(
         })
         .await?;
     let body = if status.steps.is_empty() {
-        json!({ "redirectUrl": format!("/authorize?interaction={}", status.id) })
+        Completed { redirect_url: Some(format!("/authorize?interaction={}", status.id)), interaction: None }
     } else {
-        json!({ "interaction": InteractionDto::new(status) })
+        Completed { redirect_url: None, interaction: Some(InteractionDto::new(status)) }
     };
     let jar = if used { jar.add(cookies::no_reauthentication(app.env())) } else { jar };
     Ok((jar, axum::Json(body)).into_response())

@@ -4,10 +4,11 @@
 use super::decision::{Consent, SessionView, Times, demands};
 use super::{ClientView, ValidRequest};
 use crate::consent::Need;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A step of an interaction. They always come in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Sign in.

@@ -1,0 +1,35 @@
+use pid_flows::Code;
+
+use crate::api::dto::UserDto;
+use crate::api::one_time_access::{CreateBody, LoginCodeDto};
+use crate::openapi::{Access, Operation};
+
+fn op(id: &'static str, summary: &'static str) -> Operation {
+    Operation::new("Login codes", id, summary).path("id", "The user's id.").path("token", "The code.")
+}
+
+pub fn create() -> Operation {
+    op("createLoginCode", "Create a login code for a user")
+        .about("Six characters for up to 15 minutes, else twelve. Codes sign in once.")
+        .takes::<CreateBody>()
+        .answers::<LoginCodeDto>(201)
+        .refuses(&[Code::UserNotFound, Code::UserDisabled])
+}
+
+pub fn create_own() -> Operation {
+    op("createOwnLoginCode", "Create a login code for oneself")
+        .about("For at most 15 minutes. A session that begins with it only signs in to apps.")
+        .access(Access::Session)
+        .takes::<CreateBody>()
+        .answers::<LoginCodeDto>(201)
+        .refuses(&[Code::ReauthenticationRequired])
+}
+
+pub fn exchange() -> Operation {
+    op("exchangeLoginCode", "Sign in with a login code")
+        .about("Answers with the session's cookie.")
+        .access(Access::Public)
+        .query("interaction", "The interaction that the sign-in is for.", &[])
+        .answers::<UserDto>(200)
+        .refuses(&[Code::TokenInvalidOrExpired, Code::UserDisabled])
+}

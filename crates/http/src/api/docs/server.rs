@@ -1,0 +1,23 @@
+use crate::api::version::{CurrentVersion, LatestVersion};
+use crate::openapi::{Access, Operation};
+
+fn op(id: &'static str, summary: &'static str) -> Operation {
+    Operation::new("Server", id, summary)
+}
+
+pub fn current() -> Operation {
+    op("getCurrentVersion", "Get the server's version")
+        .about("`currentVersion` is the level of the API, which clients gate on.")
+        .access(Access::User)
+        .answers::<CurrentVersion>(200)
+}
+
+pub fn latest() -> Operation {
+    op("getLatestVersion", "Get the latest version").access(Access::Public).answers::<LatestVersion>(200)
+}
+
+pub fn document() -> Operation {
+    op("getOpenApi", "Get this document")
+        .access(Access::Public)
+        .answers::<serde_json::Map<String, serde_json::Value>>(200)
+}
