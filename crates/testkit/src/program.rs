@@ -39,7 +39,11 @@ pub(crate) fn python_source(program: &str) -> PathBuf {
     workspace().join("tests/python").join(program)
 }
 
-fn installed(path: &str) -> Result<PathBuf, Error> {
+/// A program that `./test` installs below `target`.
+///
+/// # Errors
+/// When it is not there.
+pub fn installed(path: &str) -> Result<PathBuf, Error> {
     let path = workspace().join(path);
     if path.exists() { Ok(path) } else { Err(Error::new(format!("no {}: run ./test once", path.display()))) }
 }

@@ -22,5 +22,6 @@ pub fn complete() -> Operation {
         Code::ReauthenticationRequired,
         Code::OidcAccessDenied,
         Code::LimitedSession,
+        Code::ApiKeyAuthNotAllowed,
     ])
 }
