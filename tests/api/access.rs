@@ -1,7 +1,7 @@
-//! Who may enter where: every management route for every kind of caller (security case 76's small form). A route of
-//! `router.rs` without a row here fails the test, and so does a row without a route.
+//! Who may enter where: every operation of the OpenAPI document for every kind of caller (security case 76). An operation
+//! without a row here fails the test, and so does a row without an operation, or one that the document describes otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use http::Method;
 use pid_tests::{Agent, Person, TestApp};
@@ -26,28 +26,50 @@ enum Access {
 use Access::{Admin, Own, OwnSession, Public, Session, User};
 
 /// In the order in which they are called. The owner is last, since they may delete what is theirs.
-const CALLERS: [&str; 7] = [
+const CALLERS: [&str; 12] = [
     "nobody",
     "another person",
     "administrator",
     "static key",
+    "administrator's key",
+    "administrator's key that only reads",
+    "administrator's key for users",
+    "expired key",
     "disabled person",
+    "key of a disabled person",
     "who came by a code of their own",
     "owner",
 ];
+
+/// What a key for users may enter.
+const OF_USERS: [&str; 3] = ["/api/users", "/api/user-groups", "/api/custom-claims"];
 
 /// What a session may do that began by a code of one's own (`ClientOnly`).
 const FOR_LIMITED: [(&str, &str); 2] = [("GET", "/api/users/me"), ("POST", "/api/webauthn/logout")];
 
 impl Access {
-    fn expected(self, limited: bool) -> [u16; 7] {
+    fn expected(self, method: &str, route: &str) -> [u16; 12] {
+        let if_so = |so: bool, status: u16| if so { status } else { 403 };
+        let limited = |s| if_so(FOR_LIMITED.contains(&(method, route)), s);
+        let reading = |s| if_so(method == "GET", s);
+        let of_users = |s| if_so(OF_USERS.iter().any(|root| route.starts_with(root)), s);
         match self {
-            Public(s) => [s; 7],
-            User(s) => [401, s, s, s, 403, if limited { s } else { 403 }, s],
-            Session(s) => [401, s, s, 403, 403, 403, s],
-            Admin(s) => [401, 403, s, s, 403, 403, 403],
-            Own(s) => [401, 404, 404, 404, 403, 403, s],
-            OwnSession(s) => [401, 404, 404, 403, 403, 403, s],
+            Public(s) => [s; 12],
+            User(s) => [401, s, s, s, s, reading(s), of_users(s), 401, 403, 403, limited(s), s],
+            Session(s) => [401, s, s, 403, 403, 403, 403, 403, 403, 403, 403, s],
+            Admin(s) => [401, 403, s, s, s, reading(s), of_users(s), 401, 403, 403, 403, 403],
+            Own(s) => [401, 404, 404, 404, 404, reading(404), of_users(404), 401, 403, 403, 403, s],
+            OwnSession(s) => [401, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, s],
+        }
+    }
+
+    /// The class as the document says it.
+    fn class(self) -> &'static str {
+        match self {
+            Public(_) => "public",
+            User(_) | Own(_) => "user",
+            Session(_) | OwnSession(_) => "session",
+            Admin(_) => "admin",
         }
     }
 }
@@ -155,6 +177,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/signing-keys/{kid}", Admin(404)),
     ("GET", "/api/version/current", User(200)),
     ("GET", "/api/version/latest", Public(200)),
+    ("GET", "/api/openapi.json", Public(200)),
     ("GET", "/api/signup/setup", Public(404)),
     ("POST", "/api/signup/setup", Public(409)),
     ("POST", "/api/one-time-access-token/{token}", Public(401)),
@@ -179,40 +202,24 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/webauthn/logout", User(204)),
 ];
 
-/// The routes of a function of `router.rs`, as they are said there, each with its path.
-fn said(function: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let source = include_str!("../../crates/http/src/router.rs");
-    let start = source.find(&format!("fn {function}(")).expect("the function");
-    let end = start + source[start..].find("\n}\n").expect("its end");
-    source[start..end].split(".route(").skip(1).map(|route| (route.split('"').nth(1).expect("a path"), route))
-}
-
-/// The method and path of every route of the management API.
-fn routes() -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    for (path, route) in said("management") {
-        for method in ["get", "post", "put", "patch", "delete"] {
-            let handlers = &route[route.find(path).unwrap() + path.len()..];
-            if handlers
-                .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '(')
-                .any(|word| word.starts_with(&format!("{method}(")))
-            {
-                found.insert((method.to_uppercase(), path.to_owned()));
-            }
+#[tokio::test]
+async fn every_operation_has_a_row() {
+    let app = TestApp::start().await;
+    let document = app.agent().get("/api/openapi.json").await.expect(200).json();
+    let mut described = BTreeMap::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, one) in methods.as_object().expect("methods") {
+            described.insert((method.to_uppercase(), path.clone()), one["x-access"].as_str().unwrap().to_owned());
         }
     }
-    found
-}
-
-#[test]
-fn every_route_has_a_row() {
-    let rows: BTreeSet<(String, String)> = ROUTES.iter().map(|(m, p, _)| ((*m).to_owned(), (*p).to_owned())).collect();
+    let rows: BTreeMap<_, _> = ROUTES
+        .iter()
+        .map(|(method, path, access)| (((*method).to_owned(), (*path).to_owned()), access.class().to_owned()))
+        .collect();
     assert_eq!(rows.len(), ROUTES.len(), "a row is given twice");
-    let routes = routes();
-    assert!(routes.len() > 80, "router.rs is read wrongly: {routes:?}");
-    let missing: Vec<_> = routes.difference(&rows).collect();
-    let stale: Vec<_> = rows.difference(&routes).collect();
-    assert!(missing.is_empty() && stale.is_empty(), "without a row: {missing:?}; without a route: {stale:?}");
+    let missing: Vec<_> = described.iter().filter(|(at, access)| rows.get(*at) != Some(access)).collect();
+    let stale: Vec<_> = rows.keys().filter(|at| !described.contains_key(*at)).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "no such row: {missing:?}; no such operation: {stale:?}");
 }
 
 /// A path with names that don't exist, save what belongs to the owner.
@@ -223,10 +230,19 @@ fn concrete(path: &str, passkey: &str, key: &str) -> String {
     parts.join("/")
 }
 
-async fn disabled(app: &TestApp) -> Agent {
+/// A person who was disabled, and their key.
+async fn disabled(app: &TestApp) -> (Agent, Agent) {
     let person = app.person("disabled").await;
+    let key = key_of(app, &person, "2099-01-01T00:00:00Z", &[]).await;
     app.script().patch(&format!("/api/users/{}", person.id()), &json!({ "disabled": true }), None).await.expect(200);
-    person.agent
+    (person.agent, key)
+}
+
+/// A script with a new key of a person.
+async fn key_of(app: &TestApp, person: &Person, expires_at: &str, scopes: &[&str]) -> Agent {
+    let key = json!({ "name": "script", "expiresAt": expires_at, "scopes": scopes });
+    let made = person.agent.post("/api/api-keys", &key).await.expect(201).json();
+    app.agent().with_header("x-api-key", made["token"].as_str().expect("a value"))
 }
 
 async fn limited(app: &TestApp) -> Agent {
@@ -255,7 +271,34 @@ async fn case_076_every_route_admits_whom_it_should() {
     let passkey = first_of(&owner, "/api/webauthn/credentials").await;
     let key = first_of(&owner, "/api/api-keys").await;
     let limited = limited(&app).await;
-    let callers = [app.agent(), other.agent, admin.agent, app.script(), disabled(&app).await, limited, owner.agent];
+    let soon = app.app().clock().now().plus_secs(2).to_string();
+    let far = "2099-01-01T00:00:00Z";
+    // Of another administrator, whose own sessions a key may end.
+    let account = json!({ "username": "keeper", "email": "keeper@example.com", "isAdmin": true });
+    let keeper = app.enter(app.script().post("/api/users", &account).await.expect(201).json()).await;
+    let keys = [
+        key_of(&app, &keeper, far, &[]).await,
+        key_of(&app, &keeper, far, &["read-only"]).await,
+        key_of(&app, &keeper, far, &["users"]).await,
+        key_of(&app, &keeper, &soon, &[]).await,
+    ];
+    app.advance(3);
+    let (disabled, disabled_key) = disabled(&app).await;
+    let [whole, reading, of_users, expired] = keys;
+    let callers = [
+        app.agent(),
+        other.agent,
+        admin.agent,
+        app.script(),
+        whole,
+        reading,
+        of_users,
+        expired,
+        disabled,
+        disabled_key,
+        limited,
+        owner.agent,
+    ];
 
     let mut wrong = Vec::new();
     for (method, route, access) in ROUTES {
@@ -265,9 +308,7 @@ async fn case_076_every_route_admits_whom_it_should() {
             "/api/users/me" => json!({ "username": null }),
             _ => json!({}),
         };
-        for ((agent, caller), expected) in
-            callers.iter().zip(CALLERS).zip(access.expected(FOR_LIMITED.contains(&(*method, *route))))
-        {
+        for ((agent, caller), expected) in callers.iter().zip(CALLERS).zip(access.expected(method, route)) {
             let mut request = agent.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
             if *method != "GET" {
                 request = request.json(&body);
@@ -279,6 +320,9 @@ async fn case_076_every_route_admits_whom_it_should() {
             if reply.status == 403 && caller.starts_with("who came") {
                 assert_eq!(reply.json()["code"], "limited_session", "{method} {route}");
             }
+            if reply.status == 403 && caller.ends_with("only reads") && !matches!(access, Session(_) | OwnSession(_)) {
+                assert_eq!(reply.json()["code"], "api_key_scope_insufficient", "{method} {route}");
+            }
             if reply.status.is_client_error() {
                 assert!(reply.json()["code"].is_string(), "{method} {route} by {caller} is no route: {}", reply.text());
             }
@@ -289,8 +333,10 @@ async fn case_076_every_route_admits_whom_it_should() {
 
 /// The pages of the administration, as `router.rs` says them.
 fn admin_pages() -> Vec<&'static str> {
+    let source = include_str!("../../crates/http/src/router.rs");
+    let paths = source.split(".route(").skip(1).filter_map(|route| route.split('"').nth(1));
     let of_admins = |path: &&str| path.starts_with("/settings/admin/") || *path == "/settings/audit-log/global";
-    said("pages").map(|(path, _)| path).filter(of_admins).collect()
+    paths.filter(of_admins).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
