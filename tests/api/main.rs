@@ -15,6 +15,7 @@ mod oidc_clients;
 mod one_time_access;
 mod openapi;
 mod profile_pictures;
+mod samples;
 mod schemathesis;
 mod sessions;
 mod setup;
