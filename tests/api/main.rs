@@ -10,6 +10,7 @@ mod audit_logs;
 mod authorized_clients;
 mod custom_claims;
 mod errors;
+mod generated_client;
 mod oidc_client_logos;
 mod oidc_clients;
 mod one_time_access;
