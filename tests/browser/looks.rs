@@ -534,3 +534,19 @@ async fn keys_logs_and_apis_look_right() {
     gallery.look(&tab, "audit-log-none").await;
     gallery.finish();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_reads_well() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let tab = stage.tab().await;
+    for (path, name) in [
+        ("/docs/api", "api-docs"),
+        ("/docs/api/oidc-clients", "api-docs-clients"),
+        ("/docs/api/audit-log", "api-docs-audit"),
+    ] {
+        stage.open(&tab, path).await;
+        gallery.look(&tab, name).await;
+    }
+    gallery.finish();
+}

@@ -805,3 +805,20 @@ revoke-access-to = Revoke access to { $name }
 revoke-access-for = Revoke access for { $name }
 revoke-access-api-text = It gets no more tokens for the API; those that it has stay good until they expire.
 more-to-search = There are more. Search for a name.
+
+## The API for readers
+api-docs = Management API
+overview = Overview
+api-calling = Calling the API
+api-calling-html = Make a key under <a href="/settings/admin/api-keys">API Keys</a> and send it in the header <code>X-API-Key</code>. Bodies are JSON, with the header <code>Content-Type: application/json</code>.
+api-errors-html = Refusals are JSON with <code>error</code> for people, <code>code</code> for programs and <code>request_id</code> for the log. Refused fields stand in <code>details.fields</code>. After 429 the header <code>Retry-After</code> says how many seconds to wait.
+api-versions-html = What can be changed by two people at once is answered with an <code>ETag</code>. Sent back as <code>If-Match</code>, it keeps a change from overwriting another one.
+api-parameters = Parameters
+api-required = required
+api-body = Body
+api-answers = Answers
+api-example = Example
+api-for-everybody = Everybody
+api-for-sessions = Signed-in browsers
+api-for-users = Who is signed in, or their key
+api-for-admins = Administrators, or their key

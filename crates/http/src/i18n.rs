@@ -156,7 +156,7 @@ impl askama::FastWritable for Html {
 
 impl askama::filters::HtmlSafe for Html {}
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

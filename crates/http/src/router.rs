@@ -267,6 +267,8 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/interaction/error", get(pages::interaction::error))
         .route("/device", get(pages::device::device))
         .route("/logout", post(logout::end).layer(csrf::layer(app_url)).get(logout::logout))
+        .route("/docs/api", get(pages::api_docs::overview))
+        .route("/docs/api/{resource}", get(pages::api_docs::resource))
         .route("/settings", get(pages::home::settings))
         .route("/settings/account", get(pages::account::account))
         .route("/settings/apps", get(pages::apps::apps))

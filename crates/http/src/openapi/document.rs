@@ -279,7 +279,6 @@ fn responses(
                 let content: Map<String, Value> =
                     types.iter().map(|media| ((*media).to_owned(), json!({ "schema": {} }))).collect();
                 answer["content"] = Value::Object(content);
-                all.insert("304".into(), json!({ "description": "Not changed since the `ETag` of `If-None-Match`" }));
             }
             _ => {}
         }
@@ -289,6 +288,9 @@ fn responses(
             } });
         }
         all.insert(status.to_string(), answer);
+    }
+    if operation.cached {
+        all.insert("304".into(), json!({ "description": "Not changed since the `ETag` of `If-None-Match`" }));
     }
     let mut codes = operation.refusals.clone();
     codes.extend(operation.access.refusals());

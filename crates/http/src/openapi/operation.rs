@@ -101,6 +101,7 @@ pub struct Operation {
     pub answers: Vec<(u16, Content)>,
     pub versioned: bool,
     pub conditional: bool,
+    pub cached: bool,
     pub refusals: Vec<Code>,
 }
 
@@ -125,6 +126,7 @@ impl Operation {
             answers: Vec::new(),
             versioned: false,
             conditional: false,
+            cached: false,
             refusals: Vec::new(),
         }
     }
@@ -222,6 +224,12 @@ impl Operation {
     /// An answer with a file.
     pub fn file(mut self, types: &'static [&'static str]) -> Self {
         self.answers.push((200, Content::File(types)));
+        self
+    }
+
+    /// Caches may ask whether it has changed (RFC 9110 §13.1.2).
+    pub fn cached(mut self) -> Self {
+        self.cached = true;
         self
     }
 

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod api_docs;
 pub mod apps;
 pub mod audit_logs;
 pub mod device;

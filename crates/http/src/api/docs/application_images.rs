@@ -15,7 +15,7 @@ macro_rules! images {
             pub fn get() -> Operation {
                 shaped(op(concat!("get", $id), concat!("Get ", $what)), $id)
                     .access(Access::$access)
-                    .file(PICTURES)
+                    .file(PICTURES).cached()
                     .refuses(&[Code::ImageNotFound])
             }
 

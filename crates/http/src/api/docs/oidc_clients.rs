@@ -136,6 +136,7 @@ pub fn logo() -> Operation {
     variant(op("getClientLogo", "Get a client's logo"))
         .access(Access::Public)
         .file(PICTURES)
+        .cached()
         .refuses(&[Code::ImageNotFound])
 }
 

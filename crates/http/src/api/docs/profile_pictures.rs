@@ -14,6 +14,7 @@ pub fn get() -> Operation {
         .about("Their own, else the instance's default, else their initials.")
         .access(Access::Public)
         .file(PICTURES)
+        .cached()
 }
 
 pub fn set() -> Operation {

@@ -19,5 +19,6 @@ pub fn latest() -> Operation {
 pub fn document() -> Operation {
     op("getOpenApi", "Get this document")
         .access(Access::Public)
+        .cached()
         .answers::<serde_json::Map<String, serde_json::Value>>(200)
 }
