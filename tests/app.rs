@@ -89,6 +89,12 @@ impl TestApp {
         panic!("the first signing key was not made");
     }
 
+    /// Starts the server again with these variables.
+    pub async fn set(&mut self, variables: &[(&str, &str)]) {
+        self.environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restart().await;
+    }
+
     /// Another server of the same instance: its own port, the same database and clock. PostgreSQL only.
     pub async fn replica(&self) -> Self {
         assert!(on_postgres(), "one SQLite file, one server");

@@ -183,3 +183,33 @@ async fn a_change_takes_effect_at_once() {
     app.advance(301);
     tim.agent.get("/api/users/me").await.refused(401, "not_signed_in");
 }
+
+#[tokio::test]
+async fn the_environment_can_set_the_configuration() {
+    let mut app = TestApp::start().await;
+    let script = app.script();
+    script.patch("/api/application-configuration", &json!({ "appName": "Stored" }), None).await.expect(200);
+    app.set(&[("UI_CONFIG_DISABLED", "true"), ("APP_NAME", "Fixed"), ("SMTP_PASSWORD", "hunter2")]).await;
+    let script = app.script();
+    let public = app.agent().get("/api/application-configuration").await.expect(200).json();
+    let value = |list: &Value, key: &str| {
+        list.as_array().unwrap().iter().find(|entry| entry["key"] == key).map(|entry| entry["value"].clone())
+    };
+    assert_eq!(value(&public, "appName"), Some(json!("Fixed")));
+    assert_eq!(value(&public, "uiConfigDisabled"), Some(json!("true")));
+    let all = script.get("/api/application-configuration/all").await.expect(200).json();
+    assert_eq!(value(&all, "smtpPassword"), Some(json!("XXXXXXXXXX")));
+    // Checked first, then refused.
+    let patch = json!({ "smtpTls": "maybe" });
+    script.patch("/api/application-configuration", &patch, None).await.invalid(&["smtpTls oneof"]);
+    let patch = json!({ "appName": "Mine" });
+    script.patch("/api/application-configuration", &patch, None).await.refused(403, "ui_config_disabled");
+    let whole: Map<String, Value> =
+        all.as_array().unwrap().iter().map(|s| (s["key"].as_str().unwrap().to_owned(), s["value"].clone())).collect();
+    script.put("/api/application-configuration", &json!(whole)).await.refused(403, "ui_config_disabled");
+    // What was stored has waited.
+    app.set(&[("UI_CONFIG_DISABLED", "false")]).await;
+    let public = app.agent().get("/api/application-configuration").await.expect(200).json();
+    assert_eq!(value(&public, "appName"), Some(json!("Stored")));
+    assert_eq!(value(&public, "uiConfigDisabled"), Some(json!("false")));
+}

@@ -77,6 +77,20 @@ impl Setting {
         self
     }
 
+    /// The variable that holds the value where the configuration comes from the environment: `appName` is `APP_NAME`.
+    pub fn variable(&self) -> String {
+        let mut name = String::new();
+        let mut after_small = false;
+        for c in self.key.chars() {
+            if c.is_ascii_uppercase() && after_small {
+                name.push('_');
+            }
+            after_small = !c.is_ascii_uppercase();
+            name.push(c.to_ascii_uppercase());
+        }
+        name
+    }
+
     /// The `type` that lists show.
     pub fn type_name(&self) -> &'static str {
         match self.rule {
@@ -154,12 +168,23 @@ pub fn setting(key: &str) -> Option<&'static Setting> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     stored: BTreeMap<String, String>,
+    fixed: bool,
 }
 
 impl Settings {
     /// From the stored rows; unknown keys are kept out.
     pub fn new(rows: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { stored: rows.into_iter().filter(|(k, _)| setting(k).is_some()).collect() }
+        Self { stored: rows.into_iter().filter(|(k, _)| setting(k).is_some()).collect(), fixed: false }
+    }
+
+    /// From the environment: nobody changes them while the process runs.
+    pub fn fixed(values: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { fixed: true, ..Self::new(values) }
+    }
+
+    /// Whether they come from the environment.
+    pub fn are_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// A value by key; empty for an unknown key.
@@ -345,6 +370,18 @@ mod tests {
             check(s, s.default, |_| true, &mut fields);
         }
         assert_eq!(fields.finish(), Ok(()));
+    }
+
+    #[test]
+    fn variables_are_named_after_keys() {
+        for (key, variable) in [
+            ("appName", "APP_NAME"),
+            ("signupDefaultUserGroupIDs", "SIGNUP_DEFAULT_USER_GROUP_IDS"),
+            ("smtpTls", "SMTP_TLS"),
+            ("ldapAttributeUserUniqueIdentifier", "LDAP_ATTRIBUTE_USER_UNIQUE_IDENTIFIER"),
+        ] {
+            assert_eq!(setting(key).unwrap().variable(), variable);
+        }
     }
 
     #[test]

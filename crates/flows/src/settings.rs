@@ -66,17 +66,9 @@ pub fn update(
         if setting.secret && value == MASK && !current.get(setting.key).is_empty() {
             continue;
         }
-        check(setting, &value, |text| Pattern::parse(text).is_ok(), &mut fields);
-        if setting.rule == Rule::LocalPath && !value.is_empty() && return_path::check(&value).is_none() {
-            fields.refuse(
-                setting.key,
-                FieldCode::InvalidFormat,
-                "must be a path of this site, such as /settings/account",
-            );
-        }
+        judge(setting, &value, &mut fields);
         if setting.rule == Rule::JsonScopes
-            && !value.is_empty()
-            && let Err(why) = named_scopes(tx, &value)?
+            && let Some(why) = name_taken(tx, &value)?
         {
             fields.refuse(setting.key, FieldCode::InvalidFormat, why);
         }
@@ -84,6 +76,9 @@ pub fn update(
         changes.push((setting.key, if is_default { None } else { Some(value) }));
     }
     fields.finish()?;
+    if current.are_fixed() {
+        return Err(Error::new(Code::UiConfigDisabled));
+    }
     let changes: Vec<(&str, Option<&str>)> = changes.iter().map(|(key, value)| (*key, value.as_deref())).collect();
     settings::save(tx, &changes)?;
     let after = settings::load(tx)?;
@@ -93,18 +88,47 @@ pub fn update(
     audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("changed", &changed.join(" "))])
 }
 
-/// Named scopes that can be: none is also a permission of an API, which whoever asks for the scope would then have.
-fn named_scopes(tx: &ReadTx<'_>, json: &str) -> Result<Result<(), String>, Error> {
-    let scopes = match NamedScopes::parse(json) {
-        Ok(scopes) => scopes,
-        Err(why) => return Ok(Err(why)),
-    };
-    for name in scopes.names() {
-        if let Some(api) = apis::with_permission(tx, name)?.first() {
-            return Ok(Err(format!("has the scope '{name}', which is a permission of the API \"{api}\"")));
+/// Checks a value as far as it can be without the store.
+fn judge(setting: &Setting, value: &str, fields: &mut Fields) {
+    check(setting, value, |text| Pattern::parse(text).is_ok(), fields);
+    if setting.rule == Rule::LocalPath && !value.is_empty() && return_path::check(value).is_none() {
+        fields.refuse(setting.key, FieldCode::InvalidFormat, "must be a path of this site, such as /settings/account");
+    }
+    if setting.rule == Rule::JsonScopes
+        && !value.is_empty()
+        && let Err(why) = NamedScopes::parse(value)
+    {
+        fields.refuse(setting.key, FieldCode::InvalidFormat, why);
+    }
+}
+
+/// The configuration from the environment (`UI_CONFIG_DISABLED`); `value` gives what a setting's variable says.
+///
+/// # Errors
+/// One sentence for each bad value.
+pub fn from_environment(mut value: impl FnMut(&Setting) -> Option<String>) -> Result<Settings, Vec<String>> {
+    let (mut values, mut errors) = (Vec::new(), Vec::new());
+    for setting in SETTINGS {
+        let Some(value) = value(setting) else { continue };
+        let value = if setting.rule == Rule::Name { nfc(&value) } else { value };
+        let mut fields = Fields::new();
+        judge(setting, &value, &mut fields);
+        match fields.finish() {
+            Ok(()) => values.push((setting.key.to_owned(), value)),
+            Err(refused) => errors.extend(refused.iter().map(|e| format!("{} {}.", setting.variable(), e.message))),
         }
     }
-    Ok(Ok(()))
+    if errors.is_empty() { Ok(Settings::fixed(values)) } else { Err(errors) }
+}
+
+/// Why a named scope can't be: it is also a permission of an API, which whoever asks for the scope would then have.
+fn name_taken(tx: &ReadTx<'_>, json: &str) -> Result<Option<String>, Error> {
+    for name in NamedScopes::parse(json).unwrap_or_default().names() {
+        if let Some(api) = apis::with_permission(tx, name)?.first() {
+            return Ok(Some(format!("has the scope '{name}', which is a permission of the API \"{api}\"")));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads the flat object of strings that the API takes.

@@ -495,6 +495,8 @@ metadata-urls-hint = Only documents at these addresses are read; without any, no
 
 ## Administration: configuration
 configuration-lead = Changes take effect at once.
+ui-config-disabled = UI Configuration Disabled
+ui-config-disabled-text = The configuration is set by environment variables. Change them there, and start the server again.
 configuration-saved = Application configuration updated successfully
 application-name = Application Name
 application-name-hint = Shown on every page and to people who sign in.

@@ -120,7 +120,8 @@ pub async fn start_with(
     fetcher: impl FnOnce(Guard) -> Fetcher,
 ) -> Result<Running, StartError> {
     let encryption_key = prepare_data(&config)?;
-    let options = Options { connections: 10, now_millis: || Clock::default().now().millis() };
+    let options =
+        Options { connections: 10, now_millis: || Clock::default().now().millis(), settings: config.settings.clone() };
     let db = Db::open(&config.database, options).await?;
     let sealer = KeySealer::new(&encryption_key)?;
     check_key(&db, &encryption_key).await?;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use pid_core::settings::{SETTINGS, Settings};
 use pid_flows::env::AppUrl;
 use pid_store::Target;
 
@@ -47,6 +48,7 @@ pub const VARIABLES: &[Variable] = &[
     v("ENCRYPTION_KEY", "at least 16 bytes", "", "Encrypts private keys at rest. With a new SQLite database a key file is made if this is not set; otherwise it must be set. A file is read as raw bytes, newline included.").secret_file(),
     v("DB_CONNECTION_STRING", "path or postgres:// URL", "data/pocket-id.db", "Where the data is: an SQLite file, or PostgreSQL 15 and later.").secret_file(),
     v("STATIC_API_KEY", "at least 16 characters", "", "An API key with the rights of an administrator, for scripts.").secret_file(),
+    v("UI_CONFIG_DISABLED", "boolean", "false", "Whether the application configuration comes from the variables below and can't be changed by page or API."),
     v("LOG_LEVEL", "debug, info, warn or error", "info", "How much is logged."),
     v("LOG_JSON", "boolean", "false", "Whether log lines are JSON."),
     v("TRUST_PROXY", "boolean or list of addresses and CIDRs", "false", "Which peers may name the client's address in X-Forwarded-For and X-Real-IP. true: all."),
@@ -75,6 +77,8 @@ pub struct Config {
     pub database: Target,
     /// `STATIC_API_KEY`, if set.
     pub static_api_key: Option<String>,
+    /// The application configuration, where `UI_CONFIG_DISABLED` says that it comes from the environment.
+    pub settings: Option<Settings>,
     /// `LOG_LEVEL`.
     pub log_level: String,
     /// `LOG_JSON`.
@@ -130,9 +134,13 @@ impl Reader<'_> {
     /// The value of a variable: set and not empty, else its file's content, else its default.
     fn text(&mut self, name: &str) -> Option<String> {
         let variable = VARIABLES.iter().find(|v| v.name == name);
-        if variable.is_some_and(|v| v.file)
-            && let Some(bytes) = self.file(name)
-        {
+        let set = self.set(name, variable.is_some_and(|v| v.file));
+        set.or_else(|| variable.map(|v| v.default.to_owned()).filter(|d| !d.is_empty()))
+    }
+
+    /// The value of a variable that is set, by itself or, if that can be, by a file.
+    fn set(&mut self, name: &str, by_file: bool) -> Option<String> {
+        if by_file && let Some(bytes) = self.file(name) {
             return match String::from_utf8(bytes) {
                 Ok(text) => Some(text.trim().to_owned()).filter(|t| !t.is_empty()),
                 Err(_) => {
@@ -141,8 +149,7 @@ impl Reader<'_> {
                 }
             };
         }
-        let set = self.env.get(name).filter(|v| !v.is_empty()).cloned();
-        set.or_else(|| variable.map(|v| v.default.to_owned()).filter(|d| !d.is_empty()))
+        self.env.get(name).filter(|v| !v.is_empty()).cloned()
     }
 
     /// The content of the file that `NAME_FILE` names.
@@ -229,6 +236,7 @@ impl Config {
         if static_api_key.as_ref().is_some_and(|k| k.chars().count() < 16) {
             r.errors.push("STATIC_API_KEY must have at least 16 characters.".to_owned());
         }
+        let settings = settings(&mut r);
         let database = Target::parse(&r.text("DB_CONNECTION_STRING").unwrap_or_default());
         let log_level = r.text("LOG_LEVEL").unwrap_or_default().to_lowercase();
         if !["debug", "info", "warn", "error"].contains(&log_level.as_str()) {
@@ -250,6 +258,7 @@ impl Config {
             encryption_key,
             database,
             static_api_key,
+            settings,
             log_level,
             log_json: r.flag("LOG_JSON"),
             trusted_proxies,
@@ -268,6 +277,21 @@ impl Config {
         match &self.database {
             Target::Sqlite(path) => path.parent().filter(|p| !p.as_os_str().is_empty()).map(Path::to_owned),
             Target::Postgres(_) => None,
+        }
+    }
+}
+
+/// The application configuration from the environment, if it comes from there.
+fn settings(r: &mut Reader<'_>) -> Option<Settings> {
+    if !r.flag("UI_CONFIG_DISABLED") {
+        return None;
+    }
+    let found = pid_flows::settings::from_environment(|setting| r.set(&setting.variable(), setting.secret));
+    match found {
+        Ok(settings) => Some(settings),
+        Err(errors) => {
+            r.errors.extend(errors);
+            None
         }
     }
 }
@@ -310,6 +334,16 @@ pub fn reference() -> String {
         let default = if v.default.is_empty() { "–".to_owned() } else { format!("`{}`", v.default) };
         let file = if v.file { "yes" } else { "–" };
         out.push_str(&format!("| `{}` | {} | {default} | {file} | {} |\n", v.name, v.kind, v.doc));
+    }
+    out.push_str(
+        "\n## Application configuration\n\nWhat administrators set under *Application Configuration* comes from these variables instead where \
+         `UI_CONFIG_DISABLED` is true; one that is not set has its default then. What was set before waits until the switch is off again.\n\n\
+         | Variable | Setting | Value | Default | File |\n|---|---|---|---|---|\n",
+    );
+    for s in SETTINGS {
+        let default = if s.default.is_empty() { "–".to_owned() } else { format!("`{}`", s.default) };
+        let file = if s.secret { "yes" } else { "–" };
+        out.push_str(&format!("| `{}` | `{}` | {} | {default} | {file} |\n", s.variable(), s.key, s.type_name()));
     }
     out
 }
@@ -383,6 +417,28 @@ mod tests {
         assert_eq!(c.encryption_key.as_deref(), Some(&b"0123456789abcdef\n"[..]));
         assert_eq!(c.static_api_key.as_deref(), Some("0123456789abcdef"));
         assert!(read(&[("ENCRYPTION_KEY_FILE", "/nonexistent/key")]).is_err());
+    }
+
+    #[test]
+    fn settings_come_from_the_environment_if_it_says_so() {
+        assert!(read(&[("APP_NAME", "Club")]).unwrap().settings.is_none());
+        let dir = tempfile::tempdir().unwrap();
+        let password = dir.path().join("password");
+        std::fs::write(&password, "secret\n").unwrap();
+        let set = [
+            ("UI_CONFIG_DISABLED", "true"),
+            ("APP_NAME", "Club"),
+            ("SIGNUP_DEFAULT_USER_GROUP_IDS", "[\"a\"]"),
+            ("SMTP_PASSWORD_FILE", password.to_str().unwrap()),
+        ];
+        let settings = read(&set).unwrap().settings.unwrap();
+        assert!(settings.are_fixed());
+        assert_eq!((settings.app_name(), settings.get("smtpPassword")), ("Club", "secret"));
+        assert_eq!((settings.default_group_ids(), settings.session_minutes()), (vec!["a".to_owned()], 60));
+        let bad = [("UI_CONFIG_DISABLED", "true"), ("SMTP_TLS", "maybe"), ("HOME_PAGE_URL", "//evil"), ("PORT", "x")];
+        let errors = read(&bad).unwrap_err();
+        assert_eq!(errors.len(), 3, "{errors:#?}");
+        assert!(errors.iter().any(|e| e == "SMTP_TLS must be one of: none, starttls, tls."), "{errors:#?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pid_core::settings::Settings;
 use tokio::sync::Notify;
 
 use crate::postgres::Postgres;
@@ -63,6 +64,8 @@ pub struct Options {
     pub connections: usize,
     /// Tells Unix milliseconds, for leases and names of copies.
     pub now_millis: fn() -> i64,
+    /// Settings that come from the environment, not from the store.
+    pub settings: Option<Settings>,
 }
 
 /// The store. Cheap to clone.
@@ -70,6 +73,7 @@ pub struct Options {
 pub struct Db {
     backend: Arc<Backend>,
     outbox: Arc<Notify>,
+    settings: Option<Arc<Settings>>,
 }
 
 enum Backend {
@@ -105,7 +109,7 @@ impl Db {
                 Backend::Postgres(engine)
             }
         };
-        Ok(Self { backend: Arc::new(backend), outbox: Arc::default() })
+        Ok(Self { backend: Arc::new(backend), outbox: Arc::default(), settings: options.settings.map(Arc::new) })
     }
 
     /// Which engine is at work.
@@ -123,6 +127,11 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let settings = self.settings.clone();
+        let rule = move |tx: &ReadTx<'_>| {
+            settings.iter().for_each(|settings| tx.fix_settings(settings));
+            rule(tx)
+        };
         match &*self.backend {
             Backend::Sqlite(engine) => engine.read(rule),
             Backend::Postgres(engine) => engine.read(rule).await,
@@ -137,7 +146,11 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let rule = move |tx: &WriteTx<'_>| rule(tx).map(|value| (value, tx.fills_outbox()));
+        let settings = self.settings.clone();
+        let rule = move |tx: &WriteTx<'_>| {
+            settings.iter().for_each(|settings| tx.fix_settings(settings));
+            rule(tx).map(|value| (value, tx.fills_outbox()))
+        };
         let (value, fills_outbox) = match &*self.backend {
             Backend::Sqlite(engine) => engine.write(rule).await?,
             Backend::Postgres(engine) => engine.write(rule).await?,

@@ -1,4 +1,4 @@
-//! Stored settings: only those that differ from their default.
+//! Stored settings: only those that differ from their default. Where they come from the environment, what is stored waits.
 
 use pid_core::settings::Settings;
 
@@ -13,6 +13,9 @@ statements! {
 
 /// The settings in force.
 pub fn load(tx: &ReadTx<'_>) -> Result<Settings, StoreError> {
+    if let Some(fixed) = tx.fixed_settings() {
+        return Ok(fixed.clone());
+    }
     let rows = tx.query(&ALL_ROWS, params![])?;
     let pairs: Result<Vec<(String, String)>, StoreError> = rows.iter().map(|r| Ok((r.get(0)?, r.get(1)?))).collect();
     Ok(Settings::new(pairs?))

@@ -1,13 +1,20 @@
 //! Transactions as the rules see them: the same synchronous calls on both engines.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Deref;
+use std::sync::Arc;
+
+use pid_core::settings::Settings;
 
 use crate::statement::numbered;
 use crate::{Row, Statement, StoreError, Value, postgres, sqlite};
 
 /// A transaction that reads.
-pub struct ReadTx<'a>(Inner<'a>);
+pub struct ReadTx<'a> {
+    inner: Inner<'a>,
+    /// Settings that come from the environment, not from the store.
+    settings: OnceCell<Arc<Settings>>,
+}
 
 /// A transaction that may write. Reads see its own writes.
 pub struct WriteTx<'a> {
@@ -36,17 +43,26 @@ fn without_nul(params: &[Value]) -> Result<(), StoreError> {
 
 impl<'a> ReadTx<'a> {
     pub(crate) fn sqlite(conn: &'a rusqlite::Connection) -> Self {
-        Self(Inner::Sqlite(conn))
+        Self { inner: Inner::Sqlite(conn), settings: OnceCell::new() }
     }
 
     pub(crate) fn postgres(session: &'a postgres::Session) -> Self {
-        Self(Inner::Postgres(session))
+        Self { inner: Inner::Postgres(session), settings: OnceCell::new() }
+    }
+
+    /// Says that the settings are these, whatever is stored.
+    pub(crate) fn fix_settings(&self, settings: &Arc<Settings>) {
+        let _ = self.settings.set(Arc::clone(settings));
+    }
+
+    pub(crate) fn fixed_settings(&self) -> Option<&Settings> {
+        self.settings.get().map(Arc::as_ref)
     }
 
     /// All rows of an answer.
     pub fn query(&self, statement: &'static Statement, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         without_nul(params)?;
-        match &self.0 {
+        match &self.inner {
             Inner::Sqlite(conn) => sqlite::query(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.query(statement.sql(), params),
         }
@@ -65,7 +81,7 @@ impl<'a> ReadTx<'a> {
     /// A list query assembled from fixed fragments; values only ever come in as `params`.
     pub fn query_dynamic(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         without_nul(params)?;
-        match &self.0 {
+        match &self.inner {
             Inner::Sqlite(conn) => sqlite::query(conn, &numbered(sql), params),
             Inner::Postgres(session) => session.query(sql, params),
         }
@@ -93,7 +109,7 @@ impl<'a> WriteTx<'a> {
     /// Runs a statement; gives the number of rows it changed.
     pub fn execute(&self, statement: &'static Statement, params: &[Value]) -> Result<u64, StoreError> {
         without_nul(params)?;
-        match &self.read.0 {
+        match &self.read.inner {
             Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.execute(statement.sql(), params),
         }

@@ -59,8 +59,9 @@ pub async fn public(State(app): State<App>) -> Response {
         .filter(|s| s.public)
         .map(|s| PublicSettingDto { key: s.key, r#type: s.type_name(), value: current.get(s.key).to_owned() })
         .collect();
-    for key in ["uiConfigDisabled", "tracingEnabled"] {
-        list.push(PublicSettingDto { key, r#type: "boolean", value: "false".to_owned() });
+    // There is no tracing that a browser could take part in.
+    for (key, value) in [("uiConfigDisabled", current.are_fixed()), ("tracingEnabled", false)] {
+        list.push(PublicSettingDto { key, r#type: "boolean", value: value.to_string() });
     }
     axum::Json(list).into_response()
 }

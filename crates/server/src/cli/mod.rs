@@ -53,7 +53,8 @@ async fn open(config: &Config) -> Result<Db, String> {
     {
         return Err(format!("There is no database at {}.", path.display()));
     }
-    let options = Options { connections: 1, now_millis: || Clock::default().now().millis() };
+    let options =
+        Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: config.settings.clone() };
     Db::open(&config.database, options).await.map_err(|e| format!("{e}."))
 }
 

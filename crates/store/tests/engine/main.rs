@@ -16,7 +16,7 @@ use pid_store::{Db, Options, Target, WriteTx};
 use pid_testkit::postgres::{Database, available, fresh_database};
 
 fn options() -> Options {
-    Options { connections: 8, now_millis: || 1_700_000_000_000 }
+    Options { connections: 8, now_millis: || 1_700_000_000_000, settings: None }
 }
 
 /// A store of a test's own.

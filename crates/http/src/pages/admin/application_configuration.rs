@@ -57,6 +57,8 @@ pub struct ConfigurationPage {
     pub synced_passkeys: bool,
     /// `any`, `platform` or `cross-platform`.
     pub attachment: String,
+    /// It comes from the environment, and can't be changed here.
+    pub fixed: bool,
     /// Every client must push its requests.
     pub require_par: bool,
     /// PKCE's method `plain` is taken.
@@ -162,6 +164,7 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         rotation_days: settings.get("signingKeyRotationDays").to_owned(),
         named_scopes: snapshot.scopes.all().to_vec(),
         metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
+        fixed: settings.are_fixed(),
         images: ImageView::all(&snapshot.images),
         keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,
