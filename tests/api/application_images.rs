@@ -112,7 +112,7 @@ async fn an_image_is_set_shown_and_reset() {
         .unwrap()
         .iter()
         .filter(|entry| entry["event"] == "CONFIGURATION_UPDATED")
-        .map(|entry| entry["data"]["changed"].as_str().unwrap())
+        .map(|entry| entry["data"]["image"].as_str().unwrap())
         .collect();
     changes.sort_unstable();
     let expected = ["background", "background", "background", "favicon", "favicon", "logoDark", "logoDark"];

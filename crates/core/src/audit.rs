@@ -35,8 +35,16 @@ pub enum Event {
     SignOutEverywhere,
     /// A client could not be told that a session has ended.
     LogoutNoticeFailed,
+    /// An administrator tried out whether a client can be told.
+    LogoutNoticeTested,
     /// A sign-in was refused.
     SignInFailed,
+    /// A client could not prove who it is.
+    ClientAuthenticationFailed,
+    /// A client gave up a token.
+    TokenRevoked,
+    /// A person refused what a device asked for.
+    DeviceCodeDenied,
     /// An authorization code was used twice; its grant was revoked.
     CodeReuse,
     /// A rotated refresh token was used again; its grant was revoked.
@@ -121,6 +129,9 @@ pub struct Entry {
 }
 
 impl Event {
+    /// Those that strangers can cause, so that they are bounded in number.
+    pub const FAILURES: [Self; 2] = [Self::SignInFailed, Self::ClientAuthenticationFailed];
+
     /// The name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -137,7 +148,11 @@ impl Event {
             Self::SignOut => "SIGN_OUT",
             Self::SignOutEverywhere => "SIGN_OUT_EVERYWHERE",
             Self::LogoutNoticeFailed => "LOGOUT_NOTICE_FAILED",
+            Self::LogoutNoticeTested => "LOGOUT_NOTICE_TESTED",
             Self::SignInFailed => "SIGN_IN_FAILED",
+            Self::ClientAuthenticationFailed => "CLIENT_AUTHENTICATION_FAILED",
+            Self::TokenRevoked => "TOKEN_REVOKED",
+            Self::DeviceCodeDenied => "DEVICE_CODE_DENIED",
             Self::CodeReuse => "CODE_REUSE",
             Self::RefreshReuse => "REFRESH_REUSE",
             Self::ForeignGrant => "FOREIGN_GRANT",

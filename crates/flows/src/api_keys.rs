@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::access::{SessionUser, SignedIn};
-use crate::{Code, Error, audit};
+use crate::audit::Note;
+use crate::{Code, Error};
 
 /// What a new key shall be.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -87,7 +88,11 @@ pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser, input: &ApiKeyInpu
     };
     let value = value(&entropy);
     api_keys::insert(tx, &key, &sha256(value.expose().as_bytes()))?;
-    record(tx, ctx, &entropy, Event::ApiKeyCreated, &key)?;
+    record(tx, ctx, &entropy, Event::ApiKeyCreated, &key, |note| {
+        let nothing = serde_json::json!({ "scopes": [] });
+        note.change("expiresAt", "", &expires_at.to_string())
+            .changes(&nothing, &serde_json::json!({ "scopes": key.scopes }))
+    })?;
     Ok(NewKey { key, value })
 }
 
@@ -107,9 +112,11 @@ pub fn renew(
     let entropy = ctx.entropy();
     let value = value(&entropy);
     api_keys::renew(tx, id, &sha256(value.expose().as_bytes()), expires_at)?;
-    key.expires_at = expires_at;
+    let before = std::mem::replace(&mut key.expires_at, expires_at);
     key.expiration_email_sent = false;
-    record(tx, ctx, &entropy, Event::ApiKeyRenewed, &key)?;
+    record(tx, ctx, &entropy, Event::ApiKeyRenewed, &key, |note| {
+        note.change("expiresAt", &before.to_string(), &expires_at.to_string())
+    })?;
     Ok(NewKey { key, value })
 }
 
@@ -117,9 +124,17 @@ pub fn renew(
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, id: &ApiKeyId) -> Result<(), Error> {
     let key = api_keys::by_id(tx, id, &who.user().id)?.ok_or_else(|| Error::new(Code::ApiKeyNotFound))?;
     api_keys::delete(tx, id, &key.user_id)?;
-    record(tx, ctx, &ctx.entropy(), Event::ApiKeyDeleted, &key)
+    record(tx, ctx, &ctx.entropy(), Event::ApiKeyDeleted, &key, |note| note)
 }
 
-fn record(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy, event: Event, key: &ApiKey) -> Result<(), Error> {
-    audit::record(tx, ctx, entropy, event, Some(&key.user_id), None, &[("apiKeyName", key.name.as_str())])
+fn record(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    entropy: &Entropy,
+    event: Event,
+    key: &ApiKey,
+    changed: impl FnOnce(Note) -> Note,
+) -> Result<(), Error> {
+    let note = Note::about(&[("apiKeyName", key.name.as_str()), ("apiKeyID", key.id.as_str())]);
+    changed(note).record(tx, ctx, entropy, event, Some(&key.user_id), None)
 }

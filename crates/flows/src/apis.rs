@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use pid_core::apis::{Api, ApiAccess, Permission, is_reserved_scope, is_scope_token};
 use pid_core::audit::Event;
+use pid_core::clients::Client;
 use pid_core::list::{ListRequest, Page};
 use pid_core::validate::nfc;
 use pid_core::{ApiId, ClientId, Ctx, FieldCode, Fields, PermissionId};
@@ -12,12 +13,13 @@ use pid_store::{ReadTx, StoreError, WriteTx, clients, settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::access::Admin;
+use crate::audit::Note;
 use crate::change::{Change, check_version};
 use crate::clients::SIGNING_ALGS;
 use crate::env::NamedScopes;
 use crate::keys::{self, KeySealer};
-use crate::{Error, audit};
 
 /// What an administrator says of an API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,12 +82,44 @@ fn find(tx: &ReadTx<'_>, id: &ApiId) -> Result<Api, Error> {
     apis::by_id(tx, id)?.ok_or_else(|| Error::not_found("API"))
 }
 
-fn find_client(tx: &ReadTx<'_>, id: &ClientId) -> Result<pid_core::clients::Client, Error> {
+fn find_client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
     clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))
 }
 
-fn record(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, event: Event, data: &[(&str, &str)]) -> Result<(), Error> {
-    audit::record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id), data)
+fn record(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    event: Event,
+    api: &Api,
+    changed: impl FnOnce(Note) -> Note,
+) -> Result<(), Error> {
+    let note = Note::about(&[("api", &api.name), ("apiID", api.id.as_str()), ("resource", &api.resource)]);
+    changed(note).record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id))
+}
+
+/// What the audit log tells of an API, by the names of the REST API.
+fn audited(api: &Api) -> serde_json::Value {
+    let in_words = |p: &Permission| match &p.description {
+        Some(description) => format!("{} ({}: {description})", p.key, p.name),
+        None => format!("{} ({})", p.key, p.name),
+    };
+    let for_cimd = api.permissions.iter().filter(|p| p.allowed_for_cimd_clients);
+    serde_json::json!({
+        "name": api.name,
+        "accessTokenSigningAlg": api.signing_alg,
+        "resourceServerClientId": api.resource_server.as_ref().map(ClientId::as_str),
+        "permissions": api.permissions.iter().map(in_words).collect::<Vec<_>>(),
+        "allowCimdClients": api.allow_cimd_clients,
+        "cimdPermissions": for_cimd.map(|p| &p.key).collect::<Vec<_>>(),
+    })
+}
+
+/// Writes down how an API differs from what it was.
+fn record_change(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, before: &Api) -> Result<Api, Error> {
+    let after = find(tx, &before.id)?;
+    record(tx, ctx, admin, Event::ApiUpdated, &after, |note| note.changes(&audited(before), &audited(&after)))?;
+    Ok(after)
 }
 
 /// The resource indicator as it is stored and compared: without trailing slashes.
@@ -178,8 +212,9 @@ pub fn create(
         StoreError::UniqueViolation { .. } => Error::already_in_use("resource"),
         other => other.into(),
     })?;
-    keys::ensure(tx, ctx, sealer, api.signing_alg.as_deref())?;
-    record(tx, ctx, admin, Event::ApiCreated, &[("api", &api.name), ("resource", &api.resource)])?;
+    keys::ensure(tx, ctx, sealer, admin, api.signing_alg.as_deref())?;
+    let nothing = serde_json::json!({ "permissions": [], "cimdPermissions": [], "allowCimdClients": false });
+    record(tx, ctx, admin, Event::ApiCreated, &api, |note| note.changes(&nothing, &audited(&api)))?;
     Ok(api)
 }
 
@@ -195,30 +230,23 @@ pub fn update(
 ) -> Result<Api, Error> {
     let mut api = find(tx, id)?;
     check_version(if_match, api.version)?;
-    let before = ApiInput { name: api.name.clone(), ..ApiInput::default() };
-    let input = change.apply(&before)?;
+    let before = api.clone();
+    let input = change.apply(&ApiInput { name: api.name.clone(), ..ApiInput::default() })?;
     let mut fields = Fields::new();
     fields.length("name", &input.name, 1, 50);
     decide_reading(tx, &mut api, &input, &mut fields)?;
     fields.finish()?;
     api.name = nfc(&input.name);
     apis::update(tx, &api, ctx.now)?;
-    keys::ensure(tx, ctx, sealer, api.signing_alg.as_deref())?;
-    record(
-        tx,
-        ctx,
-        admin,
-        Event::ApiUpdated,
-        &[("api", &api.name), ("name", &format!("{} → {}", before.name, api.name))],
-    )?;
-    find(tx, id)
+    keys::ensure(tx, ctx, sealer, admin, api.signing_alg.as_deref())?;
+    record_change(tx, ctx, admin, &before)
 }
 
 /// Deletes an API with its permissions and all access to it.
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ApiId) -> Result<(), Error> {
     let api = find(tx, id)?;
     apis::delete(tx, id)?;
-    record(tx, ctx, admin, Event::ApiDeleted, &[("api", &api.name)])
+    record(tx, ctx, admin, Event::ApiDeleted, &api, |note| note)
 }
 
 /// Replaces the permissions, matched by key: those that stay keep their ids and grants.
@@ -253,9 +281,7 @@ pub fn set_permissions(
         }
     }
     apis::update(tx, &api, ctx.now)?;
-    let keys: Vec<&str> = wanted.iter().map(|p| p.key.as_str()).collect();
-    record(tx, ctx, admin, Event::ApiUpdated, &[("api", &api.name), ("permissions", &keys.join(" "))])?;
-    find(tx, id)
+    record_change(tx, ctx, admin, &api)
 }
 
 /// `taken` are the named scopes: a permission of such a name would be had by whoever asks for the scope.
@@ -297,8 +323,9 @@ pub fn set_cimd_access(
     permission_ids: &[String],
     if_match: Option<i64>,
 ) -> Result<Api, Error> {
-    let mut api = find(tx, id)?;
-    check_version(if_match, api.version)?;
+    let before = find(tx, id)?;
+    check_version(if_match, before.version)?;
+    let mut api = before.clone();
     let mut fields = Fields::new();
     for (i, _) in permission_ids.iter().enumerate().filter(|(_, id)| id.is_empty()) {
         fields.refuse(format!("permissionIds[{i}]"), FieldCode::Required, "must not be empty");
@@ -310,9 +337,7 @@ pub fn set_cimd_access(
         apis::update_permission(tx, &Permission { allowed_for_cimd_clients: allowed, ..permission.clone() }, place)?;
     }
     apis::update(tx, &api, ctx.now)?;
-    let state = if enabled { "on" } else { "off" };
-    record(tx, ctx, admin, Event::ApiUpdated, &[("api", &api.name), ("metadataDocumentClients", state)])?;
-    find(tx, id)
+    record_change(tx, ctx, admin, &before)
 }
 
 fn reach(tx: &ReadTx<'_>, api: &Api, client: &ClientId, client_type: &str) -> Result<Reach, Error> {
@@ -397,21 +422,46 @@ pub fn set_access(
     let access = ApiAccess {
         user_delegated: input.user_delegated_access || !user_permissions.is_empty(),
         client: !client.is_public && (input.client_access || !client_permissions.is_empty()),
-        client_id: client.id,
-        api_id: api.id,
+        client_id: client.id.clone(),
+        api_id: api.id.clone(),
         user_permissions,
         client_permissions,
     };
-    apis::set_access(tx, &access)?;
-    record(tx, ctx, admin, Event::ApiAccessChanged, &[("api", &api.name), ("clientName", &client.name)])?;
+    change_access(tx, ctx, admin, &api, &client, &access)?;
     Ok(access)
 }
 
 /// Takes a client's access to an API away.
 pub fn remove_access(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, api: &ApiId, client: &ClientId) -> Result<(), Error> {
     let (api, client) = (find(tx, api)?, find_client(tx, client)?);
-    apis::set_access(tx, &ApiAccess::none(client.id, api.id))?;
-    record(tx, ctx, admin, Event::ApiAccessChanged, &[("api", &api.name), ("clientName", &client.name)])
+    change_access(tx, ctx, admin, &api, &client, &ApiAccess::none(client.id.clone(), api.id.clone()))
+}
+
+fn change_access(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    api: &Api,
+    client: &Client,
+    access: &ApiAccess,
+) -> Result<(), Error> {
+    let before = apis::access(tx, &client.id, &api.id)?;
+    apis::set_access(tx, access)?;
+    let keys = |ids: &[PermissionId]| -> Vec<&str> {
+        api.permissions.iter().filter(|p| ids.contains(&p.id)).map(|p| p.key.as_str()).collect()
+    };
+    let audited = |access: &ApiAccess| {
+        serde_json::json!({
+            "userDelegatedAccess": access.user_delegated,
+            "userDelegatedPermissions": keys(&access.user_permissions),
+            "clientAccess": access.client,
+            "clientPermissions": keys(&access.client_permissions),
+        })
+    };
+    record(tx, ctx, admin, Event::ApiAccessChanged, api, |note| {
+        let note = note.with("clientName", &client.name).with("clientID", client.id.as_str());
+        note.changes(&audited(&before), &audited(access))
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use pid_store::instance::{self, Cached};
 use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Admin;
+use crate::audit::{REPLACED, SET, TAKEN_AWAY};
 use crate::{Code, Error, audit};
 
 /// Which images are set.
@@ -34,8 +35,9 @@ pub fn set(
     content: &[u8],
 ) -> Result<(), Error> {
     let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
+    let had = files::stored_at(tx, image.path())?.is_some();
     files::put(tx, image.path(), &file)?;
-    changed(tx, ctx, admin, image)
+    changed(tx, ctx, admin, image, if had { REPLACED } else { SET })
 }
 
 /// Takes an image away.
@@ -43,12 +45,15 @@ pub fn set(
 /// # Errors
 /// `image_not_found` if it isn't set.
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image) -> Result<(), Error> {
-    if files::delete(tx, image.path())? { changed(tx, ctx, admin, image) } else { Err(Error::new(Code::ImageNotFound)) }
+    if !files::delete(tx, image.path())? {
+        return Err(Error::new(Code::ImageNotFound));
+    }
+    changed(tx, ctx, admin, image, TAKEN_AWAY)
 }
 
-fn changed(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image) -> Result<(), Error> {
+fn changed(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image, change: &str) -> Result<(), Error> {
     instance::raise(tx, Cached::Images)?;
     let name = image.path().rsplit('/').next().unwrap_or_default();
     let by = Some(&admin.user().id);
-    audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("changed", name)])
+    audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("image", name), (name, change)])
 }

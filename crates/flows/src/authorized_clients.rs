@@ -34,5 +34,6 @@ pub fn withdraw(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, client: &ClientId) 
     }
     sign_out::app(tx, ctx, user, client, RevokedBy::Consent)?;
     let name = clients::by_id(tx, client)?.map(|c| c.name).unwrap_or_default();
-    audit::record(tx, ctx, &ctx.entropy(), Event::ConsentWithdrawn, Some(user), None, &[("clientName", &name)])
+    let data = [("clientName", name.as_str()), ("clientID", client.as_str())];
+    audit::record(tx, ctx, &ctx.entropy(), Event::ConsentWithdrawn, Some(user), None, &data)
 }

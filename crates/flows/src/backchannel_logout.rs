@@ -1,11 +1,13 @@
 //! What an administrator sees of a client's back-channel logout: the latest deliveries, and a test.
 
+use pid_core::audit::Event;
 use pid_core::{ClientId, Ctx};
 use pid_jose::KeySet;
 use pid_store::outbox::{self, Entry, State};
 use pid_store::{ReadTx, WriteTx, clients};
 
 use crate::access::Admin;
+use crate::audit::Note;
 use crate::env::Env;
 use crate::outbox::{Answer, LOGOUT_TEST, Notice, entry, failure, logout_token};
 use crate::{Code, Error};
@@ -68,7 +70,7 @@ impl Test {
 }
 
 /// Keeps a test's outcome among the deliveries. A test is never repeated.
-pub fn keep_test(tx: &WriteTx<'_>, ctx: &Ctx, test: &Test, answer: &Answer) -> Result<Delivery, Error> {
+pub fn keep_test(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, test: &Test, answer: &Answer) -> Result<Delivery, Error> {
     let subject = format!("test {}", test.id);
     let mut done = entry(test.id.clone(), LOGOUT_TEST, subject, &test.client, &test.notice, ctx.now)?;
     (done.attempts, done.attempted_at, done.due_at) = (1, Some(ctx.now), None);
@@ -78,5 +80,12 @@ pub fn keep_test(tx: &WriteTx<'_>, ctx: &Ctx, test: &Test, answer: &Answer) -> R
     done.failure = failure(answer).map(str::to_owned);
     done.state = if done.failure.is_none() { State::Delivered } else { State::Failed };
     outbox::insert(tx, &done)?;
+    let name = clients::by_id(tx, &test.client)?.map(|client| client.name).unwrap_or_default();
+    let status = done.status.map(|status| status.to_string()).unwrap_or_default();
+    Note::about(&[("clientName", &name), ("clientID", test.client.as_str()), ("url", test.url())])
+        .with("state", done.state.as_str())
+        .change("status", "", &status)
+        .change("failure", "", done.failure.as_deref().unwrap_or_default())
+        .record(tx, ctx, &ctx.stream("audit"), Event::LogoutNoticeTested, None, Some(&admin.user().id))?;
     Delivery::new(done)
 }

@@ -10,9 +10,10 @@ use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Admin;
-use crate::clients::blank;
+use crate::audit::Note;
+use crate::clients::{audited, blank};
 use crate::env::Snapshot;
-use crate::{Code, Error, audit, sign_out};
+use crate::{Code, Error, sign_out};
 
 /// The refusal of a client for its document, or for the lack of one.
 pub fn refused(error: &CimdError) -> OAuthError {
@@ -80,10 +81,11 @@ pub(crate) fn undeclared() -> OAuthError {
 }
 
 /// Takes over a document that was fetched: it counts for so many seconds. People agree anew if it says something else
-/// than when they agreed.
+/// than when they agreed. `by` is an administrator who wanted it fetched.
 pub fn take_over(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
+    by: Option<&Admin>,
     url: &ClientIdUrl,
     document: &ClientDocument,
     cache_secs: i64,
@@ -106,20 +108,30 @@ pub fn take_over(
             let next = with_document(client.clone(), document);
             if next != client {
                 clients::update(tx, &next, ctx.now)?;
-                audit::record(tx, ctx, &ctx.entropy(), Event::ClientUpdated, None, None, &names(&next))?;
+                record(tx, ctx, by, Event::ClientUpdated, &client, &next)?;
             }
         }
         None => {
-            let client = with_document(blank(id.clone(), ClientType::Cimd, ctx.now), document);
+            let nothing = blank(id.clone(), ClientType::Cimd, ctx.now);
+            let client = with_document(nothing.clone(), document);
             clients::insert(tx, &client, None)?;
-            audit::record(tx, ctx, &ctx.entropy(), Event::ClientCreated, None, None, &names(&client))?;
+            record(tx, ctx, by, Event::ClientCreated, &nothing, &client)?;
         }
     }
     Ok(clients::set_document(tx, &id, &kept)?)
 }
 
-fn names(client: &Client) -> [(&'static str, &str); 2] {
-    [("clientName", client.name.as_str()), ("clientID", client.id.as_str())]
+fn record(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    by: Option<&Admin>,
+    event: Event,
+    before: &Client,
+    after: &Client,
+) -> Result<(), Error> {
+    let note = Note::about(&[("clientName", after.name.as_str()), ("clientID", after.id.as_str())]);
+    let note = note.changes(&audited(before), &audited(after));
+    note.record(tx, ctx, &ctx.entropy(), event, None, by.map(|admin| &admin.user().id))
 }
 
 fn with_document(mut client: Client, document: &ClientDocument) -> Client {

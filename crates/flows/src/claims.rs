@@ -7,8 +7,9 @@ use pid_core::{Ctx, FieldCode, FieldError, Fields, GroupId, UserId};
 use pid_store::{ReadTx, WriteTx, claims, groups, users};
 
 use crate::access::Admin;
+use crate::audit::Note;
 use crate::change::check_version;
-use crate::{Code, Error, audit};
+use crate::{Code, Error};
 
 /// Checks a list: the shape of each claim, then repeated keys, then reserved ones (api.md §15.2).
 pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
@@ -53,6 +54,11 @@ fn normal(list: &[CustomClaim]) -> Result<Vec<CustomClaim>, Error> {
     Ok(list)
 }
 
+/// Claims as the audit log names them.
+pub(crate) fn in_words(list: &[CustomClaim]) -> Vec<String> {
+    list.iter().map(|claim| format!("{}={}", claim.key, claim.value)).collect()
+}
+
 /// Keys in use anywhere.
 pub fn suggestions(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<String>, Error> {
     Ok(claims::suggestions(tx)?)
@@ -70,11 +76,19 @@ pub fn set_of_user(
     let list = normal(list)?;
     let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
     check_version(if_match, user.version)?;
+    let before = claims::of_user(tx, id)?;
     claims::set_of_user(tx, id, &list)?;
     users::touch(tx, id, ctx.now)?;
-    let data = [("changed", "customClaims")];
-    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
-    Ok((claims::of_user(tx, id)?, user.version + 1))
+    let after = claims::of_user(tx, id)?;
+    Note::default().set("customClaims", &in_words(&before), &in_words(&after)).record(
+        tx,
+        ctx,
+        &ctx.entropy(),
+        Event::UserUpdated,
+        Some(id),
+        Some(&admin.user().id),
+    )?;
+    Ok((after, user.version + 1))
 }
 
 /// Replaces a group's claims. Gives them with the group's new version.
@@ -89,9 +103,12 @@ pub fn set_of_group(
     let list = normal(list)?;
     let group = groups::by_id(tx, id)?.ok_or_else(|| Error::not_found("User group"))?;
     check_version(if_match, group.version)?;
+    let before = claims::of_group(tx, id)?;
     claims::set_of_group(tx, id, &list)?;
     groups::update(tx, &group, ctx.now)?;
-    let data = [("group", group.name.as_str()), ("changed", "customClaims")];
-    audit::record(tx, ctx, &ctx.entropy(), Event::GroupUpdated, None, Some(&admin.user().id), &data)?;
-    Ok((claims::of_group(tx, id)?, group.version + 1))
+    let after = claims::of_group(tx, id)?;
+    Note::about(&[("group", &group.name), ("groupID", group.id.as_str())])
+        .set("customClaims", &in_words(&before), &in_words(&after))
+        .record(tx, ctx, &ctx.entropy(), Event::GroupUpdated, None, Some(&admin.user().id))?;
+    Ok((after, group.version + 1))
 }

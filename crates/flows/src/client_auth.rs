@@ -3,6 +3,7 @@
 //! What a client brings is checked in two parts. What needs keys or is a matter of computing is done before the
 //! transaction ([`demand`], [`Presented`]); who the client is now, and that a proof is new, is asked inside it.
 
+use pid_core::audit::Event;
 use pid_core::clients::AuthMethod;
 use pid_core::secret::{equal, sha256};
 use pid_core::{ClientId, Ctx, Timestamp};
@@ -15,9 +16,9 @@ use pid_oidc::{ErrorCode, OAuthError};
 use pid_store::protocol::{self, ClientKeys, ProtocolClient};
 use pid_store::{ReadTx, WriteTx, used_tokens};
 
-use crate::Error;
 use crate::budget::{CLIENT_SECRET, address_subject};
 use crate::protocol::{client, is_of_high_security};
+use crate::{Error, audit};
 
 /// Where somebody's public keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +114,7 @@ pub(crate) fn admit(
     let found = match authenticate(tx, ctx, presented, limited)? {
         Ok(found) => found,
         Err(error) => {
-            if limited {
-                count_failure(tx, ctx, presented)?;
-            }
+            count_failure(tx, ctx, presented, &error, limited)?;
             return Ok(Err(error));
         }
     };
@@ -191,15 +190,26 @@ pub(crate) fn authenticate(
     })
 }
 
-/// Counts a wrong secret per client and address.
-pub fn count_failure(tx: &WriteTx<'_>, ctx: &Ctx, presented: &Presented) -> Result<(), Error> {
+/// Writes down that a client could not prove who it is, and counts a wrong secret per client and address.
+pub fn count_failure(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    presented: &Presented,
+    error: &OAuthError,
+    limited: bool,
+) -> Result<(), Error> {
     let credentials = &presented.credentials;
-    match client(tx, credentials.client_id())? {
-        Some((found, _)) if !found.is_public && credentials.secret().is_some() => {
-            CLIENT_SECRET.fail(tx, &subject(ctx, &found), ctx.now)
-        }
-        _ => Ok(()),
+    let Some((found, _)) = client(tx, credentials.client_id())? else { return Ok(()) };
+    if limited && !found.is_public && credentials.secret().is_some() {
+        CLIENT_SECRET.fail(tx, &subject(ctx, &found), ctx.now)?;
     }
+    let data = [
+        ("clientName", found.name.as_str()),
+        ("clientID", found.id.as_str()),
+        ("method", credentials.method().as_str()),
+        ("reason", &error.wire_description()),
+    ];
+    audit::failed(tx, ctx, Event::ClientAuthenticationFailed, None, &data)
 }
 
 fn subject(ctx: &Ctx, client: &ProtocolClient) -> String {

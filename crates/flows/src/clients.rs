@@ -2,8 +2,8 @@
 
 use pid_core::audit::Event;
 use pid_core::clients::{
-    ACCESS_TOKEN_MINUTES, BackchannelSource, Client, ClientSecret, ClientType, FederatedIdentity, MAX_SECRETS,
-    REFRESH_TOKEN_MINUTES, TOKEN_MINUTES, is_client_id,
+    ACCESS_TOKEN_MINUTES, AuthMethod, BackchannelSource, Client, ClientSecret, ClientType, FederatedIdentity,
+    MAX_SECRETS, REFRESH_TOKEN_MINUTES, TOKEN_MINUTES, is_client_id,
 };
 use pid_core::groups::Group;
 use pid_core::list::{ListRequest, Page};
@@ -20,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
+use crate::audit::{Note, REPLACED, SET, TAKEN_AWAY};
 use crate::change::{Change, check_version};
 use crate::keys::{self, KeySealer};
 use crate::{Code, Error, audit, client_keys, sign_out};
@@ -143,10 +144,51 @@ fn details(tx: &ReadTx<'_>, client: Client) -> Result<ClientDetails, Error> {
     Ok(ClientDetails { secrets: clients::secrets(tx, &client.id)?, groups: groups::of_client(tx, &client.id)?, client })
 }
 
-fn record(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, event: Event, client: &Client) -> Result<(), Error> {
-    let data = [("clientName", client.name.as_str()), ("clientID", client.id.as_str())];
+fn record(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    event: Event,
+    client: &Client,
+    changed: impl FnOnce(Note) -> Note,
+) -> Result<(), Error> {
+    let note = Note::about(&[("clientName", client.name.as_str()), ("clientID", client.id.as_str())]);
     // A stream of its own: the entry's id can be read, and a secret may have been drawn from the other.
-    audit::record(tx, ctx, &ctx.stream("audit"), event, None, Some(&admin.user().id), &data)
+    changed(note).record(tx, ctx, &ctx.stream("audit"), event, None, Some(&admin.user().id))
+}
+
+/// What the audit log tells of a client, by the names of the API.
+pub(crate) fn audited(client: &Client) -> serde_json::Value {
+    let c = client;
+    serde_json::json!({
+        "name": c.name,
+        "description": c.description,
+        "callbackURLs": c.callback_urls,
+        "logoutCallbackURLs": c.logout_callback_urls,
+        "launchURL": c.launch_url,
+        "isPublic": c.is_public,
+        "pkceEnabled": c.pkce_enabled,
+        "requiresReauthentication": c.requires_reauthentication,
+        "requiresPushedAuthorizationRequests": c.requires_pushed_authorization_requests,
+        "skipConsent": c.skip_consent,
+        "isGroupRestricted": c.is_group_restricted,
+        "idTokenSignedResponseAlg": c.signing_alg,
+        "accessTokenDurationMinutes": c.access_token_minutes,
+        "refreshTokenDurationMinutes": c.refresh_token_minutes,
+        "idTokenDurationMinutes": c.id_token_minutes,
+        "claimMapping": c.claim_mapping,
+        "federatedIdentities": c.federated_identities,
+        "tokenEndpointAuthMethod": c.auth_method.map(AuthMethod::as_str),
+        "jwks": c.jwks,
+        "jwksUri": c.jwks_uri,
+        "dpopBoundAccessTokens": c.dpop_bound_access_tokens,
+        "backchannelLogoutURL": c.backchannel_logout_url,
+        "backchannelLogoutSessionRequired": c.backchannel_logout_session_required,
+    })
+}
+
+fn names(groups: &[Group]) -> Vec<&str> {
+    groups.iter().map(|group| group.name.as_str()).collect()
 }
 
 fn check_patterns(fields: &mut Fields, name: &str, purpose: Purpose, entries: &[String]) {
@@ -340,8 +382,9 @@ pub fn create(
         StoreError::UniqueViolation { .. } => Error::new(Code::ClientIdAlreadyExists),
         other => other.into(),
     })?;
-    keys::ensure(tx, ctx, sealer, client.signing_alg.as_deref())?;
-    record(tx, ctx, admin, Event::ClientCreated, &client)?;
+    keys::ensure(tx, ctx, sealer, admin, client.signing_alg.as_deref())?;
+    let nothing = audited(&blank(client.id.clone(), ClientType::Standard, ctx.now));
+    record(tx, ctx, admin, Event::ClientCreated, &client, |note| note.changes(&nothing, &audited(&client)))?;
     details(tx, client)
 }
 
@@ -399,18 +442,23 @@ pub fn update(
     input.id = String::new();
     check(&input)?;
     let before = current.longest_signed_minutes();
+    let seen = audited(&current);
     let next = merged(current, &input);
     if next.longest_signed_minutes() < before {
         keys::remember_lifetime(tx, before, ctx.now)?;
     }
     clients::update(tx, &next, ctx.now)?;
-    keys::ensure(tx, ctx, sealer, next.signing_alg.as_deref())?;
+    keys::ensure(tx, ctx, sealer, admin, next.signing_alg.as_deref())?;
+    let allowed = groups::of_client(tx, id)?;
     if !next.is_group_restricted {
         groups::disallow_all(tx, id)?;
     }
     sign_out::lost_at_client(tx, ctx, id)?;
-    record(tx, ctx, admin, Event::ClientUpdated, &next)?;
-    details(tx, find(tx, id)?)
+    let details = details(tx, find(tx, id)?)?;
+    record(tx, ctx, admin, Event::ClientUpdated, &next, |note| {
+        note.changes(&seen, &audited(&next)).set("allowedUserGroups", &names(&allowed), &names(&details.groups))
+    })?;
+    Ok(details)
 }
 
 /// Deletes a client with its grants, consents and logos.
@@ -422,7 +470,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Resu
     sign_out::client(tx, ctx, id)?;
     keys::remember_lifetime(tx, client.longest_signed_minutes(), ctx.now)?;
     clients::delete(tx, id)?;
-    record(tx, ctx, admin, Event::ClientDeleted, &client)
+    record(tx, ctx, admin, Event::ClientDeleted, &client, |note| note)
 }
 
 /// Replaces the allowed groups; unknown ids are passed over. Whether the client is restricted stays as it is.
@@ -436,15 +484,18 @@ pub fn set_groups(
 ) -> Result<ClientDetails, Error> {
     let client = find(tx, id)?;
     check_version(if_match, client.version)?;
-    for group in groups::of_client(tx, id)?.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
+    let before = groups::of_client(tx, id)?;
+    for group in before.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
         groups::set_allowed(tx, id, &group.id, false, ctx.now)?;
     }
     for group in group_ids {
         groups::set_allowed(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
     }
     sign_out::lost_at_client(tx, ctx, id)?;
-    record(tx, ctx, admin, Event::ClientUpdated, &client)?;
-    details(tx, find(tx, id)?)
+    let details = details(tx, find(tx, id)?)?;
+    let changed = |note: Note| note.set("allowedUserGroups", &names(&before), &names(&details.groups));
+    record(tx, ctx, admin, Event::ClientUpdated, &client, changed)?;
+    Ok(details)
 }
 
 /// A client's secrets.
@@ -484,6 +535,8 @@ pub fn add_secret(
     if client.is_public || client.client_type == ClientType::Cimd {
         return Err(refuse("A public client has no secret"));
     }
+    let ids = |secrets: Vec<ClientSecret>| secrets.into_iter().map(|s| s.id).collect::<Vec<_>>();
+    let before = ids(clients::secrets(tx, id)?);
     if replace {
         clients::delete_secrets(tx, id)?;
     }
@@ -501,7 +554,11 @@ pub fn add_secret(
         expires_at,
     };
     clients::insert_secret(tx, id, &stored)?;
-    record(tx, ctx, admin, Event::ClientSecretCreated, &client)?;
+    let after = ids(clients::secrets(tx, id)?);
+    record(tx, ctx, admin, Event::ClientSecretCreated, &client, |note| {
+        let expiry = expires_at.map(|at| at.to_string()).unwrap_or_default();
+        note.set("secretIDs", &before, &after).change("expiresAt", "", &expiry)
+    })?;
     Ok(NewSecret { stored, value: Secret::new(value) })
 }
 
@@ -511,7 +568,8 @@ pub fn delete_secret(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, 
     if !clients::delete_secret(tx, id, secret)? {
         return Err(Error::not_found("Client secret"));
     }
-    record(tx, ctx, admin, Event::ClientSecretDeleted, &client)
+    let none: [&str; 0] = [];
+    record(tx, ctx, admin, Event::ClientSecretDeleted, &client, |note| note.set("secretIDs", &[secret], &none))
 }
 
 fn logo_path(id: &ClientId, dark: bool) -> String {
@@ -538,25 +596,26 @@ pub fn set_logo(
     content_type: &str,
     content: &[u8],
 ) -> Result<(), Error> {
-    let client = put_logo(tx, ctx, id, dark, content_type, content)?;
-    record(tx, ctx, admin, Event::ClientUpdated, &client)
-}
-
-/// Stores a logo that was checked already with a change that is recorded otherwise.
-pub fn put_logo(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    id: &ClientId,
-    dark: bool,
-    content_type: &str,
-    content: &[u8],
-) -> Result<Client, Error> {
     let mut client = find(tx, id)?;
     let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
     files::put(tx, &logo_path(id, dark), &file)?;
-    *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = true;
+    let had = std::mem::replace(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }, true);
     clients::update(tx, &client, ctx.now)?;
-    Ok(client)
+    record_logo(tx, ctx, admin, &client, dark, if had { REPLACED } else { SET })
+}
+
+/// A stream of its own: logos come with other changes of a client.
+fn record_logo(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    client: &Client,
+    dark: bool,
+    change: &str,
+) -> Result<(), Error> {
+    let name = if dark { "darkLogo" } else { "logo" };
+    let names = [("clientName", client.name.as_str()), ("clientID", client.id.as_str()), (name, change)];
+    audit::record(tx, ctx, &ctx.stream(name), Event::ClientUpdated, None, Some(&admin.user().id), &names)
 }
 
 /// Deletes a logo.
@@ -567,5 +626,5 @@ pub fn delete_logo(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, da
     }
     *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = false;
     clients::update(tx, &client, ctx.now)?;
-    record(tx, ctx, admin, Event::ClientUpdated, &client)
+    record_logo(tx, ctx, admin, &client, dark, TAKEN_AWAY)
 }

@@ -235,7 +235,13 @@ pub fn decide(
         Err(error) => return Err(error),
     };
     if verdict == Verdict::Deny {
-        return taken(devices::decide(tx, &waiting.row.id, None)?);
+        let first = devices::decide(tx, &waiting.row.id, None)?;
+        if first {
+            let data = [("clientName", waiting.client.name.as_str()), ("clientID", waiting.client.id.as_str())];
+            let user = Some(&who.user().id);
+            audit::record(tx, ctx, &ctx.entropy(), Event::DeviceCodeDenied, user, None, &data)?;
+        }
+        return taken(first);
     }
     still_usable(tx, &waiting)?;
     let session = session_view(who.session());

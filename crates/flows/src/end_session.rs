@@ -6,7 +6,8 @@ use pid_jose::KeySet;
 use pid_oidc::backchannel_logout;
 use pid_oidc::logout::{self, EndSessionRequest, Hint, LogoutClient, LogoutDecision, Wish};
 use pid_oidc::redirect_uri::{Pattern, Purpose};
-use pid_store::{ReadTx, WriteTx, protocol, sessions};
+use pid_store::protocol::{self, ProtocolClient};
+use pid_store::{ReadTx, WriteTx, sessions};
 
 use crate::access::Credentials;
 use crate::env::Env;
@@ -22,13 +23,16 @@ pub enum Outcome {
     SignedOut(Option<String>),
 }
 
-fn logout_client(tx: &ReadTx<'_>, id: &str) -> Result<Option<LogoutClient>, Error> {
-    let found = protocol::client(tx, &ClientId::new(id))?;
-    Ok(found.map(|c| LogoutClient {
-        id: c.id.to_string(),
-        origins: backchannel_logout::origins(&c.callback_urls).collect(),
-        logout_urls: Pattern::parse_list(Purpose::PostLogout, &c.logout_callback_urls).0,
-    }))
+fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<ProtocolClient>, Error> {
+    Ok(protocol::client(tx, &ClientId::new(id))?)
+}
+
+fn logout_client(client: &ProtocolClient) -> LogoutClient {
+    LogoutClient {
+        id: client.id.to_string(),
+        origins: backchannel_logout::origins(&client.callback_urls).collect(),
+        logout_urls: Pattern::parse_list(Purpose::PostLogout, &client.logout_callback_urls).0,
+    }
 }
 
 /// Answers a logout request of a client.
@@ -46,10 +50,8 @@ pub fn end_session(
         .as_deref()
         .and_then(|token| hint_claims(keys, issuer, token, ctx.now.secs()))
         .and_then(|claims| serde_json::from_value(serde_json::Value::Object(claims)).ok());
-    let client = match logout::client_of(request, hint.as_ref()) {
-        Some(id) => logout_client(tx, id)?,
-        None => None,
-    };
+    let found = logout::client_of(request, hint.as_ref()).map(|id| find(tx, id)).transpose()?.flatten();
+    let client = found.as_ref().map(logout_client);
     let browser = credentials.optional_session(tx, ctx.now)?;
     let seen = browser.as_ref().map(|b| session_view(b.session()));
     match logout::decide(request, issuer, hint.as_ref(), client.as_ref(), seen.as_ref()) {
@@ -59,7 +61,8 @@ pub fn end_session(
                 if let Some(session) = sessions::by_id(tx, &SessionId::new(sid))?
                     && session.user_id.as_str() == out.user_id
                 {
-                    sign_out::session(tx, ctx, &session.id, &session.user_id, None)?;
+                    let by = found.as_ref().map(|client| client.name.as_str());
+                    sign_out::session(tx, ctx, &session.id, &session.user_id, None, by)?;
                 }
             }
             Ok(Outcome::SignedOut(out.redirect))
@@ -70,14 +73,15 @@ pub fn end_session(
 /// The name of the client and the address that a confirmed wish leads to.
 pub fn wish_target(tx: &ReadTx<'_>, wish: &Wish) -> Result<Option<(String, Option<String>)>, Error> {
     let Some(id) = &wish.client_id else { return Ok(None) };
-    let Some(found) = protocol::client(tx, &ClientId::new(id.as_str()))? else { return Ok(None) };
-    let client = logout_client(tx, id)?;
-    let name = cimd::shown_name(&found.client_type, id.as_str(), found.name);
-    Ok(Some((name, logout::after_confirmation(wish, client.as_ref()))))
+    let Some(found) = find(tx, id)? else { return Ok(None) };
+    let target = logout::after_confirmation(wish, Some(&logout_client(&found)));
+    Ok(Some((cimd::shown_name(&found.client_type, id.as_str(), found.name), target)))
 }
 
 /// Signs out the browser's person after they confirmed; then to the wish's address, if it is good.
 pub fn sign_out(tx: &WriteTx<'_>, ctx: &Ctx, session: &Session, wish: &Wish) -> Result<Option<String>, Error> {
-    sign_out::session(tx, ctx, &session.id, &session.user_id, None)?;
-    Ok(wish_target(tx, wish)?.and_then(|(_, target)| target))
+    let wished = wish_target(tx, wish)?;
+    let by = wished.as_ref().map(|(name, _)| name.as_str());
+    sign_out::session(tx, ctx, &session.id, &session.user_id, None, by)?;
+    Ok(wished.and_then(|(_, target)| target))
 }

@@ -14,8 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
+use crate::audit::Note;
 use crate::change::{Change, check_version};
-use crate::{Code, Error, audit, sign_out};
+use crate::{Code, Error, sign_out};
 
 /// The fields of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,8 +73,20 @@ fn unique(error: StoreError) -> Error {
     }
 }
 
-fn record(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, event: Event, group: &Group) -> Result<(), Error> {
-    audit::record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id), &[("group", &group.name)])
+fn record(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    event: Event,
+    group: &Group,
+    changed: impl FnOnce(Note) -> Note,
+) -> Result<(), Error> {
+    let note = Note::about(&[("group", &group.name), ("groupID", group.id.as_str())]);
+    changed(note).record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id))
+}
+
+fn names(group: &Group) -> GroupInput {
+    GroupInput { friendly_name: group.friendly_name.clone(), name: group.name.clone() }
 }
 
 /// A page of groups with claims and numbers of members.
@@ -103,7 +116,8 @@ pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &GroupInput) ->
         version: 1,
     };
     groups::insert(tx, &group).map_err(unique)?;
-    record(tx, ctx, admin, Event::GroupCreated, &group)?;
+    let changed = |note: Note| note.changes(&GroupInput::default(), &names(&group));
+    record(tx, ctx, admin, Event::GroupCreated, &group, changed)?;
     details(tx, group)
 }
 
@@ -120,12 +134,13 @@ pub fn update(
     let mut group = find(tx, id)?;
     check_version(if_match, group.version)?;
     locked(&group, settings)?;
-    let input = change.apply(&GroupInput { friendly_name: group.friendly_name.clone(), name: group.name.clone() })?;
+    let before = names(&group);
+    let input = change.apply(&before)?;
     check(&input)?;
     group.name = nfc(&input.name);
     group.friendly_name = nfc(&input.friendly_name);
     groups::update(tx, &group, ctx.now).map_err(unique)?;
-    record(tx, ctx, admin, Event::GroupUpdated, &group)?;
+    record(tx, ctx, admin, Event::GroupUpdated, &group, |note| note.changes(&before, &names(&group)))?;
     details(tx, find(tx, id)?)
 }
 
@@ -143,7 +158,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, i
     let clients = groups::client_ids(tx, id)?;
     groups::delete(tx, id)?;
     clients.iter().try_for_each(|client| sign_out::lost_at_client(tx, ctx, client))?;
-    record(tx, ctx, admin, Event::GroupDeleted, &group)
+    record(tx, ctx, admin, Event::GroupDeleted, &group, |note| note)
 }
 
 /// Replaces the members; unknown ids are passed over.
@@ -157,15 +172,19 @@ pub fn set_members(
 ) -> Result<GroupDetails, Error> {
     let group = find(tx, id)?;
     check_version(if_match, group.version)?;
-    for member in groups::members(tx, id)?.iter().filter(|m| !user_ids.iter().any(|w| w == m.id.as_str())) {
+    let before = groups::members(tx, id)?;
+    for member in before.iter().filter(|m| !user_ids.iter().any(|w| w == m.id.as_str())) {
         groups::set_member(tx, &member.id, id, false, ctx.now)?;
     }
     for user in user_ids {
         groups::set_member(tx, &UserId::new(user.as_str()), id, true, ctx.now)?;
     }
     groups::client_ids(tx, id)?.iter().try_for_each(|client| sign_out::lost_at_client(tx, ctx, client))?;
-    record(tx, ctx, admin, Event::GroupUpdated, &group)?;
-    details(tx, find(tx, id)?)
+    let details = details(tx, find(tx, id)?)?;
+    let names = |people: &[User]| people.iter().map(|user| user.username.clone()).collect::<Vec<_>>();
+    let changed = |note: Note| note.set("members", &names(&before), &names(&details.members));
+    record(tx, ctx, admin, Event::GroupUpdated, &group, changed)?;
+    Ok(details)
 }
 
 /// Replaces the clients that list this group; unknown ids are passed over.
@@ -179,13 +198,17 @@ pub fn set_clients(
 ) -> Result<GroupDetails, Error> {
     let group = find(tx, id)?;
     check_version(if_match, group.version)?;
-    for client in groups::client_ids(tx, id)?.iter().filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
+    let before = details(tx, group.clone())?.clients;
+    for client in before.iter().map(|c| &c.id).filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
         groups::set_allowed(tx, client, id, false, ctx.now)?;
         sign_out::lost_at_client(tx, ctx, client)?;
     }
     for client in client_ids {
         groups::set_allowed(tx, &ClientId::new(client.as_str()), id, true, ctx.now)?;
     }
-    record(tx, ctx, admin, Event::GroupUpdated, &group)?;
-    details(tx, find(tx, id)?)
+    let details = details(tx, find(tx, id)?)?;
+    let names = |list: &[Client]| list.iter().map(|client| client.name.clone()).collect::<Vec<_>>();
+    let changed = |note: Note| note.set("allowedClients", &names(&before), &names(&details.clients));
+    record(tx, ctx, admin, Event::GroupUpdated, &group, changed)?;
+    Ok(details)
 }

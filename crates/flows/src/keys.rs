@@ -68,10 +68,14 @@ pub fn store_first(tx: &WriteTx<'_>, key: &StoredKey) -> Result<bool, Error> {
 
 /// Makes the first key of an algorithm in the transaction in which a client first wants it: keys on elliptic curves take
 /// microseconds. RSA keys don't; the one for RS256 is made at the start.
-pub fn ensure(tx: &WriteTx<'_>, ctx: &Ctx, sealer: &KeySealer, alg: Option<&str>) -> Result<(), Error> {
+pub fn ensure(tx: &WriteTx<'_>, ctx: &Ctx, sealer: &KeySealer, admin: &Admin, alg: Option<&str>) -> Result<(), Error> {
     match alg.and_then(Alg::parse) {
         Some(alg @ (Alg::ES256 | Alg::EdDSA)) if !has_active(tx, alg)? => {
-            Ok(keys::insert(tx, &generate(sealer, alg, &new_kid(&ctx.entropy()), ctx.now)?)?)
+            let key = generate(sealer, alg, &new_kid(&ctx.entropy()), ctx.now)?;
+            keys::insert(tx, &key)?;
+            let data = [("keyID", key.kid.as_str()), ("algorithm", key.alg.as_str())];
+            let entropy = ctx.stream("signing keys");
+            audit::record(tx, ctx, &entropy, Event::SigningKeyCreated, None, Some(&admin.user().id), &data)
         }
         _ => Ok(()),
     }

@@ -79,7 +79,8 @@ fn create(
     let expires_at = ctx.now.plus_secs(ttl_secs);
     let hash = sha256(code.as_bytes());
     login_codes::insert(tx, &entropy.uuid(), &hash, &user.id, made_by, ctx.now, expires_at, session)?;
-    audit::record(tx, ctx, &entropy, Event::LoginCodeCreated, Some(&user.id), actor, &[("madeBy", made_by)])?;
+    let data = [("madeBy", made_by), ("expiresAt", &expires_at.to_string())];
+    audit::record(tx, ctx, &entropy, Event::LoginCodeCreated, Some(&user.id), actor, &data)?;
     Ok(Secret::new(code))
 }
 
@@ -90,6 +91,8 @@ pub enum Exchange {
     SignedIn(Box<(User, NewSession)>),
     /// Unknown, used or expired; the attempt is counted.
     Invalid,
+    /// The person is disabled; the code stays good.
+    Disabled,
 }
 
 /// Where a sign-in happens: the session that the browser had, the interaction it is for, whether guessing
@@ -106,7 +109,7 @@ pub struct SignInAt {
     pub session_minutes: i64,
 }
 
-/// Exchanges a code for a session. A disabled person's code is kept: the refusal rolls back.
+/// Exchanges a code for a session. A disabled person's code is kept.
 pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Result<Exchange, Error> {
     let subject = address_subject(&ctx.ip_address);
     if at.limited {
@@ -114,20 +117,29 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Resu
         LOGIN_CODE_GLOBAL.check(tx, "all", ctx.now)?;
     }
     let code = normalise(typed);
-    let taken =
-        if matches!(code.len(), 6 | 12) { login_codes::take(tx, &sha256(code.as_bytes()), ctx.now)? } else { None };
+    let hash = sha256(code.as_bytes());
+    let taken = if matches!(code.len(), 6 | 12) { login_codes::take(tx, &hash, ctx.now)? } else { None };
     let entropy = ctx.entropy();
+    let refused = |user: Option<&UserId>, reason| {
+        audit::failed(tx, ctx, Event::SignInFailed, user, &[("method", "login_code"), ("reason", reason)])
+    };
     let Some((user_id, made_by)) = taken else {
         if at.limited {
             LOGIN_CODE.fail(tx, &subject, ctx.now)?;
             LOGIN_CODE_GLOBAL.fail(tx, "all", ctx.now)?;
         }
-        audit::record(tx, ctx, &entropy, Event::SignInFailed, None, None, &[("method", "login_code")])?;
+        match login_codes::known(tx, &hash)? {
+            Some((user, true)) => refused(Some(&user), "the code was used before")?,
+            Some((user, false)) => refused(Some(&user), "the code has expired")?,
+            None => refused(None, "the code is not known")?,
+        }
         return Ok(Exchange::Invalid);
     };
     let user = users::by_id(tx, &user_id)?.ok_or_else(|| Error::new(Code::TokenInvalidOrExpired))?;
     if user.disabled {
-        return Err(Error::new(Code::UserDisabled));
+        login_codes::give_back(tx, &hash)?;
+        refused(Some(&user.id), "the account is disabled")?;
+        return Ok(Exchange::Disabled);
     }
     let began_by = match made_by.as_str() {
         "admin" => BeganBy::AdminCode,

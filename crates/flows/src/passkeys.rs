@@ -18,6 +18,7 @@ use pid_webauthn::{
 };
 
 use crate::access::{Admin, MayEnrol, SessionUser, SignedIn};
+use crate::audit::Note;
 use crate::budget::{PASSKEY_LOGIN, REAUTHENTICATE, address_subject};
 use crate::env::Env;
 use crate::login_codes::SignInAt;
@@ -178,27 +179,51 @@ fn default_name(aaguid: &str) -> String {
     }
 }
 
-/// Verifies an assertion with the credential that it names. The error is what the person may know; why exactly goes to
-/// the log.
+/// Why an assertion proves nothing: what the person may know, and what the audit log knows.
+struct Refusal {
+    error: Error,
+    reason: String,
+    user: Option<UserId>,
+}
+
+impl Refusal {
+    fn new(error: Error, reason: impl ToString) -> Self {
+        Self { error, reason: reason.to_string(), user: None }
+    }
+
+    fn of(user: &UserId, code: Code, reason: impl ToString) -> Self {
+        Self { user: Some(user.clone()), ..Self::new(Error::new(code), reason) }
+    }
+
+    /// Writes it down. Gives what the person may know.
+    fn record(self, tx: &WriteTx<'_>, ctx: &Ctx, method: &str) -> Result<Error, Error> {
+        let data = [("method", method), ("reason", self.reason.as_str())];
+        audit::failed(tx, ctx, Event::SignInFailed, self.user.as_ref(), &data)?;
+        Ok(self.error)
+    }
+}
+
+/// Verifies an assertion with the credential that it names.
 fn prove(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
     browser: &Secret,
     body: &[u8],
-) -> Result<Attempt<(User, Passkey)>, Error> {
-    let refused = || Error::new(Code::WebauthnAuthenticationFailed);
+) -> Result<Result<(User, Passkey), Refusal>, Error> {
     let response = match AssertionResponse::parse(body) {
         Ok(response) => response,
-        Err(error) => return Ok(Err(unreadable(&error))),
+        Err(error) => return Ok(Err(Refusal::new(unreadable(&error), error))),
     };
     let Some((challenge, _)) = take(tx, ctx, browser, response.challenge(), Ceremony::Authenticate)? else {
-        return Ok(Err(Error::new(Code::InvalidWebauthnSession)));
+        return Ok(Err(Refusal::new(Error::new(Code::InvalidWebauthnSession), "there is no such ceremony")));
     };
-    let Some(mut passkey) = passkeys::by_credential_id(tx, response.credential_id())? else {
-        return Ok(Err(refused()));
+    let known = passkeys::by_credential_id(tx, response.credential_id())?;
+    let owner = known.as_ref().map(|passkey| users::by_id(tx, &passkey.user_id)).transpose()?.flatten();
+    let (Some(mut passkey), Some(user)) = (known, owner) else {
+        let error = Error::new(Code::WebauthnAuthenticationFailed);
+        return Ok(Err(Refusal::new(error, "the passkey is not known")));
     };
-    let Some(user) = users::by_id(tx, &passkey.user_id)? else { return Ok(Err(refused())) };
     let origins = [env.app_url.origin.as_str()];
     let rp = RelyingParty { id: &env.app_url.host, origins: &origins };
     let stored = assert::StoredCredential {
@@ -210,13 +235,10 @@ fn prove(
     };
     let verified = match assert::verify(&rp, &challenge, &stored, &response) {
         Ok(verified) => verified,
-        Err(assert::AssertError::AuthData(AuthDataError::UserVerified)) => {
-            return Ok(Err(Error::new(Code::PasskeyUserVerificationRequired)));
+        Err(error @ assert::AssertError::AuthData(AuthDataError::UserVerified)) => {
+            return Ok(Err(Refusal::of(&user.id, Code::PasskeyUserVerificationRequired, error)));
         }
-        Err(error) => {
-            tracing::info!(%error, passkey = %passkey.id, "an assertion was refused");
-            return Ok(Err(refused()));
-        }
+        Err(error) => return Ok(Err(Refusal::of(&user.id, Code::WebauthnAuthenticationFailed, error))),
     };
     if verified.counter_regressed() {
         tracing::warn!(passkey = %passkey.id, "a signature counter went back: the authenticator may have been copied");
@@ -243,16 +265,16 @@ pub fn login_finish(
     }
     let entropy = ctx.entropy();
     let proven = prove(tx, ctx, env, browser, body)?.and_then(|(user, passkey)| {
-        if user.disabled { Err(Error::new(Code::UserDisabled)) } else { Ok((user, passkey)) }
+        let refused = || Refusal::of(&user.id, Code::UserDisabled, "the account is disabled");
+        if user.disabled { Err(refused()) } else { Ok((user, passkey)) }
     });
     let user = match proven {
         Ok((user, _)) => user,
-        Err(error) => {
+        Err(refusal) => {
             if at.limited {
                 PASSKEY_LOGIN.fail(tx, &subject, ctx.now)?;
             }
-            audit::record(tx, ctx, &entropy, Event::SignInFailed, None, None, &[("method", "passkey")])?;
-            return Ok(Err(error));
+            return Ok(Err(refusal.record(tx, ctx, "passkey")?));
         }
     };
     let interaction = at.interaction_id.clone();
@@ -278,13 +300,17 @@ pub fn reauthenticate(
         REAUTHENTICATE.check(tx, &subject, ctx.now)?;
     }
     let proven = prove(tx, ctx, env, browser, body)?.and_then(|(user, _)| {
-        if user.id == who.user().id { Ok(()) } else { Err(Error::new(Code::WebauthnAuthenticationFailed)) }
+        let refused =
+            || Refusal::new(Error::new(Code::WebauthnAuthenticationFailed), "the passkey is another person's");
+        if user.id == who.user().id { Ok(()) } else { Err(refused()) }
     });
-    if let Err(error) = proven {
+    if let Err(refusal) = proven {
         if limited {
             REAUTHENTICATE.fail(tx, &subject, ctx.now)?;
         }
-        return Ok(Err(error));
+        // It is about whoever is signed in, whosever the passkey is.
+        let refusal = Refusal { user: Some(who.user().id.clone()), ..refusal };
+        return Ok(Err(refusal.record(tx, ctx, "reauthentication")?));
     }
     let entropy = ctx.entropy();
     let proof = give_proof(tx, &entropy, who.session(), ctx.now, ctx.now)?;
@@ -332,11 +358,19 @@ pub fn rename(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId, name:
     fields.length("name", &name, 1, 50);
     fields.finish()?;
     let user = &who.who().user().id;
+    let before = find(tx, user, id)?;
     if !passkeys::rename(tx, id, user, &name)? {
         return Err(Error::not_found("Passkey"));
     }
     let passkey = find(tx, user, id)?;
-    record(tx, ctx, &ctx.entropy(), Event::PasskeyRenamed, &passkey, None)?;
+    note(&passkey).change("name", &before.name, &name).record(
+        tx,
+        ctx,
+        &ctx.entropy(),
+        Event::PasskeyRenamed,
+        Some(user),
+        None,
+    )?;
     Ok(passkey)
 }
 
@@ -382,13 +416,17 @@ fn record(
     passkey: &Passkey,
     actor: Option<&User>,
 ) -> Result<(), Error> {
+    let note = note(passkey);
+    let note = match actor {
+        Some(actor) => note.with("actorUserID", actor.id.as_str()).with("actorUsername", &actor.username),
+        None => note,
+    };
+    note.record(tx, ctx, entropy, event, Some(&passkey.user_id), actor.map(|a| &a.id))
+}
+
+fn note(passkey: &Passkey) -> Note {
     let id: String = passkey.credential_id.iter().map(|b| format!("{b:02x}")).collect();
-    let mut data = vec![("credentialID", id.as_str()), ("passkeyName", passkey.name.as_str())];
-    if let Some(actor) = actor {
-        data.push(("actorUserID", actor.id.as_str()));
-        data.push(("actorUsername", &actor.username));
-    }
-    audit::record(tx, ctx, entropy, event, Some(&passkey.user_id), actor.map(|a| &a.id), &data)
+    Note::about(&[("credentialID", id.as_str()), ("passkeyName", passkey.name.as_str())])
 }
 
 /// A credential id that is taken in the same moment by a parallel registration.

@@ -12,6 +12,7 @@ use pid_store::files::{self, File};
 use pid_store::{ReadTx, WriteTx, users};
 
 use crate::access::{Admin, SignedIn};
+use crate::audit::{REPLACED, SET, TAKEN_AWAY};
 use crate::{Code, Error, application_images, audit};
 
 /// What there is to show.
@@ -57,12 +58,13 @@ pub fn get(tx: &ReadTx<'_>, id: &UserId) -> Result<Portrait, Error> {
 
 fn put(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, by: &UserId, picture: &[u8]) -> Result<(), Error> {
     let file = File { content_type: "image/png".to_owned(), content: picture.to_vec(), updated_at: ctx.now };
+    let had = files::stored_at(tx, &path(&user.id))?.is_some();
     files::put(tx, &path(&user.id), &file)?;
-    changed(tx, ctx, user, by)
+    changed(tx, ctx, user, by, if had { REPLACED } else { SET })
 }
 
-fn changed(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, by: &UserId) -> Result<(), Error> {
-    let data = [("username", user.username.as_str()), ("changed", "profilePicture")];
+fn changed(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, by: &UserId, change: &str) -> Result<(), Error> {
+    let data = [("profilePicture", change)];
     audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(&user.id), Some(by), &data)
 }
 
@@ -74,7 +76,7 @@ pub fn set(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId, picture: &[u
 /// Takes a person's picture away; none to take away is fine.
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId) -> Result<(), Error> {
     let user = find(tx, id)?;
-    if files::delete(tx, &path(id))? { changed(tx, ctx, &user, &admin.user().id) } else { Ok(()) }
+    if files::delete(tx, &path(id))? { changed(tx, ctx, &user, &admin.user().id, TAKEN_AWAY) } else { Ok(()) }
 }
 
 /// A picture from the directory is the directory's.
@@ -92,7 +94,7 @@ pub fn set_own(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, who: &SignedIn,
 pub fn delete_own(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, who: &SignedIn) -> Result<(), Error> {
     check_own(settings, who.user())?;
     let user = who.user();
-    if files::delete(tx, &path(&user.id))? { changed(tx, ctx, user, &user.id) } else { Ok(()) }
+    if files::delete(tx, &path(&user.id))? { changed(tx, ctx, user, &user.id, TAKEN_AWAY) } else { Ok(()) }
 }
 
 /// An account is being deleted: its picture goes with it.

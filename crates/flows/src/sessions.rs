@@ -130,7 +130,7 @@ fn find_user(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
 
 fn remove(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId, id: &SessionId, actor: Option<&UserId>) -> Result<(), Error> {
     let mine = sessions::by_id(tx, id)?.is_some_and(|s| s.user_id == *user);
-    if mine && sign_out::session(tx, ctx, id, user, actor)? { Ok(()) } else { Err(Error::not_found("Session")) }
+    if mine && sign_out::session(tx, ctx, id, user, actor, None)? { Ok(()) } else { Err(Error::not_found("Session")) }
 }
 
 /// Removes one of one's own sessions. Tells whether it was the one that asked.

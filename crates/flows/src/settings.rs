@@ -12,9 +12,10 @@ use pid_store::instance::{self, Cached};
 use pid_store::{ReadTx, WriteTx, apis, settings};
 
 use crate::access::Admin;
+use crate::audit::Note;
 use crate::change::check_version;
 use crate::env::NamedScopes;
-use crate::{Code, Error, audit};
+use crate::{Code, Error};
 
 /// What a secret shows once it is set. Sent back, it leaves the secret as it is; the original program shows the secret
 /// itself, which we never do (security case 78).
@@ -82,10 +83,12 @@ pub fn update(
     let changes: Vec<(&str, Option<&str>)> = changes.iter().map(|(key, value)| (*key, value.as_deref())).collect();
     settings::save(tx, &changes)?;
     let after = settings::load(tx)?;
-    let changed: Vec<&str> =
-        SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key)).map(|s| s.key).collect();
-    let by = Some(&admin.user().id);
-    audit::record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, by, &[("changed", &changed.join(" "))])
+    let changed = SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key));
+    let note = changed.fold(Note::default(), |note, s| match s.secret {
+        true => note.with(s.key, "changed"),
+        false => note.change(s.key, current.get(s.key), after.get(s.key)),
+    });
+    note.record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, Some(&admin.user().id))
 }
 
 /// Checks a value as far as it can be without the store.

@@ -74,6 +74,8 @@ pub fn complete(
             None => return Err(Error::new(Code::SetupCodeRequired)),
             Some(code) if !equal(&sha256(code.as_bytes()), &env.setup_code) => {
                 SETUP_CODE.fail(tx, &subject, ctx.now)?;
+                let data = [("method", "setup_code"), ("reason", "the code is wrong")];
+                audit::failed(tx, ctx, Event::SignInFailed, None, &data)?;
                 return Ok(Setup::WrongCode);
             }
             Some(_) => {}

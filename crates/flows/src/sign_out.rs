@@ -9,6 +9,7 @@ use pid_store::grants::RevokedBy;
 use pid_store::sign_out::{Whose, clients_to_tell, end_session, end_sessions_of, lost_access, revoke};
 use pid_store::{WriteTx, settings};
 
+use crate::audit::Note;
 use crate::{Error, audit, outbox};
 
 fn tell(tx: &WriteTx<'_>, ctx: &Ctx, whose: Whose<'_>) -> Result<(), Error> {
@@ -16,13 +17,15 @@ fn tell(tx: &WriteTx<'_>, ctx: &Ctx, whose: Whose<'_>) -> Result<(), Error> {
 }
 
 /// One session, signed out or removed: its codes and grants end, but those with `offline_access` unless the
-/// configuration says otherwise (OpenID Connect Back-Channel Logout §2.7). Tells whether it was live.
+/// configuration says otherwise (OpenID Connect Back-Channel Logout §2.7). `client_name` is that of a client which asked
+/// for it. Tells whether it was live.
 pub fn session(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     id: &SessionId,
     user: &UserId,
     actor: Option<&UserId>,
+    client_name: Option<&str>,
 ) -> Result<bool, Error> {
     let whose = Whose::Session(id);
     tell(tx, ctx, whose)?;
@@ -30,7 +33,9 @@ pub fn session(
     revoke(tx, whose, RevokedBy::SignOut, keep_offline, ctx.now)?;
     let was_live = end_session(tx, id, ctx.now)?;
     if was_live {
-        audit::record(tx, ctx, &ctx.stream(&format!("end {id}")), Event::SignOut, Some(user), actor, &[])?;
+        let note = Note::about(&[("sessionID", id.as_str())]);
+        let note = client_name.into_iter().fold(note, |note, name| note.with("clientName", name));
+        note.record(tx, ctx, &ctx.stream(&format!("end {id}")), Event::SignOut, Some(user), actor)?;
     }
     Ok(was_live)
 }

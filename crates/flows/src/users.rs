@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Admin, SignedIn};
+use crate::audit::Note;
 use crate::change::{Change, check_version};
 use crate::error::unique_user;
 use crate::{Code, Error, audit, sign_out};
@@ -116,6 +117,10 @@ fn details(tx: &ReadTx<'_>, user: User) -> Result<UserDetails, Error> {
     Ok(UserDetails { claims: claims::of_user(tx, &user.id)?, groups: groups::of_user(tx, &user.id)?, user })
 }
 
+fn names(groups: &[Group]) -> Vec<&str> {
+    groups.iter().map(|group| group.name.as_str()).collect()
+}
+
 fn find(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
     users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))
 }
@@ -174,9 +179,13 @@ pub fn create(
     );
     users::insert(tx, &user).map_err(unique_user)?;
     give_defaults(tx, ctx, settings, &user.id, &input.user_group_ids)?;
-    let data = [("username", user.username.as_str())];
-    audit::record(tx, ctx, &entropy, Event::UserCreated, Some(&user.id), Some(&admin.user().id), &data)?;
-    details(tx, user)
+    let details = details(tx, user)?;
+    Note::default()
+        .changes(&UserInput::default(), &UserInput::from(&details.user))
+        .set("groups", &[], &names(&details.groups))
+        .set("customClaims", &[], &crate::claims::in_words(&details.claims))
+        .record(tx, ctx, &entropy, Event::UserCreated, Some(&details.user.id), Some(&admin.user().id))?;
+    Ok(details)
 }
 
 /// Puts a new person into the wanted groups, or else the default ones, and gives them the default claims
@@ -236,8 +245,14 @@ pub fn update(
     if next.disabled && !current.disabled {
         sign_out::user(tx, ctx, id)?;
     }
-    let data = [("username", next.username.as_str())];
-    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
+    Note::default().changes(&UserInput::from(&current), &UserInput::from(&next)).record(
+        tx,
+        ctx,
+        &ctx.entropy(),
+        Event::UserUpdated,
+        Some(id),
+        Some(&admin.user().id),
+    )?;
     details(tx, find(tx, id)?)
 }
 
@@ -279,7 +294,14 @@ pub fn update_me(
         User { locale: input.locale, ..current.clone() }
     };
     users::update(tx, &next, ctx.now).map_err(unique_user)?;
-    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(&current.id), None, &[])?;
+    Note::default().changes(&UserInput::from(&current), &UserInput::from(&next)).record(
+        tx,
+        ctx,
+        &ctx.entropy(),
+        Event::UserUpdated,
+        Some(&current.id),
+        None,
+    )?;
     details(tx, find(tx, &current.id)?)
 }
 
@@ -291,10 +313,11 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, i
     }
     keep_an_admin(tx, &current, false)?;
     sign_out::user(tx, ctx, id)?;
-    users::delete(tx, id)?;
-    crate::profile_pictures::forget(tx, id)?;
+    // Before it: an entry keeps the names of those who are there.
     let data = [("username", current.username.as_str()), ("userID", current.id.as_str())];
-    audit::record(tx, ctx, &ctx.entropy(), Event::UserDeleted, None, Some(&admin.user().id), &data)
+    audit::record(tx, ctx, &ctx.entropy(), Event::UserDeleted, Some(id), Some(&admin.user().id), &data)?;
+    users::delete(tx, id)?;
+    crate::profile_pictures::forget(tx, id)
 }
 
 /// A person's groups.
@@ -314,14 +337,22 @@ pub fn set_groups(
 ) -> Result<UserDetails, Error> {
     let user = find(tx, id)?;
     check_version(if_match, user.version)?;
-    for group in groups::of_user(tx, id)?.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
+    let before = groups::of_user(tx, id)?;
+    for group in before.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
         groups::set_member(tx, id, &group.id, false, ctx.now)?;
     }
     for group in group_ids {
         groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
     }
     sign_out::lost_by_user(tx, ctx, id)?;
-    let data = [("username", user.username.as_str()), ("changed", "groups")];
-    audit::record(tx, ctx, &ctx.entropy(), Event::UserUpdated, Some(id), Some(&admin.user().id), &data)?;
-    details(tx, find(tx, id)?)
+    let details = details(tx, find(tx, id)?)?;
+    Note::default().set("groups", &names(&before), &names(&details.groups)).record(
+        tx,
+        ctx,
+        &ctx.entropy(),
+        Event::UserUpdated,
+        Some(id),
+        Some(&admin.user().id),
+    )?;
+    Ok(details)
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use pid_core::Timestamp;
+use pid_core::{Ctx, Timestamp};
 use pid_flows::Error;
-use pid_http::state::App;
+use pid_http::state::{App, seed};
 use pid_store::{
     WriteTx, audit, budgets, device_authorizations, expiry, grants, interactions, leases, login_codes, passkeys,
     pushed_requests, sessions, used_tokens,
@@ -82,7 +82,7 @@ fn spawn_clean_up(app: App, audit_days: i64) -> JoinHandle<()> {
                 Err(error) => tracing::warn!(%error, "the clean-up failed; it runs again in an hour"),
             }
             // Replicas that started together drift apart.
-            let jitter = pid_core::Entropy::new(pid_http::state::seed()).bytes::<1>()[0];
+            let jitter = pid_core::Entropy::new(seed()).bytes::<1>()[0];
             tokio::time::sleep(Duration::from_secs(PERIOD_SECS + u64::from(jitter))).await;
         }
     })
@@ -95,19 +95,20 @@ pub async fn clean_up(app: &App, audit_days: i64) -> Result<u64, Error> {
     if !app.db().read(move |tx| expiry::is_due(tx, before, now, audit_before).map_err(Error::from)).await? {
         return Ok(0);
     }
-    let holder = pid_core::Entropy::new(pid_http::state::seed()).uuid();
+    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "clean-up".to_owned() };
+    let holder = ctx.entropy().uuid();
     app.db()
         .write(move |tx| {
             if !leases::take(tx, "clean-up", &holder, now, now.plus_secs(1800))? {
                 return Ok(0);
             }
-            purge(tx, now, before, audit_before)
+            purge(tx, &ctx, before, audit_before)
         })
         .await
 }
 
-fn purge(tx: &WriteTx<'_>, now: Timestamp, before: Timestamp, audit_before: Timestamp) -> Result<u64, Error> {
-    let mut rows = 0;
+fn purge(tx: &WriteTx<'_>, ctx: &Ctx, before: Timestamp, audit_before: Timestamp) -> Result<u64, Error> {
+    let (mut rows, now) = (0, ctx.now);
     rows += passkeys::purge_challenges(tx, before)?;
     rows += interactions::purge(tx, before)?;
     rows += login_codes::purge(tx, before)?;
@@ -119,6 +120,7 @@ fn purge(tx: &WriteTx<'_>, now: Timestamp, before: Timestamp, audit_before: Time
     rows += used_tokens::purge(tx, before)?;
     rows += budgets::purge(tx, now)?;
     rows += pid_store::outbox::purge(tx, now.plus_secs(-KEEP_DELIVERIES_SECS))?;
+    rows += pid_flows::audit::end_quotas(tx, ctx)?;
     rows += audit::purge(tx, audit_before)?;
     Ok(rows)
 }

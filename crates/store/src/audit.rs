@@ -18,6 +18,11 @@ macro_rules! columns {
 statements! {
     INSERT = "INSERT INTO audit_logs (id, created_at, event, user_id, username, actor_id, actor_username, client_name, ip_address, user_agent, country, city, data) \
         VALUES ($1, $2, $3, $4, (SELECT username FROM users WHERE users.id = $4), $5, (SELECT username FROM users WHERE users.id = $5), $6, $7, $8, $9, $10, $11)";
+    QUOTA = "SELECT event, address, ends_at, written, skipped FROM audit_quotas WHERE event = $1 AND address = $2";
+    SET_QUOTA = "INSERT INTO audit_quotas (event, address, ends_at, written, skipped) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (event, address) DO UPDATE SET ends_at = $3, written = $4, skipped = $5";
+    QUOTAS_OVER = "SELECT event, address, ends_at, written, skipped FROM audit_quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 1000";
+    DELETE_QUOTA = "DELETE FROM audit_quotas WHERE event = $1 AND address = $2";
     PURGE = "DELETE FROM audit_logs WHERE created_at < $1";
     // From one value of the index to the next: what these two cost grows with the names, not with the log.
     CLIENT_NAMES = "WITH RECURSIVE names(name) AS (SELECT min(client_name) FROM audit_logs UNION ALL \
@@ -157,6 +162,61 @@ pub fn client_names(tx: &ReadTx<'_>) -> Result<Vec<String>, StoreError> {
 /// People that entries speak of: ids and the latest names.
 pub fn users(tx: &ReadTx<'_>) -> Result<BTreeMap<String, String>, StoreError> {
     tx.query(&USERS, params![])?.iter().map(|r| Ok((r.get(0)?, r.get(1)?))).collect()
+}
+
+/// How many failures of one address, or of all, were written down within an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The name of the event.
+    pub event: String,
+    /// The address; empty: all of them.
+    pub address: String,
+    /// When its hour is over.
+    pub ends_at: Timestamp,
+    /// Entries written.
+    pub written: i64,
+    /// Entries that were only counted.
+    pub skipped: i64,
+}
+
+impl Quota {
+    /// One of an hour that begins.
+    pub fn new(event: Event, address: String, ends_at: Timestamp) -> Self {
+        Self { event: event.as_str().to_owned(), address, ends_at, written: 0, skipped: 0 }
+    }
+
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            event: row.get(0)?,
+            address: row.get(1)?,
+            ends_at: Timestamp::from_millis(row.get(2)?),
+            written: row.get(3)?,
+            skipped: row.get(4)?,
+        })
+    }
+}
+
+/// The quota of an event and an address, if an hour was begun.
+pub fn quota(tx: &ReadTx<'_>, event: &str, address: &str) -> Result<Option<Quota>, StoreError> {
+    tx.query_opt(&QUOTA, params![event, address])?.as_ref().map(Quota::from_row).transpose()
+}
+
+/// Stores a quota.
+pub fn set_quota(tx: &WriteTx<'_>, quota: &Quota) -> Result<(), StoreError> {
+    let Quota { event, address, ends_at, written, skipped } = quota;
+    tx.execute(&SET_QUOTA, params![event.as_str(), address.as_str(), ends_at.millis(), *written, *skipped])?;
+    Ok(())
+}
+
+/// Quotas whose hour is over, the first thousand.
+pub fn quotas_over(tx: &ReadTx<'_>, now: Timestamp) -> Result<Vec<Quota>, StoreError> {
+    tx.query(&QUOTAS_OVER, params![now.millis()])?.iter().map(Quota::from_row).collect()
+}
+
+/// Forgets a quota.
+pub fn delete_quota(tx: &WriteTx<'_>, quota: &Quota) -> Result<(), StoreError> {
+    tx.execute(&DELETE_QUOTA, params![quota.event.as_str(), quota.address.as_str()])?;
+    Ok(())
 }
 
 /// Removes entries older than a moment.

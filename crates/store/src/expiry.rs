@@ -15,6 +15,7 @@ statements! {
         OR EXISTS (SELECT 1 FROM sessions WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM reauthentications WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM guess_budgets WHERE full_at < $2) \
+        OR EXISTS (SELECT 1 FROM audit_quotas WHERE ends_at < $2) \
         OR EXISTS (SELECT 1 FROM audit_logs WHERE created_at < $3)";
 }
 

@@ -296,10 +296,9 @@ pub fn take_refresh(
     Ok(!tx.query_returning(&TAKE_REFRESH, values)?.is_empty())
 }
 
-/// Ends one access token by its id (RFC 7009 §2.1): the client may still refresh.
-pub fn end_access_token(tx: &WriteTx<'_>, jti: &str, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&END_ACCESS, params![jti, now.millis()])?;
-    Ok(())
+/// Ends one access token by its id (RFC 7009 §2.1): the client may still refresh. Tells whether it was good until now.
+pub fn end_access_token(tx: &WriteTx<'_>, jti: &str, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&END_ACCESS, params![jti, now.millis()])? == 1)
 }
 
 /// The family of an access token that was not replaced by rotation.

@@ -2,12 +2,14 @@
 
 use pid_core::{SessionId, Timestamp, UserId};
 
-use crate::{StoreError, WriteTx, params, statements};
+use crate::{ReadTx, StoreError, WriteTx, params, statements};
 
 statements! {
     INSERT = "INSERT INTO login_codes (id, code_hash, user_id, made_by, created_at, expires_at, session_id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     DROP_SELF_MADE = "DELETE FROM login_codes WHERE user_id = $1 AND made_by = 'self' AND used_at IS NULL";
     TAKE = "UPDATE login_codes SET used_at = $2 WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id, made_by";
+    GIVE_BACK = "UPDATE login_codes SET used_at = NULL WHERE code_hash = $1";
+    KNOWN = "SELECT user_id, used_at FROM login_codes WHERE code_hash = $1";
     PURGE = "DELETE FROM login_codes WHERE expires_at < $1";
 }
 
@@ -47,6 +49,18 @@ pub fn drop_self_made(tx: &WriteTx<'_>, user: &UserId) -> Result<(), StoreError>
 pub fn take(tx: &WriteTx<'_>, code_hash: &[u8; 32], now: Timestamp) -> Result<Option<(UserId, String)>, StoreError> {
     let rows = tx.query_returning(&TAKE, params![code_hash.to_vec(), now.millis()])?;
     rows.first().map(|r| Ok((UserId::new(r.get::<String>(0)?), r.get(1)?))).transpose()
+}
+
+/// Makes a code that was taken as good as it was.
+pub fn give_back(tx: &WriteTx<'_>, code_hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(&GIVE_BACK, params![code_hash.to_vec()])?;
+    Ok(())
+}
+
+/// Whose a code was that can't be taken, and whether it was used.
+pub fn known(tx: &ReadTx<'_>, code_hash: &[u8; 32]) -> Result<Option<(UserId, bool)>, StoreError> {
+    let row = tx.query_opt(&KNOWN, params![code_hash.to_vec()])?;
+    row.map(|r| Ok((UserId::new(r.get::<String>(0)?), r.get::<Option<i64>>(1)?.is_some()))).transpose()
 }
 
 /// Forgets codes that expired before a moment.

@@ -7,6 +7,7 @@ use pid_core::ids::client_id_from_path;
 use pid_flows::backchannel_logout::{self, Delivery};
 use pid_flows::outbox::LOGOUT_TEST;
 use schemars::JsonSchema;
+use pid_store::WriteTx;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -81,9 +82,13 @@ pub async fn test(
 ) -> Result<Response, ApiError> {
     let id = client_id_from_path(&id);
     let asked = ctx.clone();
-    let test = app.db().read(move |tx| backchannel_logout::test(tx, &asked, &creds.admin(tx, asked.now)?, &id)).await?;
+    let asking = creds.clone();
+    let test =
+        app.db().read(move |tx| backchannel_logout::test(tx, &asked, &asking.admin(tx, asked.now)?, &id)).await?;
     let token = test.token(&ctx, app.env(), &app.keys())?;
     let answer = post_logout_token(&app, test.url(), &token).await;
-    let kept = app.db().write(move |tx| backchannel_logout::keep_test(tx, &ctx, &test, &answer)).await?;
+    let keep =
+        move |tx: &WriteTx<'_>| backchannel_logout::keep_test(tx, &ctx, &creds.admin(tx, ctx.now)?, &test, &answer);
+    let kept = app.db().write(keep).await?;
     Ok(axum::Json(DeliveryDto::from(kept)).into_response())
 }

@@ -214,7 +214,7 @@ pub async fn refresh(
     let (now, asking, wanted) = (ctx.now, creds.clone(), id.clone());
     let url =
         app.db().read(move |tx| pid_flows::cimd::refreshable(tx, &site, &asking.admin(tx, now)?, &wanted)).await?;
-    let fetched = crate::oidc::cimd::refresh(&app, &ctx, &url).await?;
+    let fetched = crate::oidc::cimd::refresh(&app, &ctx, &url, Some(creds.clone())).await?;
     fetched.map_err(|error| pid_flows::cimd::unusable(&error))?;
     let details = app.db().read(move |tx| clients::get(tx, &creds.admin(tx, now)?, &id)).await?;
     Ok(answer(StatusCode::OK, details, now))
@@ -233,7 +233,7 @@ pub async fn create(
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
             let made = clients::create(tx, &ctx, &sealer, &admin, &input)?;
-            let with_logos = logos.store(tx, &ctx, &made.client.id)?;
+            let with_logos = logos.store(tx, &ctx, &admin, &made.client.id)?;
             if with_logos { clients::get(tx, &admin, &made.client.id) } else { Ok(made) }
         })
         .await?;
@@ -275,7 +275,7 @@ async fn change(
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
             let changed = clients::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)?;
-            if logos.store(tx, &ctx, &id)? { clients::get(tx, &admin, &id) } else { Ok(changed) }
+            if logos.store(tx, &ctx, &admin, &id)? { clients::get(tx, &admin, &id) } else { Ok(changed) }
         })
         .await?;
     load_new_key(&app, changed.client.signing_alg.as_deref()).await?;

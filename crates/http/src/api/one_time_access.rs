@@ -108,6 +108,7 @@ pub async fn exchange(
             let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
             Ok((jar, axum::Json(UserDto::plain(&user))).into_response())
         }
+        Exchange::Disabled => Err(Code::UserDisabled.into()),
         Exchange::Invalid => Err(Code::TokenInvalidOrExpired.into()),
     }
 }

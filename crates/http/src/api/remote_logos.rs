@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode, header};
 use pid_core::Ctx;
 use pid_core::ids::ClientId;
+use pid_flows::access::Admin;
 use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientInput};
 use pid_flows::{Code, Error};
@@ -47,11 +48,11 @@ impl RemoteLogos {
     }
 
     /// Stores them with the client that was just written. Tells whether there was any.
-    pub fn store(&self, tx: &WriteTx<'_>, ctx: &Ctx, id: &ClientId) -> Result<bool, Error> {
+    pub fn store(&self, tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Result<bool, Error> {
         let all = [(false, &self.light), (true, &self.dark)];
         let mut any = false;
         for (dark, picture) in all.iter().filter_map(|(dark, picture)| Some((*dark, picture.as_ref()?))) {
-            clients::put_logo(tx, ctx, id, dark, picture.content_type, &picture.content)?;
+            clients::set_logo(tx, ctx, admin, id, dark, picture.content_type, &picture.content)?;
             any = true;
         }
         Ok(any)

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use pid_core::{Ctx, Timestamp};
+use pid_flows::access::Credentials;
 use pid_flows::{Error, cimd};
 use pid_integrations::fetch::{Limits, NamedBy, Request};
 use pid_oidc::OAuthError;
 use pid_oidc::cimd::{CacheHeaders, CimdError, ClientDocument, ClientIdUrl, MAX_DOCUMENT, check_answer};
+
+use pid_store::WriteTx;
 
 use crate::state::App;
 
@@ -82,7 +85,7 @@ pub(crate) async fn ensure(app: &App, ctx: &Ctx, client_id: &str) -> Result<Resu
         return Ok(Err(cimd::refused(&error)));
     }
     match wanted(app, ctx, client_id).await? {
-        Ok(Some(url)) => Ok(refresh(app, ctx, &url).await?.map_err(|error| {
+        Ok(Some(url)) => Ok(refresh(app, ctx, &url, None).await?.map_err(|error| {
             fetches.remember(&url, &error, ctx.now);
             cimd::refused(&error)
         })),
@@ -98,13 +101,23 @@ async fn wanted(app: &App, ctx: &Ctx, client_id: &str) -> Result<Result<Option<C
 }
 
 /// Fetches a document and takes it over. Nothing is kept of one that makes no client.
-pub(crate) async fn refresh(app: &App, ctx: &Ctx, url: &ClientIdUrl) -> Result<Result<(), CimdError>, Error> {
+/// `by` is the administrator who asks for it, if one does.
+pub(crate) async fn refresh(
+    app: &App,
+    ctx: &Ctx,
+    url: &ClientIdUrl,
+    by: Option<Credentials>,
+) -> Result<Result<(), CimdError>, Error> {
     let (document, cache_secs) = match fetch(app, ctx, url).await {
         Ok(fetched) => fetched,
         Err(error) => return Ok(Err(error)),
     };
     let (ctx, url) = (ctx.clone(), url.clone());
-    app.db().write(move |tx| cimd::take_over(tx, &ctx, &url, &document, cache_secs)).await.map(Ok)
+    let take_over = move |tx: &WriteTx<'_>| {
+        let admin = by.as_ref().map(|creds| creds.admin(tx, ctx.now)).transpose()?;
+        cimd::take_over(tx, &ctx, admin.as_ref(), &url, &document, cache_secs)
+    };
+    app.db().write(take_over).await.map(Ok)
 }
 
 async fn fetch(app: &App, ctx: &Ctx, url: &ClientIdUrl) -> Result<(ClientDocument, i64), CimdError> {

@@ -78,10 +78,11 @@ pub async fn introspect(
         Ok(Answer::Told(told)) => never_stored(axum::Json(told).into_response()),
         Ok(Answer::BadBearer) => bad_bearer(),
         Ok(Answer::Refused(error)) => {
-            // The one thing that is written: wrong secrets are counted.
-            if let (Asking::Client(presented), true) = (&*asking, limited) {
-                let presented = presented.clone();
-                if let Err(error) = app.db().write(move |tx| client_auth::count_failure(tx, &ctx, &presented)).await {
+            // The one thing that is written: who did not get in.
+            if let Asking::Client(presented) = &*asking {
+                let (presented, why) = (presented.clone(), error.clone());
+                let count = move |tx: &WriteTx<'_>| client_auth::count_failure(tx, &ctx, &presented, &why, limited);
+                if let Err(error) = app.db().write(count).await {
                     return fault(&error);
                 }
             }

@@ -85,7 +85,7 @@ pub async fn end(State(app): State<App>, jar: CookieJar, request: PageRequest) -
     let (credentials, ctx) = (request.credentials.clone(), request.ctx.clone());
     app.db()
         .write(move |tx| match credentials.optional_session(tx, ctx.now)? {
-            Some(who) => sign_out::session(tx, &ctx, &who.session().id, &who.user().id, None).map(|_| ()),
+            Some(who) => sign_out::session(tx, &ctx, &who.session().id, &who.user().id, None, None).map(|_| ()),
             None => Ok(()),
         })
         .await
