@@ -1,15 +1,15 @@
-//! An application's own server that is told of the ends of sessions (OpenID Connect Back-Channel Logout 1.0 §2.5).
+//! Somebody's own server that is told of things: an application of the ends of sessions (OpenID Connect Back-Channel
+//! Logout 1.0 §2.5), a webhook of the audit log's entries.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::{StatusCode, header};
-use serde::Deserialize;
+use http::{HeaderMap, StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -27,6 +27,7 @@ pub enum Manner {
 #[derive(Default)]
 struct Inner {
     tokens: Mutex<Vec<String>>,
+    posts: Mutex<Vec<(HeaderMap, String)>>,
     manners: Mutex<VecDeque<Manner>>,
 }
 
@@ -37,13 +38,10 @@ pub struct Receiver {
     task: Option<JoinHandle<()>>,
 }
 
-#[derive(Deserialize)]
-struct Posted {
-    logout_token: String,
-}
-
-async fn take(State(inner): State<Arc<Inner>>, Form(posted): Form<Posted>) -> Response {
-    inner.tokens.lock().unwrap().push(posted.logout_token);
+async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: String) -> Response {
+    let token = url::form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "logout_token");
+    inner.tokens.lock().unwrap().extend(token.map(|(_, token)| token.into_owned()));
+    inner.posts.lock().unwrap().push((headers, body));
     let manner = inner.manners.lock().unwrap().pop_front();
     match manner {
         None => StatusCode::OK.into_response(),
@@ -95,6 +93,12 @@ impl Receiver {
     #[must_use]
     pub fn tokens(&self) -> Vec<String> {
         self.inner.tokens.lock().unwrap().clone()
+    }
+
+    /// Everything that was posted so far.
+    #[must_use]
+    pub fn posts(&self) -> Vec<(HeaderMap, String)> {
+        self.inner.posts.lock().unwrap().clone()
     }
 
     /// Waits until so many tokens are there.

@@ -170,6 +170,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/audit-logs", User(200)),
     ("GET", "/api/audit-logs/all", Admin(200)),
     ("GET", "/api/audit-logs/export", Admin(200)),
+    ("GET", "/api/audit-logs/stream", Admin(200)),
     ("GET", "/api/audit-logs/filters/client-names", Admin(200)),
     ("GET", "/api/audit-logs/filters/users", Admin(200)),
     ("GET", "/api/signing-keys", Admin(200)),

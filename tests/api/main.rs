@@ -7,6 +7,7 @@ mod apis;
 mod application_configuration;
 mod application_images;
 mod audit_logs;
+mod audit_stream;
 mod audited_writes;
 mod authorized_clients;
 mod custom_claims;

@@ -34,6 +34,8 @@ pub enum Rule {
     JsonPatterns,
     /// A JSON list of scopes with the claims that they carry; the protocol crate knows which may be.
     JsonScopes,
+    /// Where the audit log is sent to; its rule knows which addresses may be.
+    AuditTarget,
 }
 
 /// One key of the configuration.
@@ -157,6 +159,8 @@ pub const SETTINGS: &[Setting] = &[
     s("requirePushedAuthorizationRequests", "false", Rule::Bool).ours(),
     s("allowPlainPkce", "false", Rule::Bool).ours(),
     s("namedScopes", "[]", Rule::JsonScopes).ours(),
+    s("auditStreamUrl", "", Rule::AuditTarget).ours(),
+    s("auditStreamSecret", "", Rule::Any).secret().ours(),
 ];
 
 /// Finds a key.
@@ -308,7 +312,7 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
         return;
     }
     match setting.rule {
-        Rule::Any | Rule::LocalPath | Rule::JsonScopes => {
+        Rule::Any | Rule::LocalPath | Rule::JsonScopes | Rule::AuditTarget => {
             if value.len() > 8192 {
                 fields.refuse(key, FieldCode::TooLong, "must have at most 8192 bytes");
             }

@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod apis;
 pub mod application_images;
 pub mod audit;
+pub mod audit_stream;
 pub mod authorize;
 pub mod authorized_clients;
 pub mod backchannel_logout;

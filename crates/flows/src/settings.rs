@@ -13,6 +13,7 @@ use pid_store::{ReadTx, WriteTx, apis, settings};
 
 use crate::access::Admin;
 use crate::audit::Note;
+use crate::audit_stream::{self, Target};
 use crate::change::check_version;
 use crate::env::NamedScopes;
 use crate::{Code, Error};
@@ -76,6 +77,9 @@ pub fn update(
         let is_default = value.is_empty() || value == setting.default;
         changes.push((setting.key, if is_default { None } else { Some(value) }));
     }
+    for (address, secret) in GIVEN_TO {
+        keep_from_others(&current, &mut changes, address, secret, &mut fields);
+    }
     fields.finish()?;
     if current.are_fixed() {
         return Err(Error::new(Code::UiConfigDisabled));
@@ -83,12 +87,45 @@ pub fn update(
     let changes: Vec<(&str, Option<&str>)> = changes.iter().map(|(key, value)| (*key, value.as_deref())).collect();
     settings::save(tx, &changes)?;
     let after = settings::load(tx)?;
+    if after.get(audit_stream::URL) != current.get(audit_stream::URL) {
+        audit_stream::retarget(tx, &after)?;
+    }
     let changed = SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key));
     let note = changed.fold(Note::default(), |note, s| match s.secret {
         true => note.with(s.key, "changed"),
         false => note.change(s.key, current.get(s.key), after.get(s.key)),
     });
     note.record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, Some(&admin.user().id))
+}
+
+/// Secrets, and the addresses that they are given to or that get what they sign.
+const GIVEN_TO: [(&str, &str); 3] =
+    [("smtpHost", "smtpPassword"), ("ldapUrl", "ldapBindPassword"), (audit_stream::URL, audit_stream::SECRET)];
+
+/// A secret that is stored is not given to another address: it must be entered again (security case 77). It goes with
+/// an address that needs none.
+fn keep_from_others(
+    current: &Settings,
+    changes: &mut Vec<(&'static str, Option<String>)>,
+    address: &str,
+    secret: &'static str,
+    fields: &mut Fields,
+) {
+    let next = |key: &str| match changes.iter().find(|(changed, _)| *changed == key) {
+        Some((_, value)) => value.as_deref().unwrap_or_default(),
+        None => current.get(key),
+    };
+    let (to, is_sent) = (next(address), changes.iter().any(|(changed, _)| *changed == secret));
+    let is_stream = address == audit_stream::URL;
+    let needs_it = if is_stream { Target::parse(to).is_ok_and(|to| to.is_signed()) } else { !to.is_empty() };
+    let moves = to != current.get(address) && !current.get(secret).is_empty() && !is_sent;
+    if needs_it && moves {
+        fields.refuse(secret, FieldCode::Required, "must be entered again, because the address has changed");
+    } else if is_stream && needs_it && next(secret).len() < 16 {
+        fields.refuse(secret, FieldCode::TooShort, "must have at least 16 characters: it signs what is sent");
+    } else if moves {
+        changes.push((secret, None));
+    }
 }
 
 /// Checks a value as far as it can be without the store.
@@ -100,6 +137,12 @@ fn judge(setting: &Setting, value: &str, fields: &mut Fields) {
     if setting.rule == Rule::JsonScopes
         && !value.is_empty()
         && let Err(why) = NamedScopes::parse(value)
+    {
+        fields.refuse(setting.key, FieldCode::InvalidFormat, why);
+    }
+    if setting.rule == Rule::AuditTarget
+        && !value.is_empty()
+        && let Err(why) = Target::parse(value)
     {
         fields.refuse(setting.key, FieldCode::InvalidFormat, why);
     }

@@ -170,6 +170,7 @@ pub fn management() -> Routes {
         .get("/api/audit-logs", audit_logs::list_own, docs::audit_logs::list_own)
         .get("/api/audit-logs/all", audit_logs::list_all, docs::audit_logs::list_all)
         .get("/api/audit-logs/export", audit_logs::export, docs::audit_logs::export)
+        .get("/api/audit-logs/stream", audit_logs::stream_status, docs::audit_logs::stream_status)
         .get("/api/audit-logs/filters/client-names", audit_logs::client_names, docs::audit_logs::client_names)
         .get("/api/audit-logs/filters/users", audit_logs::users, docs::audit_logs::users)
         .get("/api/signing-keys", signing_keys::list, docs::signing_keys::list)

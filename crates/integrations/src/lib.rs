@@ -1,4 +1,4 @@
-//! The outside world: pictures that come in, requests that go out, what a browser says of itself. Mail and directories
+//! The outside world: pictures that come in, requests and syslog messages that go out, what a browser says of itself. Mail and directories
 //! will live here too.
 
 pub mod device;
@@ -7,3 +7,4 @@ pub mod images;
 pub mod initials;
 pub mod qr;
 mod svg;
+pub mod syslog;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use pid_core::Ctx;
-use pid_flows::Error;
 use pid_flows::outbox::{self, Answer, Attempt};
+use pid_flows::{Error, audit_stream};
 use pid_http::outbox::post_logout_token;
 use pid_http::state::{App, seed};
 use tokio::sync::watch;
@@ -21,7 +21,16 @@ const WRITE_AGAIN: Duration = Duration::from_millis(200);
 /// Runs until told to stop; then lets what is under way finish.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let mut under_way = JoinSet::new();
+    let mut stream = JoinSet::new();
     while !*stop.borrow() {
+        while stream.try_join_next().is_some() {}
+        if stream.is_empty() {
+            match begin_stream(&app).await {
+                Ok(true) => _ = stream.spawn(deliver_stream(app.clone())),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the stream of the audit log could not begin; trying again"),
+            }
+        }
         while under_way.try_join_next().is_some() {}
         match take_due(&app, AT_ONCE - under_way.len()).await {
             Ok(attempts) => {
@@ -35,11 +44,38 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.changed() => break,
             _ = under_way.join_next(), if full => {}
+            _ = stream.join_next(), if !stream.is_empty() => {}
             () = app.db().outbox_filled(), if !full => {}
             () = tokio::time::sleep(LOOK), if !full => {}
         }
     }
     while under_way.join_next().await.is_some() {}
+    while stream.join_next().await.is_some() {}
+}
+
+/// Begins a delivery of the audit log's stream, if one is due.
+async fn begin_stream(app: &App) -> Result<bool, Error> {
+    let now = app.clock().now();
+    if app.settings().get(audit_stream::URL).is_empty()
+        || !app.db().read(move |tx| audit_stream::is_due(tx, now)).await?
+    {
+        return Ok(false);
+    }
+    app.db().write(move |tx| audit_stream::begin(tx, now)).await
+}
+
+/// Sends what waits, and writes down what came of it. Where that fails the delivery is lost, and repeated: receivers know
+/// entries by their id.
+async fn deliver_stream(app: App) {
+    let outcome = async {
+        let Some(delivery) = app.db().read(audit_stream::next).await? else { return Ok(()) };
+        let answer = pid_http::audit_stream::send(&app, &delivery).await?;
+        let now = app.clock().now();
+        app.db().write(move |tx| audit_stream::record(tx, now, &delivery, &answer)).await
+    };
+    if let Err(error) = outcome.await {
+        tracing::warn!(%error, "a delivery of the audit log's stream was lost");
+    }
 }
 
 /// Begins attempts that are due, at most `limit`.

@@ -7,7 +7,7 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::{Ctx, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
-use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+use crate::{ReadTx, Row, StoreError, WriteTx, audit_stream, params, statements};
 
 macro_rules! columns {
     () => {
@@ -55,22 +55,37 @@ pub static LIST_OF_USER: ListSpec = ListSpec {
     order: "created_at DESC, id",
 };
 
+const FILTERS: &[(&str, Filter)] = &[
+    ("event", Filter::Text("event")),
+    ("userID", Filter::Text("user_id")),
+    ("clientName", Filter::Text("client_name")),
+    (
+        "location",
+        Filter::Words(&[("internal", "country = 'Internal Network'"), ("external", "country <> 'Internal Network' AND ip_address <> ''")]),
+    ),
+];
+
 /// The list of everybody's entries.
 pub static LIST: ListSpec = ListSpec {
     columns: columns!(),
     from: "audit_logs",
     base: None,
+    search: &[],
+    sort: SORT,
+    filters: FILTERS,
+    order: "created_at DESC, id",
+};
+
+/// The list of everybody's entries that a search finds. No index knows parts of words, so it looks into the latest 50,000;
+/// filters find the older ones.
+pub static SEARCH: ListSpec = ListSpec {
+    columns: columns!(),
+    from: "(SELECT coalesce((SELECT created_at FROM audit_logs ORDER BY created_at DESC LIMIT 1 OFFSET 49999), 0) AS since) \
+        AS latest JOIN audit_logs ON created_at >= since",
+    base: None,
     search: &["username", "actor_username", "client_name", "ip_address", "event"],
     sort: SORT,
-    filters: &[
-        ("event", Filter::Text("event")),
-        ("userID", Filter::Text("user_id")),
-        ("clientName", Filter::Text("client_name")),
-        (
-            "location",
-            Filter::Words(&[("internal", "country = 'Internal Network'"), ("external", "country <> 'Internal Network' AND ip_address <> ''")]),
-        ),
-    ],
+    filters: FILTERS,
     order: "created_at DESC, id",
 };
 
@@ -120,10 +135,10 @@ pub fn insert(tx: &WriteTx<'_>, ctx: &Ctx, entry: NewEntry<'_>) -> Result<(), St
             entry.data
         ],
     )?;
-    Ok(())
+    audit_stream::put(tx, ctx.now, entry.id)
 }
 
-fn from_row(row: &Row) -> Result<Entry, StoreError> {
+pub(crate) fn from_row(row: &Row) -> Result<Entry, StoreError> {
     Ok(Entry {
         id: row.get(0)?,
         created_at: Timestamp::from_millis(row.get(1)?),
@@ -144,9 +159,10 @@ pub fn list_of_user(tx: &ReadTx<'_>, user: &UserId, request: &ListRequest) -> Re
     LIST_OF_USER.page(tx, request, Some(user.as_str()), from_row)
 }
 
-/// A page of everybody's entries, newest first unless sorted.
+/// A page of everybody's entries, newest first unless sorted. A search looks into the latest 50,000.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<Entry>, StoreError> {
-    LIST.page(tx, request, None, from_row)
+    let list = if request.search.is_some() { &SEARCH } else { &LIST };
+    list.page(tx, request, None, from_row)
 }
 
 /// The next entries after one, oldest first: an export goes on by key, so that no transaction outlives its page.
@@ -221,5 +237,6 @@ pub fn delete_quota(tx: &WriteTx<'_>, quota: &Quota) -> Result<(), StoreError> {
 
 /// Removes entries older than a moment.
 pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    audit_stream::purge(tx, before)?;
     tx.execute(&PURGE, params![before.millis()])
 }

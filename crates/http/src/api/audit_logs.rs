@@ -13,7 +13,7 @@ use pid_core::Timestamp;
 use pid_core::audit::Entry;
 use pid_core::list::Page;
 use pid_flows::access::Credentials;
-use pid_flows::{Error, audit};
+use pid_flows::{Error, audit, audit_stream};
 use pid_integrations::device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,32 @@ pub async fn users(
 ) -> Result<Response, ApiError> {
     let people = app.db().read(move |tx| audit::users(tx, &creds.admin(tx, ctx.now)?)).await?;
     Ok(axum::Json(people).into_response())
+}
+
+/// How the stream goes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuditStream")]
+pub struct StreamDto {
+    /// Entries that were not taken yet.
+    waiting: i64,
+    delivered_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
+    /// The kind of the last failure; never what the other side said.
+    failure: Option<String>,
+    next_attempt_at: Option<Timestamp>,
+}
+
+/// `GET /api/audit-logs/stream`: how the stream to a webhook or a syslog server goes. Ours.
+pub async fn stream_status(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+) -> Result<Response, ApiError> {
+    let look = app.db().read(move |tx| audit_stream::look(tx, &creds.admin(tx, ctx.now)?));
+    let (status, waiting) = look.await?;
+    let audit_stream::Status { due_at: next_attempt_at, delivered_at, failed_at, failure, .. } = status;
+    Ok(axum::Json(StreamDto { waiting, delivered_at, failed_at, failure, next_attempt_at }).into_response())
 }
 
 /// The form of an export.

@@ -10,7 +10,7 @@ mod guard;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -225,11 +225,28 @@ impl Fetcher {
     /// The addresses of a host that may be called.
     async fn addresses(&self, url: &Url, named_by: NamedBy) -> Result<Vec<SocketAddr>, FetchError> {
         let port = url.port_or_known_default().ok_or(FetchError::Url)?;
-        let found = match url.host().ok_or(FetchError::Url)? {
-            Host::Ipv4(ip) => vec![SocketAddr::from((ip, port))],
-            Host::Ipv6(ip) => vec![SocketAddr::from((ip, port))],
-            Host::Domain(name) => self.resolver.resolve(name, port).await.map_err(|_| FetchError::Name)?,
+        match url.host().ok_or(FetchError::Url)? {
+            Host::Ipv4(ip) => self.permitted(vec![SocketAddr::from((ip, port))], named_by),
+            Host::Ipv6(ip) => self.permitted(vec![SocketAddr::from((ip, port))], named_by),
+            Host::Domain(name) => self.reachable(name, port, named_by).await,
+        }
+    }
+
+    /// The addresses of a name, or of an address in letters, that may be called.
+    pub(crate) async fn reachable(
+        &self,
+        host: &str,
+        port: u16,
+        named_by: NamedBy,
+    ) -> Result<Vec<SocketAddr>, FetchError> {
+        let found = match host.parse::<IpAddr>() {
+            Ok(ip) => vec![SocketAddr::from((ip, port))],
+            Err(_) => self.resolver.resolve(host, port).await.map_err(|_| FetchError::Name)?,
         };
+        self.permitted(found, named_by)
+    }
+
+    fn permitted(&self, found: Vec<SocketAddr>, named_by: NamedBy) -> Result<Vec<SocketAddr>, FetchError> {
         if found.is_empty() {
             return Err(FetchError::Name);
         }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::api::audit_logs::AuditLogDto;
+use crate::api::audit_logs::{AuditLogDto, StreamDto};
 use crate::openapi::{Access, Columns, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
@@ -40,4 +40,10 @@ pub fn users() -> Operation {
     op("listUsersOfAuditLog", "List the users that entries speak of")
         .about("Usernames by id.")
         .answers::<BTreeMap<String, String>>(200)
+}
+
+pub fn stream_status() -> Operation {
+    op("getAuditStream", "Get how the stream of the audit log goes")
+        .about("The stream to a webhook or a syslog server that the setting `auditStreamUrl` names.")
+        .answers::<StreamDto>(200)
 }

@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use pid_core::KeyState;
-use pid_flows::keys;
+use pid_core::settings::setting;
+use pid_flows::{audit_stream, keys};
 use pid_jose::rotation::LEAD;
 use pid_oidc::named_scope::NamedScope;
 use pid_store::instance::Cached;
@@ -71,10 +72,31 @@ pub struct ConfigurationPage {
     pub named_scopes: Vec<NamedScope>,
     /// Whose metadata documents are read: patterns of addresses, at least one row.
     pub metadata_urls: Vec<String>,
+    /// Where the audit log is sent to.
+    pub stream_url: String,
+    /// The mask of what signs it, or nothing.
+    pub stream_secret: String,
+    /// How that goes.
+    pub stream: StreamView,
     /// The application images.
     pub images: Vec<ImageView>,
     /// The signing keys, the newest first.
     pub keys: Vec<KeyView>,
+}
+
+/// How the stream of the audit log goes.
+#[derive(Clone, Debug)]
+pub struct StreamView {
+    delivered: Option<When>,
+    failed: Option<(When, String)>,
+    waiting: i64,
+}
+
+impl StreamView {
+    fn new(status: audit_stream::Status, waiting: i64) -> Self {
+        let failed = status.failed_at.map(|at| (at.into(), status.failure.unwrap_or_default()));
+        Self { delivered: status.delivered_at.map(When::from), failed, waiting }
+    }
 }
 
 /// A signing key in the list.
@@ -141,10 +163,16 @@ fn metadata_urls(setting: &str) -> Vec<String> {
 
 /// `GET /settings/admin/application-configuration`.
 pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
-    let stored = request.read(&app, |tx, creds, ctx| keys::list(tx, &creds.admin(tx, ctx.now)?)).await?;
+    let read = request.read(&app, |tx, creds, ctx| {
+        let admin = creds.admin(tx, ctx.now)?;
+        Ok((keys::list(tx, &admin)?, audit_stream::look(tx, &admin)?))
+    });
+    let (stored, (status, waiting)) = read.await?;
     let snapshot = app.snapshot();
     let settings = &snapshot.settings;
     let on = |name: &str| settings.get(name) == "true";
+    let shown =
+        |name: &str| setting(name).map(|setting| pid_flows::settings::shown(setting, settings)).unwrap_or_default();
     let view = ConfigurationPage {
         version: snapshot.version(Cached::Settings),
         app_name: settings.app_name().to_owned(),
@@ -165,6 +193,9 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         named_scopes: snapshot.scopes.all().to_vec(),
         metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
         fixed: settings.are_fixed(),
+        stream_url: shown(audit_stream::URL),
+        stream_secret: shown(audit_stream::SECRET),
+        stream: StreamView::new(status, waiting),
         images: ImageView::all(&snapshot.images),
         keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,
