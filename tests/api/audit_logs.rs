@@ -38,6 +38,31 @@ async fn everybody_sees_their_own_entries_and_an_admin_sees_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_people_clients_addresses_and_events() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let tim = app.person("tim").await;
+    app.client(json!({ "name": "Wiki 100%" })).await;
+    app.agent().post("/api/one-time-access-token/WRONG1", &json!({})).await.expect(401);
+    let events = async |query: &str| -> Vec<String> {
+        let path = format!("/api/audit-logs/all?{query}");
+        let list = admin.agent.get(&path).await.expect(200).json();
+        let entries = list["data"].as_array().unwrap();
+        assert_eq!(list["pagination"]["totalItems"], entries.len());
+        let mut events: Vec<String> = entries.iter().map(|e| e["event"].as_str().unwrap().to_owned()).collect();
+        events.sort_unstable();
+        events
+    };
+    assert_eq!(events("search=TIM").await, ["LOGIN_CODE_CREATED", "PASSKEY_ADDED", "TOKEN_SIGN_IN", "USER_CREATED"]);
+    assert_eq!(events("search=wiki").await, ["CLIENT_CREATED", "CLIENT_SECRET_CREATED"]);
+    assert_eq!(events("search=0%25&filters[event]=CLIENT_CREATED").await, ["CLIENT_CREATED"], "no wildcard");
+    assert_eq!(events("search=_in_f").await, ["SIGN_IN_FAILED"]);
+    assert_eq!(events("search=127.0.0.1&filters[event]=SIGN_IN_FAILED").await, ["SIGN_IN_FAILED"]);
+    assert_eq!(events(&format!("search=sign&filters[userID]={}", tim.id())).await, ["TOKEN_SIGN_IN"]);
+    assert!(events("search=nobody").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_outlive_the_person() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
