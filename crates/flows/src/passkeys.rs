@@ -187,12 +187,12 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(error: Error, reason: impl ToString) -> Self {
-        Self { error, reason: reason.to_string(), user: None }
+    fn new(error: Error, reason: impl Into<String>) -> Box<Self> {
+        Box::new(Self { error, reason: reason.into(), user: None })
     }
 
-    fn of(user: &UserId, code: Code, reason: impl ToString) -> Self {
-        Self { user: Some(user.clone()), ..Self::new(Error::new(code), reason) }
+    fn of(user: &UserId, code: Code, reason: impl Into<String>) -> Box<Self> {
+        Box::new(Self { error: Error::new(code), reason: reason.into(), user: Some(user.clone()) })
     }
 
     /// Writes it down. Gives what the person may know.
@@ -210,10 +210,10 @@ fn prove(
     env: &Env,
     browser: &Secret,
     body: &[u8],
-) -> Result<Result<(User, Passkey), Refusal>, Error> {
+) -> Result<Result<(User, Passkey), Box<Refusal>>, Error> {
     let response = match AssertionResponse::parse(body) {
         Ok(response) => response,
-        Err(error) => return Ok(Err(Refusal::new(unreadable(&error), error))),
+        Err(error) => return Ok(Err(Refusal::new(unreadable(&error), error.to_string()))),
     };
     let Some((challenge, _)) = take(tx, ctx, browser, response.challenge(), Ceremony::Authenticate)? else {
         return Ok(Err(Refusal::new(Error::new(Code::InvalidWebauthnSession), "there is no such ceremony")));
@@ -236,9 +236,9 @@ fn prove(
     let verified = match assert::verify(&rp, &challenge, &stored, &response) {
         Ok(verified) => verified,
         Err(error @ assert::AssertError::AuthData(AuthDataError::UserVerified)) => {
-            return Ok(Err(Refusal::of(&user.id, Code::PasskeyUserVerificationRequired, error)));
+            return Ok(Err(Refusal::of(&user.id, Code::PasskeyUserVerificationRequired, error.to_string())));
         }
-        Err(error) => return Ok(Err(Refusal::of(&user.id, Code::WebauthnAuthenticationFailed, error))),
+        Err(error) => return Ok(Err(Refusal::of(&user.id, Code::WebauthnAuthenticationFailed, error.to_string()))),
     };
     if verified.counter_regressed() {
         tracing::warn!(passkey = %passkey.id, "a signature counter went back: the authenticator may have been copied");
@@ -309,7 +309,7 @@ pub fn reauthenticate(
             REAUTHENTICATE.fail(tx, &subject, ctx.now)?;
         }
         // It is about whoever is signed in, whosever the passkey is.
-        let refusal = Refusal { user: Some(who.user().id.clone()), ..refusal };
+        let refusal = Refusal { user: Some(who.user().id.clone()), ..*refusal };
         return Ok(Err(refusal.record(tx, ctx, "reauthentication")?));
     }
     let entropy = ctx.entropy();

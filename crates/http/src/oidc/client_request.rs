@@ -4,11 +4,13 @@ use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::response::Response;
 use http::HeaderMap;
 use pid_core::Ctx;
+use pid_flows::Error;
 use pid_flows::client_auth::{self, Presented};
 use pid_oidc::client_assertion::{Accepted, Assertion, Demand, Us};
 use pid_oidc::client_auth::Credentials;
 use pid_oidc::dpop::{self, Proof};
 use pid_oidc::{ErrorCode, OAuthError, Params};
+use pid_store::WriteTx;
 
 use crate::extract::RequestCtx;
 use crate::oidc::{Form, authorization, cimd, fault, oauth_error};
@@ -51,8 +53,16 @@ pub(crate) async fn present(
     let (credentials, proof) = read().map_err(|error: OAuthError| oauth_error(&error))?;
     let known = cimd::ensure(app, ctx, credentials.client_id()).await.map_err(|error| fault(&error))?;
     known.map_err(|error| oauth_error(&error))?;
-    let assertion = assertion(app, ctx, path, &credentials).await?;
-    Ok(Presented::new(credentials, assertion, proof))
+    let checked = assertion(app, ctx, path, &credentials).await.map_err(|error| fault(&error))?;
+    match checked {
+        Ok(assertion) => Ok(Presented::new(credentials, assertion, proof)),
+        Err(error) => {
+            let (ctx, why, presented) = (ctx.clone(), error.clone(), Presented::new(credentials, None, proof));
+            let write = move |tx: &WriteTx<'_>| client_auth::count_failure(tx, &ctx, &presented, &why, false);
+            app.db().write(write).await.map_err(|error| fault(&error))?;
+            Err(oauth_error(&error))
+        }
+    }
 }
 
 /// The addresses of one of our endpoints: that of browsers and that of servers.
@@ -83,17 +93,19 @@ pub(crate) fn proof(
     Proof::check(header, &context).map(Some)
 }
 
-/// Checks an assertion with the keys of the one who should have signed it.
+/// Checks an assertion with the keys of the one who should have signed it. `Err` inside is the answer for the client.
 async fn assertion(
     app: &App,
     ctx: &Ctx,
     path: &str,
     credentials: &Credentials,
-) -> Result<Option<(Demand, Accepted)>, Response> {
-    let Credentials::Assertion { assertion, .. } = credentials else { return Ok(None) };
+) -> Result<Result<Option<(Demand, Accepted)>, OAuthError>, Error> {
+    let Credentials::Assertion { assertion, .. } = credentials else { return Ok(Ok(None)) };
     let asked = credentials.clone();
-    let demand = app.db().read(move |tx| client_auth::demand(tx, &asked)).await.map_err(|error| fault(&error))?;
-    let (demand, place) = demand.map_err(|error| oauth_error(&error))?;
+    let (demand, place) = match app.db().read(move |tx| client_auth::demand(tx, &asked)).await? {
+        Ok(demanded) => demanded,
+        Err(error) => return Ok(Err(error)),
+    };
     let endpoints: Vec<String> =
         [addresses(app, "/api/oidc/token"), addresses(app, path)].into_iter().flatten().collect();
     let us = Us { issuer: &app.env().app_url.origin, endpoints: &endpoints };
@@ -101,6 +113,5 @@ async fn assertion(
         OAuthError::new(ErrorCode::InvalidClient, format!("The keys for the client assertion can't be had: {why}."))
     };
     let check = |keys: &_| Assertion::read(assertion.expose())?.check(&demand, keys, us, ctx.now.secs());
-    let accepted = with_keys(app, &place, unavailable, check).await.map_err(|error| oauth_error(&error))?;
-    Ok(Some((demand, accepted)))
+    Ok(with_keys(app, &place, unavailable, check).await.map(|accepted| Some((demand, accepted))))
 }
