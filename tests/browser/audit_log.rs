@@ -1,6 +1,7 @@
 //! The audit log: one's own, and everybody's with filters, pages and exports.
 
 use pid_testkit::chromium::{Page, role};
+use pid_tests::Receiver;
 use serde_json::json;
 
 use crate::stage::{Stage, quiet, until};
@@ -113,4 +114,34 @@ async fn administrators_see_all_of_it_narrowed_and_page_by_page() {
         assert!(file.text().starts_with(first), "{}", file.text());
     }
     quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_sends_the_log_to_a_webhook_and_sees_how_it_goes() {
+    const CONFIGURATION: &str = "/settings/admin/application-configuration";
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let receiver = Receiver::start().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, CONFIGURATION).await;
+    let save = "#configuration > .card-foot button[type=submit]";
+    tab.fill("#stream-url", &receiver.url("/hook")).await.unwrap();
+    tab.click(save).await.unwrap();
+    tab.wait_for_text("Must have at least 16 characters").await.unwrap();
+    tab.fill("#stream-secret", "a-secret-that-signs").await.unwrap();
+    tab.click(save).await.unwrap();
+    tab.wait_for("#stream-status").await.unwrap();
+    until(async || {
+        stage.open(&tab, CONFIGURATION).await;
+        let status: String = tab.eval("document.querySelector('#stream-status').innerText").await.unwrap();
+        let delivered = tab.count("#stream-status time").await.unwrap() == 1;
+        if delivered && receiver.posts().len() == 1 { Ok(()) } else { Err(status) }
+    })
+    .await;
+    let secret: String = tab.eval("document.querySelector('#stream-secret').value").await.unwrap();
+    assert_eq!(secret, "XXXXXXXXXX");
+    tab.fill("#stream-url", &receiver.url("/other")).await.unwrap();
+    tab.click(save).await.unwrap();
+    tab.wait_for_text("Must be entered again, because the address has changed").await.unwrap();
 }
