@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pid_tests::{Manner, Receiver, TestApp};
+use pid_tests::{Manner, Receiver, TestApp, on_postgres};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, UdpSocket};
@@ -171,4 +171,36 @@ async fn case_079_metadata_services_get_nothing() {
         stream_to(&app, target, SECRET).await;
         status(&app, |s| s["failure"] == "target_refused").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_replicas_one_delivers() {
+    if !on_postgres() {
+        println!("one SQLite file, one server");
+        return;
+    }
+    let app = TestApp::start().await;
+    let other = app.replica().await;
+    let receiver = Receiver::start().await;
+    stream_to(&app, &receiver.url("/hook"), SECRET).await;
+    let line = other.agent().with_header("x-api-key", TestApp::API_KEY);
+    let make = async |agent: &pid_tests::Agent, name: String| {
+        agent.post("/api/user-groups", &json!({ "name": name, "friendlyName": "Group" })).await.expect(201);
+    };
+    for n in 0..20 {
+        let (here, there) = (app.script(), line.clone());
+        tokio::join!(make(&here, format!("here{n}")), make(&there, format!("there{n}")));
+    }
+    status(&app, |s| s["waiting"] == 0).await;
+    let mut told: Vec<String> = receiver
+        .posts()
+        .iter()
+        .flat_map(|(_, body)| serde_json::from_str::<Value>(body).unwrap()["data"].as_array().unwrap().clone())
+        .filter(|entry| entry["event"] == "GROUP_CREATED")
+        .map(|entry| entry["data"]["group"].as_str().unwrap().to_owned())
+        .collect();
+    told.sort_unstable();
+    let mut made: Vec<String> = (0..20).flat_map(|n| [format!("here{n}"), format!("there{n}")]).collect();
+    made.sort_unstable();
+    assert_eq!(told, made, "each once");
 }

@@ -425,6 +425,18 @@ async fn clients_that_prove_nothing_and_tokens_given_up() {
     log.new_entries().await;
     tim.agent.delete(&format!("/api/oidc/users/me/authorized-clients/{}", rp.id)).await.expect(204);
     log.says("CONSENT_WITHDRAWN", "tim", "", about(json!({}))).await;
+    let restricted = json!({ "isGroupRestricted": true });
+    app.script().patch(&format!("/api/oidc/clients/{}", rp.id), &restricted, None).await.expect(200);
+    let entries = log.new_entries().await;
+    assert_eq!(entries[0]["data"]["isGroupRestricted"], "false → true");
+    assert_eq!(entries[0]["data"].get("endedAccess"), None, "the consent was withdrawn already");
+    let open = json!({ "isGroupRestricted": false });
+    app.script().patch(&format!("/api/oidc/clients/{}", rp.id), &open, None).await.expect(200);
+    let third = rp.sign_in(&mut tim, "openid").await;
+    log.new_entries().await;
+    app.script().patch(&format!("/api/oidc/clients/{}", rp.id), &restricted, None).await.expect(200);
+    assert_eq!(log.new_entries().await[0]["data"]["endedAccess"], "1");
+    assert!(!rp.is_alive(third.access()).await);
     let out = format!("/api/oidc/end-session?id_token_hint={}", second.id());
     tim.agent.get(&out).await;
     let entries = log.new_entries().await;

@@ -60,6 +60,12 @@ impl Note {
         self.with(name, text.trim())
     }
 
+    /// How many there were of something, if any.
+    #[must_use]
+    pub fn count(self, name: &str, number: u64) -> Self {
+        if number == 0 { self } else { self.with(name, &number.to_string()) }
+    }
+
     /// A list that changed, if it did: what came and what went.
     #[must_use]
     pub fn set<T: AsRef<str>>(mut self, name: &str, before: &[T], after: &[T]) -> Self {
@@ -193,14 +199,16 @@ fn tell_uncounted(tx: &WriteTx<'_>, ctx: &Ctx, quota: &Quota) -> Result<(), Erro
     note.record(tx, &of_hour, &entropy, event.unwrap_or(Event::SignInFailed), None, None)
 }
 
-/// Ends the hours that are over: tells of what was only counted. Gives the number of rows.
+/// Ends the hours that are over: tells of what was only counted, of a thousand addresses at most. Gives the number of
+/// rows.
 pub fn end_quotas(tx: &WriteTx<'_>, ctx: &Ctx) -> Result<u64, Error> {
+    let kept = audit::delete_kept_quotas(tx, ctx.now)?;
     let over = audit::quotas_over(tx, ctx.now)?;
     for quota in &over {
         tell_uncounted(tx, ctx, quota)?;
         audit::delete_quota(tx, quota)?;
     }
-    Ok(u64::try_from(over.len()).unwrap_or(u64::MAX))
+    Ok(kept + u64::try_from(over.len()).unwrap_or(0))
 }
 
 /// A page of the caller's entries (api.md §19.1).

@@ -453,10 +453,12 @@ pub fn update(
     if !next.is_group_restricted {
         groups::disallow_all(tx, id)?;
     }
-    sign_out::lost_at_client(tx, ctx, id)?;
+    let ended = sign_out::lost_at_client(tx, ctx, id)?;
     let details = details(tx, find(tx, id)?)?;
     record(tx, ctx, admin, Event::ClientUpdated, &next, |note| {
-        note.changes(&seen, &audited(&next)).set("allowedUserGroups", &names(&allowed), &names(&details.groups))
+        note.changes(&seen, &audited(&next))
+            .set("allowedUserGroups", &names(&allowed), &names(&details.groups))
+            .count("endedAccess", ended)
     })?;
     Ok(details)
 }
@@ -491,9 +493,11 @@ pub fn set_groups(
     for group in group_ids {
         groups::set_allowed(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
     }
-    sign_out::lost_at_client(tx, ctx, id)?;
+    let ended = sign_out::lost_at_client(tx, ctx, id)?;
     let details = details(tx, find(tx, id)?)?;
-    let changed = |note: Note| note.set("allowedUserGroups", &names(&before), &names(&details.groups));
+    let changed = |note: Note| {
+        note.set("allowedUserGroups", &names(&before), &names(&details.groups)).count("endedAccess", ended)
+    };
     record(tx, ctx, admin, Event::ClientUpdated, &client, changed)?;
     Ok(details)
 }

@@ -157,8 +157,8 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, i
     locked(&group, settings)?;
     let clients = groups::client_ids(tx, id)?;
     groups::delete(tx, id)?;
-    clients.iter().try_for_each(|client| sign_out::lost_at_client(tx, ctx, client))?;
-    record(tx, ctx, admin, Event::GroupDeleted, &group, |note| note)
+    let ended = clients.iter().map(|client| sign_out::lost_at_client(tx, ctx, client)).sum::<Result<u64, Error>>()?;
+    record(tx, ctx, admin, Event::GroupDeleted, &group, |note| note.count("endedAccess", ended))
 }
 
 /// Replaces the members; unknown ids are passed over.
@@ -179,10 +179,12 @@ pub fn set_members(
     for user in user_ids {
         groups::set_member(tx, &UserId::new(user.as_str()), id, true, ctx.now)?;
     }
-    groups::client_ids(tx, id)?.iter().try_for_each(|client| sign_out::lost_at_client(tx, ctx, client))?;
+    let clients = groups::client_ids(tx, id)?;
+    let ended = clients.iter().map(|client| sign_out::lost_at_client(tx, ctx, client)).sum::<Result<u64, Error>>()?;
     let details = details(tx, find(tx, id)?)?;
     let names = |people: &[User]| people.iter().map(|user| user.username.clone()).collect::<Vec<_>>();
-    let changed = |note: Note| note.set("members", &names(&before), &names(&details.members));
+    let changed =
+        |note: Note| note.set("members", &names(&before), &names(&details.members)).count("endedAccess", ended);
     record(tx, ctx, admin, Event::GroupUpdated, &group, changed)?;
     Ok(details)
 }
@@ -199,16 +201,18 @@ pub fn set_clients(
     let group = find(tx, id)?;
     check_version(if_match, group.version)?;
     let before = details(tx, group.clone())?.clients;
+    let mut ended = 0;
     for client in before.iter().map(|c| &c.id).filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
         groups::set_allowed(tx, client, id, false, ctx.now)?;
-        sign_out::lost_at_client(tx, ctx, client)?;
+        ended += sign_out::lost_at_client(tx, ctx, client)?;
     }
     for client in client_ids {
         groups::set_allowed(tx, &ClientId::new(client.as_str()), id, true, ctx.now)?;
     }
     let details = details(tx, find(tx, id)?)?;
     let names = |list: &[Client]| list.iter().map(|client| client.name.clone()).collect::<Vec<_>>();
-    let changed = |note: Note| note.set("allowedClients", &names(&before), &names(&details.clients));
+    let changed =
+        |note: Note| note.set("allowedClients", &names(&before), &names(&details.clients)).count("endedAccess", ended);
     record(tx, ctx, admin, Event::GroupUpdated, &group, changed)?;
     Ok(details)
 }

@@ -53,9 +53,9 @@ pub fn everywhere(
     audit::record(tx, ctx, &ctx.stream("end all"), Event::SignOutEverywhere, Some(user), actor, &data)
 }
 
-/// A person who is disabled or about to be deleted. Their own audit entry says so.
-pub fn user(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId) -> Result<(), Error> {
-    all_of(tx, ctx, user, None, RevokedBy::Admin).map(|_| ())
+/// A person who is disabled or about to be deleted. Their own audit entry says so, with the number of sessions.
+pub fn user(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId) -> Result<u64, Error> {
+    all_of(tx, ctx, user, None, RevokedBy::Admin)
 }
 
 fn all_of(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId, kept: Option<&SessionId>, by: RevokedBy) -> Result<u64, Error> {
@@ -83,16 +83,18 @@ pub fn app(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId, client: &ClientId, by: Re
     Ok(())
 }
 
-/// After groups changed: ends what a person has at clients that they may not enter any more.
-pub fn lost_by_user(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId) -> Result<(), Error> {
+/// After groups changed: ends what a person has at clients that they may not enter any more. Gives their number.
+pub fn lost_by_user(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId) -> Result<u64, Error> {
     lost(tx, ctx, Some(user), None)
 }
 
-/// After groups changed: ends what people have at a client that they may not enter any more.
-pub fn lost_at_client(tx: &WriteTx<'_>, ctx: &Ctx, client: &ClientId) -> Result<(), Error> {
+/// After groups changed: ends what people have at a client that they may not enter any more. Gives their number.
+pub fn lost_at_client(tx: &WriteTx<'_>, ctx: &Ctx, client: &ClientId) -> Result<u64, Error> {
     lost(tx, ctx, None, Some(client))
 }
 
-fn lost(tx: &WriteTx<'_>, ctx: &Ctx, user: Option<&UserId>, client: Option<&ClientId>) -> Result<(), Error> {
-    lost_access(tx, user, client)?.iter().try_for_each(|(user, client)| app(tx, ctx, user, client, RevokedBy::Admin))
+fn lost(tx: &WriteTx<'_>, ctx: &Ctx, user: Option<&UserId>, client: Option<&ClientId>) -> Result<u64, Error> {
+    let lost = lost_access(tx, user, client)?;
+    lost.iter().try_for_each(|(user, client)| app(tx, ctx, user, client, RevokedBy::Admin))?;
+    Ok(u64::try_from(lost.len()).unwrap_or(u64::MAX))
 }

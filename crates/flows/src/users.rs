@@ -17,7 +17,7 @@ use crate::access::{Admin, SignedIn};
 use crate::audit::Note;
 use crate::change::{Change, check_version};
 use crate::error::unique_user;
-use crate::{Code, Error, audit, sign_out};
+use crate::{Code, Error, sign_out};
 
 /// The fields of an account that an administrator sets (api.md §13.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -242,10 +242,8 @@ pub fn update(
     };
     keep_an_admin(tx, &current, next.is_admin && !next.disabled)?;
     users::update(tx, &next, ctx.now).map_err(unique_user)?;
-    if next.disabled && !current.disabled {
-        sign_out::user(tx, ctx, id)?;
-    }
-    Note::default().changes(&UserInput::from(&current), &UserInput::from(&next)).record(
+    let ended = if next.disabled && !current.disabled { sign_out::user(tx, ctx, id)? } else { 0 };
+    Note::default().changes(&UserInput::from(&current), &UserInput::from(&next)).count("endedSessions", ended).record(
         tx,
         ctx,
         &ctx.entropy(),
@@ -312,10 +310,11 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, i
         return Err(Error::new(Code::LdapUserUpdate));
     }
     keep_an_admin(tx, &current, false)?;
-    sign_out::user(tx, ctx, id)?;
+    let ended = sign_out::user(tx, ctx, id)?;
     // Before it: an entry keeps the names of those who are there.
-    let data = [("username", current.username.as_str()), ("userID", current.id.as_str())];
-    audit::record(tx, ctx, &ctx.entropy(), Event::UserDeleted, Some(id), Some(&admin.user().id), &data)?;
+    Note::about(&[("username", current.username.as_str()), ("userID", current.id.as_str())])
+        .count("endedSessions", ended)
+        .record(tx, ctx, &ctx.entropy(), Event::UserDeleted, Some(id), Some(&admin.user().id))?;
     users::delete(tx, id)?;
     crate::profile_pictures::forget(tx, id)
 }
@@ -344,9 +343,9 @@ pub fn set_groups(
     for group in group_ids {
         groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
     }
-    sign_out::lost_by_user(tx, ctx, id)?;
+    let ended = sign_out::lost_by_user(tx, ctx, id)?;
     let details = details(tx, find(tx, id)?)?;
-    Note::default().set("groups", &names(&before), &names(&details.groups)).record(
+    Note::default().set("groups", &names(&before), &names(&details.groups)).count("endedAccess", ended).record(
         tx,
         ctx,
         &ctx.entropy(),

@@ -22,6 +22,7 @@ statements! {
     SET_QUOTA = "INSERT INTO audit_quotas (event, address, ends_at, written, skipped) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (event, address) DO UPDATE SET ends_at = $3, written = $4, skipped = $5";
     QUOTAS_OVER = "SELECT event, address, ends_at, written, skipped FROM audit_quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 1000";
+    DELETE_KEPT_QUOTAS = "DELETE FROM audit_quotas WHERE ends_at <= $1 AND skipped = 0";
     DELETE_QUOTA = "DELETE FROM audit_quotas WHERE event = $1 AND address = $2";
     PURGE = "DELETE FROM audit_logs WHERE created_at < $1";
     // From one value of the index to the next: what these two cost grows with the names, not with the log.
@@ -222,6 +223,11 @@ pub fn set_quota(tx: &WriteTx<'_>, quota: &Quota) -> Result<(), StoreError> {
     let Quota { event, address, ends_at, written, skipped } = quota;
     tx.execute(&SET_QUOTA, params![event.as_str(), address.as_str(), ends_at.millis(), *written, *skipped])?;
     Ok(())
+}
+
+/// Forgets quotas whose hour is over and that were kept.
+pub fn delete_kept_quotas(tx: &WriteTx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(&DELETE_KEPT_QUOTAS, params![now.millis()])
 }
 
 /// Quotas whose hour is over, the first thousand.
