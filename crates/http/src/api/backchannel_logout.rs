@@ -6,8 +6,8 @@ use pid_core::Timestamp;
 use pid_core::ids::client_id_from_path;
 use pid_flows::backchannel_logout::{self, Delivery};
 use pid_flows::outbox::LOGOUT_TEST;
-use schemars::JsonSchema;
 use pid_store::WriteTx;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::ApiError;

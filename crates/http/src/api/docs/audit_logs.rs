@@ -19,7 +19,7 @@ pub fn list_own() -> Operation {
 
 pub fn list_all() -> Operation {
     op("listAuditLog", "List everybody's entries").lists::<AuditLogDto>(Columns {
-        search: "",
+        search: "username, event, client name or address, among the latest 50,000 entries",
         sort: SORT,
         filters: &["event", "userID", "clientName", "location"],
     })
