@@ -13,6 +13,7 @@ mod authorized_clients;
 mod custom_claims;
 mod errors;
 mod generated_client;
+mod mail;
 mod oidc_client_logos;
 mod oidc_clients;
 mod one_time_access;

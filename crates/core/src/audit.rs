@@ -35,6 +35,8 @@ pub enum Event {
     SignOutEverywhere,
     /// A client could not be told that a session has ended.
     LogoutNoticeFailed,
+    /// A letter was given up.
+    MailFailed,
     /// An administrator tried out whether a client can be told.
     LogoutNoticeTested,
     /// A sign-in was refused.
@@ -148,6 +150,7 @@ impl Event {
             Self::SignOut => "SIGN_OUT",
             Self::SignOutEverywhere => "SIGN_OUT_EVERYWHERE",
             Self::LogoutNoticeFailed => "LOGOUT_NOTICE_FAILED",
+            Self::MailFailed => "MAIL_FAILED",
             Self::LogoutNoticeTested => "LOGOUT_NOTICE_TESTED",
             Self::SignInFailed => "SIGN_IN_FAILED",
             Self::ClientAuthenticationFailed => "CLIENT_AUTHENTICATION_FAILED",

@@ -265,6 +265,36 @@ impl Settings {
         self.flag("emailsVerified")
     }
 
+    /// Whether there is a mail server.
+    pub fn sends_mail(&self) -> bool {
+        !self.get("smtpHost").is_empty() && !self.get("smtpFrom").is_empty()
+    }
+
+    /// Whether people are told of sign-ins from devices that were never seen.
+    pub fn tells_of_new_devices(&self) -> bool {
+        self.flag("emailLoginNotificationEnabled") && self.sends_mail()
+    }
+
+    /// Whether people are told that an API key of theirs will expire.
+    pub fn tells_of_expiring_keys(&self) -> bool {
+        self.flag("emailApiKeyExpirationEnabled") && self.sends_mail()
+    }
+
+    /// Whether anybody may ask for a login code by mail.
+    pub fn mails_codes_on_request(&self) -> bool {
+        self.flag("emailOneTimeAccessAsUnauthenticatedEnabled")
+    }
+
+    /// Whether administrators may send login codes by mail.
+    pub fn mails_codes_by_admins(&self) -> bool {
+        self.flag("emailOneTimeAccessAsAdminEnabled")
+    }
+
+    /// Whether people are asked to prove their address.
+    pub fn verifies_email(&self) -> bool {
+        self.flag("emailVerificationEnabled")
+    }
+
     /// Whether directory objects are locked.
     pub fn ldap_enabled(&self) -> bool {
         self.flag("ldapEnabled")

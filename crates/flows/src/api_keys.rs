@@ -5,14 +5,16 @@ use pid_core::api_keys::{ApiKey, Scope};
 use pid_core::audit::Event;
 use pid_core::list::{ListRequest, Page};
 use pid_core::secret::{Secret, sha256};
+use pid_core::settings::Settings;
 use pid_core::validate::nfc;
 use pid_core::{ApiKeyId, Ctx, Entropy, FieldCode, Fields, Timestamp};
-use pid_store::{ReadTx, WriteTx, api_keys};
+use pid_store::{ReadTx, WriteTx, api_keys, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::access::{SessionUser, SignedIn};
 use crate::audit::Note;
+use crate::mail::{self, Mail, Message};
 use crate::{Code, Error};
 
 /// What a new key shall be.
@@ -137,4 +139,23 @@ fn record(
 ) -> Result<(), Error> {
     let note = Note::about(&[("apiKeyName", key.name.as_str()), ("apiKeyID", key.id.as_str())]);
     changed(note).record(tx, ctx, entropy, event, Some(&key.user_id), None)
+}
+
+/// Days before its end on which a key's owner is told.
+const WARN_DAYS: i64 = 7;
+
+/// Whether there are keys whose owners have to be told that they will expire.
+pub fn any_expiring(tx: &ReadTx<'_>, now: Timestamp) -> Result<bool, Error> {
+    Ok(!api_keys::expiring(tx, now, now.plus_secs(WARN_DAYS * 86_400))?.is_empty())
+}
+
+/// Tells the owners of keys that expire within a week, once per key (api.md §10.2).
+pub fn tell_of_expiry(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings) -> Result<(), Error> {
+    for key in api_keys::expiring(tx, ctx.now, ctx.now.plus_secs(WARN_DAYS * 86_400))? {
+        api_keys::told(tx, &key.id)?;
+        let Some(owner) = users::by_id(tx, &key.user_id)?.filter(|owner| !owner.disabled) else { continue };
+        let message = Message::ApiKeyExpiring { key: key.name.clone(), at: key.expires_at };
+        mail::send_as(tx, ctx, settings, &format!("key {}", key.id), Mail::to(&owner, message))?;
+    }
+    Ok(())
 }

@@ -160,7 +160,7 @@ pub fn record(tx: &WriteTx<'_>, now: Timestamp, delivery: &Delivery, answer: &An
             let pause = usize::try_from(before.failures).ok().and_then(|n| PAUSES.get(n)).unwrap_or(&3600);
             let kind = match answer {
                 Answer::Status(status) => format!("{kind} {status}"),
-                Answer::Nothing(_) => kind.to_owned(),
+                _ => kind.to_owned(),
             };
             Status {
                 failures: before.failures + 1,

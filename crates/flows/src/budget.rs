@@ -31,6 +31,12 @@ pub const LOGIN_CODE_GLOBAL: Budget = Budget { scope: "login-code-global", burst
 pub const USER_CODE: Budget = Budget { scope: "user-code", burst: 5, refill_secs: 10 };
 /// Wrong user codes from everywhere: seven characters have some 35 bits.
 pub const USER_CODE_GLOBAL: Budget = Budget { scope: "user-code-global", burst: 300, refill_secs: 1 };
+/// Letters that strangers ask for, per address of theirs (api.md §8).
+pub const MAIL_FROM_ADDRESS: Budget = Budget { scope: "mail-from-address", burst: 5, refill_secs: 300 };
+/// Letters that are asked for, per person who gets them (security case 47).
+pub const MAIL_TO_PERSON: Budget = Budget { scope: "mail-to-person", burst: 3, refill_secs: 300 };
+/// Wrong proofs of an address, per person.
+pub const VERIFY_EMAIL: Budget = Budget { scope: "verify-email", burst: 5, refill_secs: 10 };
 /// Wrong set-up codes per address.
 pub const SETUP_CODE: Budget = Budget { scope: "setup-code", burst: 10, refill_secs: 30 };
 /// Wrong client secrets per client and address.

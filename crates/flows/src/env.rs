@@ -60,6 +60,8 @@ pub struct Env {
     pub static_api_key: Option<[u8; 32]>,
     /// HMAC key from which refresh tokens are derived.
     pub refresh_token_key: [u8; 32],
+    /// Seals secrets in letters that wait.
+    pub mail_key: [u8; 32],
     /// Makes and recognises the nonces of DPoP proofs.
     pub dpop_nonces: Nonces,
     /// SHA-256 of the code that the start printed for set-up from public addresses.

@@ -103,6 +103,20 @@ codes! {
     LdapUserUpdate = "ldap_user_update", 403, "This account is managed by the directory (LDAP)";
     /// Managed by the directory.
     LdapUserGroupUpdate = "ldap_user_group_update", 403, "This group is managed by the directory (LDAP)";
+    /// The account has no address.
+    UserEmailNotSet = "user_email_not_set", 409, "This account has no email address";
+    /// No mail server is set.
+    MailNotConfigured = "mail_not_configured", 409, "Mail is not set up. Enter a mail server under Application Configuration";
+    /// The mail server did not take the letter.
+    MailNotSent = "mail_not_sent", 502, "The mail server did not take the letter";
+    /// The proof of an address is wrong, too old or about another address.
+    InvalidEmailVerificationToken = "invalid_email_verification_token", 400, "This link is invalid or has expired. Ask for a new one";
+    /// A mailed code in another browser than the one that asked for it.
+    DeviceCodeInvalid = "device_code_invalid", 401, "This code only works in the browser in which it was asked for";
+    /// The directory is switched off.
+    LdapDisabled = "ldap_disabled", 409, "The directory (LDAP) is switched off";
+    /// Not in this release.
+    NotImplemented = "not_implemented", 501, "This release can't do that yet";
     /// The configuration comes from the environment.
     UiConfigDisabled = "ui_config_disabled", 403, "The configuration is set by the environment and can't be changed here";
     /// Feature configured off.

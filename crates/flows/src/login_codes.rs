@@ -8,12 +8,16 @@ use pid_core::audit::Event;
 use pid_core::entropy::LOGIN_CODE as ALPHABET;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
+use pid_core::settings::Settings;
 use pid_core::users::User;
-use pid_core::{Ctx, FieldCode, SessionId, Timestamp, UserId};
+use pid_core::validate::{is_email, nfc};
+use pid_core::{Ctx, FieldCode, Fields, SessionId, Timestamp, UserId};
 use pid_store::{WriteTx, login_codes, passkeys, users};
 
 use crate::access::{Admin, SessionUser, has_fresh_proof};
-use crate::budget::{LOGIN_CODE, LOGIN_CODE_GLOBAL, address_subject};
+use crate::budget::{LOGIN_CODE, LOGIN_CODE_GLOBAL, MAIL_FROM_ADDRESS, MAIL_TO_PERSON, address_subject};
+use crate::env::Env;
+use crate::mail::{self, Mail, Message, Sealed};
 use crate::sessions::{NewSession, begin};
 use crate::{Code, Error, audit};
 
@@ -37,7 +41,85 @@ pub fn create_by_admin(
     let actor = Some(&admin.user().id).filter(|actor| **actor != user.id);
     // A code for oneself is no code of an admin: it must not open the way to new passkeys (security case 58).
     let made_by = if actor.is_some() { "admin" } else { "self" };
-    create(tx, ctx, &user, made_by, actor, ttl_secs, None)
+    create(tx, ctx, &user, made_by, actor, ttl_secs, Bound::Anywhere)
+}
+
+/// Makes a code for another person and sends it to their address.
+pub fn mail_by_admin(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    admin: &Admin,
+    id: &UserId,
+    ttl_secs: i64,
+) -> Result<(), Error> {
+    if !settings.mails_codes_by_admins() {
+        return Err(Error::new(Code::OneTimeAccessDisabled));
+    }
+    let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    if user.email.is_none() {
+        return Err(Error::new(Code::UserEmailNotSet));
+    }
+    if !settings.sends_mail() {
+        return Err(Error::new(Code::MailNotConfigured));
+    }
+    let code = create_by_admin(tx, ctx, admin, id, ttl_secs)?;
+    let message = Message::LoginCode { code: Sealed::new(env, &code)?, minutes: ttl_secs / 60, redirect: None };
+    mail::send(tx, ctx, settings, Mail::to(&user, message)).map(drop)
+}
+
+/// Sends a code to an address on request, if it is somebody's: for fifteen minutes, and for the browser alone that holds
+/// `device`. Whoever asks learns nothing: neither whether there is such a person, nor whether they were written to
+/// (security case 47).
+pub fn mail_on_request(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    email: &str,
+    redirect: Option<String>,
+    device: &Secret,
+    limited: bool,
+) -> Result<(), Error> {
+    if !settings.mails_codes_on_request() {
+        return Err(Error::new(Code::OneTimeAccessDisabled));
+    }
+    let mut fields = Fields::new();
+    if email.is_empty() {
+        fields.refuse("email", FieldCode::Required, "must not be empty");
+    } else if !is_email(email) {
+        fields.refuse("email", FieldCode::InvalidFormat, "must be an email address like name@example.com");
+    }
+    fields.finish()?;
+    if limited {
+        let subject = address_subject(&ctx.ip_address);
+        MAIL_FROM_ADDRESS.check(tx, &subject, ctx.now)?;
+        MAIL_FROM_ADDRESS.fail(tx, &subject, ctx.now)?;
+    }
+    let known = users::by_email(tx, &nfc(email))?.filter(|user| !user.disabled && settings.sends_mail());
+    let Some(user) = known else { return Ok(()) };
+    if limited {
+        if MAIL_TO_PERSON.check(tx, user.id.as_str(), ctx.now).is_err() {
+            return Ok(());
+        }
+        MAIL_TO_PERSON.fail(tx, user.id.as_str(), ctx.now)?;
+    }
+    let bound = Bound::Browser(sha256(device.expose().as_bytes()));
+    let code = create(tx, ctx, &user, "mail", None, DEFAULT_TTL_SECS, bound)?;
+    let redirect = redirect.filter(|path| pid_oidc::return_path::check(path).is_some());
+    let message = Message::LoginCode { code: Sealed::new(env, &code)?, minutes: DEFAULT_TTL_SECS / 60, redirect };
+    mail::send(tx, ctx, settings, Mail::to(&user, message)).map(drop)
+}
+
+/// What a code is bound to.
+#[derive(Clone, Copy)]
+enum Bound<'a> {
+    Anywhere,
+    /// It ends with this session.
+    Session(&'a SessionId),
+    /// It works in the browser that has what this is the hash of.
+    Browser([u8; 32]),
 }
 
 /// Makes a code for oneself, to sign in to apps on a device without the passkey: from a session, with a passkey proof of
@@ -52,7 +134,7 @@ pub fn create_own(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser, ttl_secs: i64)
     }
     login_codes::drop_self_made(tx, &user.id)?;
     let ttl_secs = ttl_secs.min(DEFAULT_TTL_SECS);
-    let code = create(tx, ctx, user, "self", None, ttl_secs, Some(&session.id))?;
+    let code = create(tx, ctx, user, "self", None, ttl_secs, Bound::Session(&session.id))?;
     Ok((code, ctx.now.plus_secs(ttl_secs)))
 }
 
@@ -62,7 +144,7 @@ pub fn create_by_cli(tx: &WriteTx<'_>, ctx: &Ctx, username_or_email: &str) -> Re
         Some(user) => user,
         None => users::by_email(tx, username_or_email)?.ok_or_else(|| Error::new(Code::UserNotFound))?,
     };
-    create(tx, ctx, &user, "cli", None, 3600, None)
+    create(tx, ctx, &user, "cli", None, 3600, Bound::Anywhere)
 }
 
 fn create(
@@ -72,13 +154,18 @@ fn create(
     made_by: &str,
     actor: Option<&UserId>,
     ttl_secs: i64,
-    session: Option<&SessionId>,
+    bound: Bound<'_>,
 ) -> Result<Secret, Error> {
     let entropy = ctx.entropy();
     let code = entropy.text(ALPHABET, if ttl_secs <= DEFAULT_TTL_SECS { 6 } else { 12 });
     let expires_at = ctx.now.plus_secs(ttl_secs);
     let hash = sha256(code.as_bytes());
-    login_codes::insert(tx, &entropy.uuid(), &hash, &user.id, made_by, ctx.now, expires_at, session)?;
+    let (session, device) = match bound {
+        Bound::Anywhere => (None, None),
+        Bound::Session(session) => (Some(session), None),
+        Bound::Browser(device) => (None, Some(device)),
+    };
+    login_codes::insert(tx, &entropy.uuid(), &hash, &user.id, made_by, ctx.now, expires_at, session, device)?;
     let data = [("madeBy", made_by), ("expiresAt", &expires_at.to_string())];
     audit::record(tx, ctx, &entropy, Event::LoginCodeCreated, Some(&user.id), actor, &data)?;
     Ok(Secret::new(code))
@@ -93,6 +180,8 @@ pub enum Exchange {
     Invalid,
     /// The person is disabled; the code stays good.
     Disabled,
+    /// Another browser has asked for it. It stays good; the attempt is counted.
+    OtherBrowser,
 }
 
 /// Where a sign-in happens: the session that the browser had, the interaction it is for, whether guessing
@@ -107,6 +196,8 @@ pub struct SignInAt {
     pub limited: bool,
     /// Minutes.
     pub session_minutes: i64,
+    /// What this browser was given when it asked for a code by mail.
+    pub device: Option<Secret>,
 }
 
 /// Exchanges a code for a session. A disabled person's code is kept.
@@ -123,11 +214,15 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Resu
     let refused = |user: Option<&UserId>, reason| {
         audit::failed(tx, ctx, Event::SignInFailed, user, &[("method", "login_code"), ("reason", reason)])
     };
-    let Some((user_id, made_by)) = taken else {
+    let count = || {
         if at.limited {
             LOGIN_CODE.fail(tx, &subject, ctx.now)?;
             LOGIN_CODE_GLOBAL.fail(tx, "all", ctx.now)?;
         }
+        Ok::<(), Error>(())
+    };
+    let Some(login_codes::Taken { user_id, made_by, device }) = taken else {
+        count()?;
         match login_codes::known(tx, &hash)? {
             Some((user, true)) => refused(Some(&user), "the code was used before")?,
             Some((user, false)) => refused(Some(&user), "the code has expired")?,
@@ -135,6 +230,13 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Resu
         }
         return Ok(Exchange::Invalid);
     };
+    let here = at.device.as_ref().map(|device| sha256(device.expose().as_bytes()));
+    if device.is_some_and(|device| here.is_none_or(|here| here[..] != device[..])) {
+        login_codes::give_back(tx, &hash)?;
+        count()?;
+        refused(Some(&user_id), "another browser has asked for the code")?;
+        return Ok(Exchange::OtherBrowser);
+    }
     let user = users::by_id(tx, &user_id)?.ok_or_else(|| Error::new(Code::TokenInvalidOrExpired))?;
     if user.disabled {
         login_codes::give_back(tx, &hash)?;

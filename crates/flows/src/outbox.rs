@@ -10,6 +10,7 @@ use pid_store::{ReadTx, WriteTx, clients};
 use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
+use crate::mail::{MAIL, Mail};
 use crate::{Error, audit};
 
 /// The entry of a session's end.
@@ -77,11 +78,20 @@ pub(crate) fn entry(
     })
 }
 
-/// An attempt to deliver a notice.
+/// An attempt to deliver something.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     entry: Entry,
-    notice: Notice,
+    what: What,
+}
+
+/// What is delivered.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// To a client: that a session has ended.
+    Notice(Notice),
+    /// To a person's mailbox.
+    Mail(Mail),
 }
 
 /// How an attempt ended.
@@ -91,6 +101,10 @@ pub enum Answer {
     Status(u16),
     /// Without an answer, for this kind of reason.
     Nothing(String),
+    /// Taken, by a protocol without statuses.
+    Taken,
+    /// Refused for good, for this kind of reason.
+    Never(String),
 }
 
 /// When the next attempt is due, if any.
@@ -103,6 +117,11 @@ pub fn next_due(tx: &ReadTx<'_>) -> Result<Option<Timestamp>, Error> {
 pub fn begin(tx: &WriteTx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Attempt>, Error> {
     let mut attempts = Vec::new();
     for entry in outbox::claim(tx, now, now.plus_secs(LOST_SECS), limit)? {
+        if entry.kind == MAIL {
+            let mail = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
+            attempts.push(Attempt { entry, what: What::Mail(mail) });
+            continue;
+        }
         let mut notice: Notice = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
         if let Some(client) = clients::by_id(tx, &entry.client_id)? {
             let Some(url) = client.backchannel_logout_url else {
@@ -112,20 +131,25 @@ pub fn begin(tx: &WriteTx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Attempt
             notice.url = url;
             notice.signing_alg = client.signing_alg;
         }
-        attempts.push(Attempt { entry, notice });
+        attempts.push(Attempt { entry, what: What::Notice(notice) });
     }
     Ok(attempts)
 }
 
 impl Attempt {
-    /// Where it goes.
-    pub fn url(&self) -> &str {
-        &self.notice.url
+    /// What is delivered.
+    pub fn what(&self) -> &What {
+        &self.what
     }
 
-    /// The logout token, signed now.
-    pub fn token(&self, env: &Env, keys: &KeySet, now: Timestamp) -> Result<String, Error> {
-        logout_token(env, keys, &self.entry.id, &self.entry.client_id, &self.notice, now)
+    /// The same for each attempt.
+    pub fn id(&self) -> &str {
+        &self.entry.id
+    }
+
+    /// The logout token of a notice, signed now.
+    pub fn token(&self, notice: &Notice, env: &Env, keys: &KeySet, now: Timestamp) -> Result<String, Error> {
+        logout_token(env, keys, &self.entry.id, &self.entry.client_id, notice, now)
     }
 }
 
@@ -148,9 +172,9 @@ pub(crate) fn logout_token(
 /// The kind of failure, if it is one.
 pub(crate) fn failure(answer: &Answer) -> Option<&str> {
     match answer {
-        Answer::Status(200..=299) => None,
+        Answer::Status(200..=299) | Answer::Taken => None,
         Answer::Status(_) => Some("http_status"),
-        Answer::Nothing(kind) => Some(kind),
+        Answer::Nothing(kind) | Answer::Never(kind) => Some(kind),
     }
 }
 
@@ -159,28 +183,37 @@ pub fn record(tx: &WriteTx<'_>, ctx: &Ctx, attempt: &Attempt, answer: &Answer) -
     let entry = &attempt.entry;
     let status = match answer {
         Answer::Status(status) => Some(i64::from(*status)),
-        Answer::Nothing(_) => None,
+        _ => None,
     };
     let Some(failure) = failure(answer) else {
         outbox::end(tx, &entry.id, State::Delivered, status, None)?;
         return Ok(());
     };
     let pause = usize::try_from(entry.attempts - 1).ok().and_then(|n| PAUSES.get(n));
+    let pause = pause.filter(|_| !matches!(answer, Answer::Never(_)));
     if let Some(pause) = pause {
         return Ok(outbox::again(tx, entry, ctx.now.plus_secs(*pause), status, failure)?);
     }
     if outbox::end(tx, &entry.id, State::Failed, status, Some(failure))? {
-        let status = status.map(|s| s.to_string()).unwrap_or_default();
-        let name = clients::by_id(tx, &entry.client_id)?.map(|c| c.name).unwrap_or_default();
-        let data = [
-            ("clientName", name.as_str()),
-            ("clientID", entry.client_id.as_str()),
-            ("sessionID", attempt.notice.session_id.as_str()),
-            ("failure", failure),
-            ("status", status.as_str()),
-        ];
         let entropy = ctx.stream(&format!("failed {}", entry.id));
-        audit::record(tx, ctx, &entropy, Event::LogoutNoticeFailed, None, None, &data)?;
+        match &attempt.what {
+            What::Notice(notice) => {
+                let status = status.map(|s| s.to_string()).unwrap_or_default();
+                let name = clients::by_id(tx, &entry.client_id)?.map(|c| c.name).unwrap_or_default();
+                let data = [
+                    ("clientName", name.as_str()),
+                    ("clientID", entry.client_id.as_str()),
+                    ("sessionID", notice.session_id.as_str()),
+                    ("failure", failure),
+                    ("status", status.as_str()),
+                ];
+                audit::record(tx, ctx, &entropy, Event::LogoutNoticeFailed, None, None, &data)?;
+            }
+            What::Mail(mail) => {
+                let data = [("to", mail.to.as_str()), ("failure", failure)];
+                audit::record(tx, ctx, &entropy, Event::MailFailed, None, None, &data)?;
+            }
+        }
     }
     Ok(())
 }

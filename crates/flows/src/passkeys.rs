@@ -22,6 +22,7 @@ use crate::audit::Note;
 use crate::budget::{PASSKEY_LOGIN, REAUTHENTICATE, address_subject};
 use crate::env::Env;
 use crate::login_codes::SignInAt;
+use crate::mail;
 use crate::sessions::{NewSession, begin, renew};
 use crate::{Code, Error, audit};
 
@@ -255,6 +256,7 @@ pub fn login_finish(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    settings: &Settings,
     at: &SignInAt,
     browser: &Secret,
     body: &[u8],
@@ -277,6 +279,7 @@ pub fn login_finish(
             return Ok(Err(refusal.record(tx, ctx, "passkey")?));
         }
     };
+    mail::of_new_device(tx, ctx, settings, &user)?;
     let interaction = at.interaction_id.clone();
     let previous = at.previous.as_ref();
     let session = begin(tx, ctx, &entropy, &user, BeganBy::Passkey, interaction, previous, at.session_minutes)?;

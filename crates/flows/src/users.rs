@@ -17,6 +17,7 @@ use crate::access::{Admin, SignedIn};
 use crate::audit::Note;
 use crate::change::{Change, check_version};
 use crate::error::unique_user;
+use crate::mail::{self, Mail, Message};
 use crate::{Code, Error, sign_out};
 
 /// The fields of an account that an administrator sets (api.md §13.3).
@@ -251,6 +252,7 @@ pub fn update(
         Some(id),
         Some(&admin.user().id),
     )?;
+    tell_old_address(tx, ctx, settings, &current, &next)?;
     details(tx, find(tx, id)?)
 }
 
@@ -300,7 +302,23 @@ pub fn update_me(
         Some(&current.id),
         None,
     )?;
+    tell_old_address(tx, ctx, settings, &current, &next)?;
     details(tx, find(tx, &current.id)?)
+}
+
+/// Tells the address before that it is not the account's any more (security case 73).
+fn tell_old_address(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    before: &User,
+    after: &User,
+) -> Result<(), Error> {
+    let key = |user: &User| user.email.as_deref().map(pid_core::validate::key);
+    if key(before) != key(after) {
+        mail::send(tx, ctx, settings, Mail::to(before, Message::AddressChanged))?;
+    }
+    Ok(())
 }
 
 /// Deletes an account with everything of it.

@@ -744,6 +744,7 @@ event-setup-completed = Setup Completed
 event-sign-out = Sign Out
 event-sign-out-everywhere = Sign Out Everywhere
 event-logout-notice-failed = Logout Notice Failed
+event-mail-failed = Mail Not Delivered
 event-logout-notice-tested = Logout Notice Tested
 event-sign-in-failed = Sign In Failed
 event-client-authentication-failed = Client Authentication Failed
@@ -838,3 +839,43 @@ api-for-everybody = Everybody
 api-for-sessions = Signed-in browsers
 api-for-users = Who is signed in, or their key
 api-for-admins = Administrators, or their key
+
+## Mails
+mail-hello = Hello { $name },
+mail-foot = { $app } sent this to { $address } because somebody did something with that account.
+mail-test-subject = Test email from { $app }
+mail-test-text = Mail works: { $app } can reach people.
+mail-code-subject = Your login code for { $app }
+mail-code-text = This code signs you in. It works once, within { $lifetime }.
+mail-code-open = Sign in
+mail-code-type = Or open { $url } and type the code.
+mail-code-not-you = If you did not ask for it, ignore this mail, and never tell the code to anybody.
+mail-minutes = { $n ->
+    [one] one minute
+   *[other] { $n } minutes
+}
+mail-hours = { $n ->
+    [one] one hour
+   *[other] { $n } hours
+}
+mail-days = { $n ->
+    [one] one day
+   *[other] { $n } days
+}
+mail-verify-subject = Verify your { $app } email address
+mail-verify-text = Confirm that this address is yours. The link works for 24 hours, in a browser in which you are signed in.
+mail-verify-open = Verify address
+mail-device-subject = New device login with { $app }
+mail-device-text = Your account was used to sign in from a device that we have not seen before.
+mail-device-ip = Address: { $ip }
+mail-device-place = Place: { $place }
+mail-device-device = Device: { $device }
+mail-device-time = Time: { $time }
+mail-device-open = Check your sessions
+mail-device-not-you = If this was not you, sign that session out, and remove passkeys that you don't know.
+mail-key-subject = API key "{ $key }" expiring soon
+mail-key-text = Your API key "{ $key }" expires on { $time }. What uses it will be refused then.
+mail-key-open = Manage API keys
+mail-address-subject = Your { $app } email address was changed
+mail-address-text = Your account has another email address now, so this is the last mail to this one.
+mail-address-not-you = If this was not you, tell your administrator.

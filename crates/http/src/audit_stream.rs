@@ -22,13 +22,14 @@ use crate::state::App;
 /// A delivery to a webhook may cost this much.
 const LIMITS: Limits = Limits { time: Duration::from_secs(10), body: None, redirects: 0 };
 /// What somebody should look at.
-const WARNINGS: [Event; 6] = [
+const WARNINGS: [Event; 7] = [
     Event::SignInFailed,
     Event::ClientAuthenticationFailed,
     Event::CodeReuse,
     Event::RefreshReuse,
     Event::ForeignGrant,
     Event::LogoutNoticeFailed,
+    Event::MailFailed,
 ];
 
 /// Sends a delivery.
@@ -49,7 +50,7 @@ pub async fn send(app: &App, delivery: &Delivery) -> Result<Answer, Error> {
             let lines: Result<Vec<String>, Error> =
                 delivery.entries.iter().zip(&entries).map(|(entry, dto)| line(app, entry, dto)).collect();
             let sent = syslog::send(app.fetcher(), *tcp, host, *port, NamedBy::Admin, &lines?).await;
-            Ok(sent.map_or_else(|error| Answer::Nothing(error.kind().to_owned()), |()| Answer::Status(200)))
+            Ok(sent.map_or_else(|error| Answer::Nothing(error.kind().to_owned()), |()| Answer::Taken))
         }
     }
 }

@@ -20,6 +20,18 @@ pub fn reauthentication_name(env: &Env) -> &'static str {
     if env.app_url.https { "__Secure-reauthentication_token" } else { "reauthentication_token" }
 }
 
+/// The name of the cookie that binds a mailed login code to the browser that asked for it.
+pub fn device_name(env: &Env) -> &'static str {
+    if env.app_url.https { "__Secure-device_token" } else { "device_token" }
+}
+
+/// Binds a mailed login code to this browser, for as long as it lives.
+pub fn device(env: &Env, value: &Secret) -> Cookie<'static> {
+    let mut cookie = cookie(env, device_name(env), value.expose().to_owned(), 900);
+    cookie.set_path("/api/one-time-access-token");
+    cookie
+}
+
 fn cookie(env: &Env, name: &'static str, value: String, max_age_secs: i64) -> Cookie<'static> {
     Cookie::build((name, value))
         .path("/")

@@ -12,6 +12,7 @@ pub mod i18n;
 pub mod json;
 pub mod keys;
 pub mod listen;
+pub mod mail;
 pub mod middleware;
 pub mod oidc;
 pub mod openapi;

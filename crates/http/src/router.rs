@@ -41,8 +41,8 @@ pub fn router(app: App) -> Router {
 pub fn management() -> Routes {
     use api::{
         api_keys, apis, application_configuration, audit_logs, authorized_clients, backchannel_logout, custom_claims,
-        docs, oidc_clients, one_time_access, profile_pictures, sessions, signing_keys, signup, user_groups, users,
-        version, webauthn,
+        docs, email_verification, oidc_clients, one_time_access, profile_pictures, scim, sessions, signing_keys,
+        signup, user_groups, users, version, webauthn,
     };
     use api::{application_images as images, docs::application_images as shown};
     use pid_integrations::images::{MAX_PHOTO_UPLOAD, MAX_UPLOAD};
@@ -215,6 +215,25 @@ pub fn management() -> Routes {
         .post("/api/oidc/device/deny", oidc::device::deny, docs::device::deny)
         .get("/api/oidc/interactions/{id}", oidc::interactions::get, docs::interactions::get)
         .post("/api/oidc/interactions/{id}/complete", oidc::interactions::complete, docs::interactions::complete)
+        .post("/api/users/{id}/one-time-access-email", one_time_access::mail, docs::one_time_access::mail)
+        .post("/api/one-time-access-email", one_time_access::mail_on_request, docs::one_time_access::mail_on_request)
+        .post("/api/users/me/send-email-verification", email_verification::request, docs::email_verification::request)
+        .post("/api/users/me/verify-email", email_verification::verify, docs::email_verification::verify)
+        .post(
+            "/api/application-configuration/test-email",
+            application_configuration::test_email,
+            docs::application_configuration::test_email,
+        )
+        .post(
+            "/api/application-configuration/sync-ldap",
+            application_configuration::sync_ldap,
+            docs::application_configuration::sync_ldap,
+        )
+        .get("/api/oidc/clients/{id}/scim-service-provider", scim::none, docs::scim::of_client)
+        .post("/api/scim/service-provider", scim::create, docs::scim::create)
+        .put("/api/scim/service-provider/{id}", scim::none, docs::scim::replace)
+        .delete("/api/scim/service-provider/{id}", scim::none, docs::scim::delete)
+        .post("/api/scim/service-provider/{id}/sync", scim::none, docs::scim::sync)
         .get("/api/openapi.json", openapi::serve, docs::server::document)
 }
 

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use pid_core::{Ctx, Timestamp};
-use pid_flows::Error;
+use pid_flows::{Error, api_keys};
 use pid_http::state::{App, seed};
 use pid_store::{
-    WriteTx, audit, budgets, device_authorizations, expiry, grants, interactions, leases, login_codes, passkeys,
-    pushed_requests, sessions, used_tokens,
+    WriteTx, audit, budgets, device_authorizations, email_verifications, expiry, grants, interactions, leases,
+    login_codes, passkeys, pushed_requests, sessions, used_tokens,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -81,11 +81,27 @@ fn spawn_clean_up(app: App, audit_days: i64) -> JoinHandle<()> {
                 Ok(rows) => tracing::info!(rows, "removed expired rows"),
                 Err(error) => tracing::warn!(%error, "the clean-up failed; it runs again in an hour"),
             }
+            if let Err(error) = tell_of_expiring_keys(&app).await {
+                tracing::warn!(%error, "owners of expiring keys were not told; they are in an hour");
+            }
             // Replicas that started together drift apart.
             let jitter = pid_core::Entropy::new(seed()).bytes::<1>()[0];
             tokio::time::sleep(Duration::from_secs(PERIOD_SECS + u64::from(jitter))).await;
         }
     })
+}
+
+/// Tells people whose API keys will expire. Which were told is written with the letters, so replicas need no lease.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub async fn tell_of_expiring_keys(app: &App) -> Result<(), Error> {
+    let (now, settings) = (app.clock().now(), app.settings());
+    if !settings.tells_of_expiring_keys() || !app.db().read(move |tx| api_keys::any_expiring(tx, now)).await? {
+        return Ok(());
+    }
+    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "clean-up".to_owned() };
+    app.db().write(move |tx| api_keys::tell_of_expiry(tx, &ctx, &settings)).await
 }
 
 /// Removes what has expired, if this replica gets the lease. Gives the number of rows.
@@ -117,6 +133,7 @@ fn purge(tx: &WriteTx<'_>, ctx: &Ctx, before: Timestamp, audit_before: Timestamp
     // A name that has expired is like one that never was, and strangers may push.
     rows += pushed_requests::purge(tx, now)?;
     rows += device_authorizations::purge(tx, before)?;
+    rows += email_verifications::purge(tx, before)?;
     rows += used_tokens::purge(tx, before)?;
     rows += budgets::purge(tx, now)?;
     rows += pid_store::outbox::purge(tx, now.plus_secs(-KEEP_DELIVERIES_SECS))?;

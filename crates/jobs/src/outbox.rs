@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pid_core::Ctx;
-use pid_flows::outbox::{self, Answer, Attempt};
+use pid_flows::outbox::{self, Answer, Attempt, What};
 use pid_flows::{Error, audit_stream};
 use pid_http::outbox::post_logout_token;
 use pid_http::state::{App, seed};
@@ -91,9 +91,19 @@ async fn take_due(app: &App, limit: usize) -> Result<Vec<Attempt>, Error> {
 }
 
 async fn deliver(app: App, attempt: Attempt) {
-    let answer = match attempt.token(app.env(), &app.keys(), app.clock().now()) {
-        Ok(token) => post_logout_token(&app, attempt.url(), &token).await,
-        Err(error) => Answer::Nothing(error.code.as_str().to_owned()),
+    let answer = match attempt.what() {
+        What::Notice(notice) => match attempt.token(notice, app.env(), &app.keys(), app.clock().now()) {
+            Ok(token) => post_logout_token(&app, &notice.url, &token).await,
+            Err(error) => Answer::Nothing(error.code.as_str().to_owned()),
+        },
+        What::Mail(mail) => match pid_http::mail::send(&app, attempt.id(), mail).await {
+            Ok(()) => Answer::Taken,
+            Err(error) => {
+                tracing::warn!(%error, "a letter was not taken");
+                let kind = error.kind().to_owned();
+                if error.is_final() { Answer::Never(kind) } else { Answer::Nothing(kind) }
+            }
+        },
     };
     let ctx = Ctx { now: app.clock().now(), seed: seed(), ip_address: String::new(), user_agent: String::new() };
     // What was taken must not be sent again, so the outcome is written however long the store is away. The entry is held

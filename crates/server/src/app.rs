@@ -127,6 +127,7 @@ pub async fn start_with(
     check_key(&db, &encryption_key).await?;
     let setup_code = Entropy::new(seed()).text(pid_core::entropy::LOGIN_CODE, 12);
     let refresh_token_key = *pid_jose::derive(&encryption_key, "refresh-tokens").map_err(Error::internal)?;
+    let mail_key = *pid_jose::derive(&encryption_key, "mail").map_err(Error::internal)?;
     let dpop_nonces = Nonces::new(&*pid_jose::derive(&encryption_key, "dpop-nonces").map_err(Error::internal)?);
     let env = Env {
         app_url: config.app_url.clone(),
@@ -134,6 +135,7 @@ pub async fn start_with(
         allow_insecure_callbacks: config.allow_insecure_callbacks,
         static_api_key: config.static_api_key.as_ref().map(|k| sha256(k.as_bytes())),
         refresh_token_key,
+        mail_key,
         dpop_nonces,
         setup_code: sha256(setup_code.as_bytes()),
     };

@@ -20,6 +20,8 @@ statements! {
     BY_HASH = concat!("SELECT ", columns!(), " FROM api_keys WHERE key_hash = $1");
     RENEW = "UPDATE api_keys SET key_hash = $2, expires_at = $3, expiration_email_sent = $4 WHERE id = $1";
     USED = "UPDATE api_keys SET last_used_at = $2 WHERE key_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    EXPIRING = concat!("SELECT ", columns!(), " FROM api_keys WHERE expires_at > $1 AND expires_at < $2 AND expiration_email_sent = $3 LIMIT 500");
+    TOLD = "UPDATE api_keys SET expiration_email_sent = $2 WHERE id = $1";
     DELETE = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2";
 }
 
@@ -98,6 +100,17 @@ pub fn renew(tx: &WriteTx<'_>, id: &ApiKeyId, hash: &[u8; 32], expires_at: Times
 /// Notes when a key was used, if there is such a key.
 pub fn used(tx: &WriteTx<'_>, hash: &[u8; 32], at: Timestamp) -> Result<(), StoreError> {
     tx.execute(&USED, params![hash.to_vec(), at.millis()])?;
+    Ok(())
+}
+
+/// Keys that expire between two moments, and whose owners were not told.
+pub fn expiring(tx: &ReadTx<'_>, from: Timestamp, to: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
+    tx.query(&EXPIRING, params![from.millis(), to.millis(), false])?.iter().map(from_row).collect()
+}
+
+/// The owner was told that a key will expire.
+pub fn told(tx: &WriteTx<'_>, id: &ApiKeyId) -> Result<(), StoreError> {
+    tx.execute(&TOLD, params![id.as_str(), true])?;
     Ok(())
 }
 

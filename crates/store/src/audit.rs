@@ -29,6 +29,7 @@ statements! {
     CLIENT_NAMES = "WITH RECURSIVE names(name) AS (SELECT min(client_name) FROM audit_logs UNION ALL \
         SELECT (SELECT min(client_name) FROM audit_logs WHERE client_name > names.name) FROM names WHERE names.name IS NOT NULL) \
         SELECT name FROM names WHERE name IS NOT NULL ORDER BY name";
+    KNOWS_DEVICE = "SELECT 1 FROM audit_logs WHERE user_id = $1 AND ip_address = $2 AND user_agent = $3 LIMIT 1";
     USERS = "WITH RECURSIVE people(id) AS (SELECT min(user_id) FROM audit_logs UNION ALL \
         SELECT (SELECT min(user_id) FROM audit_logs WHERE user_id > people.id) FROM people WHERE people.id IS NOT NULL), \
         named(id, username) AS (SELECT people.id, (SELECT username FROM audit_logs WHERE user_id = people.id AND username IS NOT NULL \
@@ -158,6 +159,11 @@ pub(crate) fn from_row(row: &Row) -> Result<Entry, StoreError> {
 /// A page of one person's entries, newest first unless sorted.
 pub fn list_of_user(tx: &ReadTx<'_>, user: &UserId, request: &ListRequest) -> Result<Page<Entry>, StoreError> {
     LIST_OF_USER.page(tx, request, Some(user.as_str()), from_row)
+}
+
+/// Whether an entry about a person names this address and this browser.
+pub fn knows_device(tx: &ReadTx<'_>, user: &UserId, ip_address: &str, user_agent: &str) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&KNOWS_DEVICE, params![user.as_str(), ip_address, user_agent])?.is_some())
 }
 
 /// A page of everybody's entries, newest first unless sorted. A search looks into the latest 50,000.

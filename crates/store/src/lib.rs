@@ -41,6 +41,7 @@ families! {
     claims,
     clients,
     device_authorizations,
+    email_verifications,
     expiry,
     files,
     grants,

@@ -5,15 +5,17 @@ use pid_core::{SessionId, Timestamp, UserId};
 use crate::{ReadTx, StoreError, WriteTx, params, statements};
 
 statements! {
-    INSERT = "INSERT INTO login_codes (id, code_hash, user_id, made_by, created_at, expires_at, session_id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT = "INSERT INTO login_codes (id, code_hash, user_id, made_by, created_at, expires_at, session_id, device_hash) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     DROP_SELF_MADE = "DELETE FROM login_codes WHERE user_id = $1 AND made_by = 'self' AND used_at IS NULL";
-    TAKE = "UPDATE login_codes SET used_at = $2 WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id, made_by";
+    TAKE = "UPDATE login_codes SET used_at = $2 WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id, made_by, device_hash";
     GIVE_BACK = "UPDATE login_codes SET used_at = NULL WHERE code_hash = $1";
     KNOWN = "SELECT user_id, used_at FROM login_codes WHERE code_hash = $1";
     PURGE = "DELETE FROM login_codes WHERE expires_at < $1";
 }
 
-/// Stores a code. `made_by`: `admin`, `cli`, `mail` or `self`; `session`: that of a person who made it for themselves.
+/// Stores a code. `made_by`: `admin`, `cli`, `mail` or `self`; `session`: that of a person who made it for themselves;
+/// `device`: the hash of what the browser has that alone may use it.
 pub fn insert(
     tx: &WriteTx<'_>,
     id: &str,
@@ -23,6 +25,7 @@ pub fn insert(
     now: Timestamp,
     expires_at: Timestamp,
     session: Option<&SessionId>,
+    device: Option<[u8; 32]>,
 ) -> Result<(), StoreError> {
     tx.execute(
         &INSERT,
@@ -33,7 +36,8 @@ pub fn insert(
             made_by,
             now.millis(),
             expires_at.millis(),
-            session.map(SessionId::as_str)
+            session.map(SessionId::as_str),
+            device.map(|hash| hash.to_vec())
         ],
     )?;
     Ok(())
@@ -45,10 +49,24 @@ pub fn drop_self_made(tx: &WriteTx<'_>, user: &UserId) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Takes a code: it works once. Gives the person and who made the code.
-pub fn take(tx: &WriteTx<'_>, code_hash: &[u8; 32], now: Timestamp) -> Result<Option<(UserId, String)>, StoreError> {
+/// A code that was taken.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Whom it signs in.
+    pub user_id: UserId,
+    /// Who made it.
+    pub made_by: String,
+    /// The hash of what the browser has that alone may use it.
+    pub device: Option<Vec<u8>>,
+}
+
+/// Takes a code: it works once.
+pub fn take(tx: &WriteTx<'_>, code_hash: &[u8; 32], now: Timestamp) -> Result<Option<Taken>, StoreError> {
     let rows = tx.query_returning(&TAKE, params![code_hash.to_vec(), now.millis()])?;
-    rows.first().map(|r| Ok((UserId::new(r.get::<String>(0)?), r.get(1)?))).transpose()
+    let taken = |r: &crate::Row| {
+        Ok(Taken { user_id: UserId::new(r.get::<String>(0)?), made_by: r.get(1)?, device: r.get(2)? })
+    };
+    rows.first().map(taken).transpose()
 }
 
 /// Makes a code that was taken as good as it was.

@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{StatusCode, header};
 use pid_core::settings::SETTINGS;
 use pid_flows::access::Credentials;
+use pid_flows::mail::{Mail, Message};
 use pid_flows::settings::{self, Scope};
+use pid_flows::{Code, Error};
 use pid_store::instance::Cached;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -116,4 +118,32 @@ pub async fn patch(
     MergePatch(body): MergePatch,
 ) -> Result<Response, ApiError> {
     change(app, ctx, creds, body, Scope::Named, version).await
+}
+
+/// `POST /api/application-configuration/test-email`: a letter to the caller's own address, at once. A refusal says what
+/// the server said.
+pub async fn test_email(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+) -> Result<StatusCode, ApiError> {
+    let now = ctx.now;
+    let user = app.db().read(move |tx| creds.admin(tx, now).map(|admin| admin.user().clone())).await?;
+    let letter = Mail::to(&user, Message::Test).ok_or(Code::UserEmailNotSet)?;
+    if !app.settings().sends_mail() {
+        return Err(Code::MailNotConfigured.into());
+    }
+    let sent = crate::mail::send(&app, &ctx.entropy().uuid(), &letter).await;
+    sent.map_err(|error| Error::with(Code::MailNotSent, format!("The mail server did not take the letter: {error}")))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/application-configuration/sync-ldap`: there is no directory in this release.
+pub async fn sync_ldap(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+) -> Result<StatusCode, ApiError> {
+    app.db().read(move |tx| creds.admin(tx, ctx.now).map(drop)).await?;
+    Err(if app.settings().ldap_enabled() { Code::NotImplemented } else { Code::LdapDisabled }.into())
 }

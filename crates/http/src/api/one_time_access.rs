@@ -4,6 +4,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
+use pid_core::entropy::ALPHANUMERIC;
+use pid_core::secret::Secret;
 use pid_core::{Timestamp, UserId};
 use pid_flows::Code;
 use pid_flows::login_codes::{self, Exchange, SignInAt};
@@ -80,6 +82,57 @@ pub async fn create_own(
     Ok((StatusCode::CREATED, axum::Json(made)).into_response())
 }
 
+/// `POST /api/users/{id}/one-time-access-email`: a code for another person, sent to their address.
+pub async fn mail(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    AdminCreds(creds): AdminCreds,
+    Path(id): Path<String>,
+    Json(body): Json<CreateBody>,
+) -> Result<StatusCode, ApiError> {
+    let ttl = body.ttl.secs_or(login_codes::DEFAULT_TTL_SECS);
+    let (id, env, settings) = (UserId::new(id), app.env().clone(), app.settings());
+    app.db()
+        .write(move |tx| {
+            let admin = creds.admin(tx, ctx.now)?;
+            login_codes::mail_by_admin(tx, &ctx, &env, &settings, &admin, &id, ttl)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The body of a request for a code by mail.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "LoginCodeMailInput", extend("required" = ["email"]))]
+pub struct MailBody {
+    /// The address of the account.
+    email: String,
+    /// Where the sign-in leads: a path of this site.
+    redirect_path: Option<String>,
+}
+
+/// `POST /api/one-time-access-email`: a code for whoever has this address, for this browser. The answer is the same whether
+/// or not there is such a person.
+pub async fn mail_on_request(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    jar: CookieJar,
+    Json(body): Json<MailBody>,
+) -> Result<Response, ApiError> {
+    let (env, settings, limited) = (app.env().clone(), app.settings(), app.limiter().is_on());
+    let device = Secret::new(ctx.stream("device token").text(ALPHANUMERIC, 16));
+    let jar = jar.add(cookies::device(app.env(), &device));
+    let MailBody { email, redirect_path } = body;
+    app.db()
+        .write(move |tx| {
+            let redirect = redirect_path.clone();
+            login_codes::mail_on_request(tx, &ctx, &env, &settings, &email, redirect, &device, limited)
+        })
+        .await?;
+    Ok((StatusCode::NO_CONTENT, jar).into_response())
+}
+
 /// The interaction that a sign-in is for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -101,6 +154,7 @@ pub async fn exchange(
         interaction_id: at.interaction,
         limited: app.limiter().is_on(),
         session_minutes: app.settings().session_minutes(),
+        device: jar.get(cookies::device_name(app.env())).map(|c| Secret::new(c.value())),
     };
     match app.db().write(move |tx| login_codes::exchange(tx, &ctx, &at, &code)).await? {
         Exchange::SignedIn(done) => {
@@ -108,6 +162,7 @@ pub async fn exchange(
             let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
             Ok((jar, axum::Json(UserDto::plain(&user))).into_response())
         }
+        Exchange::OtherBrowser => Err(Code::DeviceCodeInvalid.into()),
         Exchange::Disabled => Err(Code::UserDisabled.into()),
         Exchange::Invalid => Err(Code::TokenInvalidOrExpired.into()),
     }

@@ -9,6 +9,7 @@ use pid_core::{PasskeyId, Timestamp, UserId};
 use pid_flows::login_codes::SignInAt;
 use pid_flows::{Code, Error, end_session, passkeys};
 use pid_oidc::logout::Wish;
+use pid_store::WriteTx;
 use pid_store::passkeys::Passkey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,9 +135,11 @@ pub async fn login_finish(
         interaction_id: at.interaction,
         limited: app.limiter().is_on(),
         session_minutes: app.settings().session_minutes(),
+        device: None,
     };
-    let env = app.env().clone();
-    let outcome = app.db().write(move |tx| passkeys::login_finish(tx, &ctx, &env, &at, &browser, &body)).await?;
+    let (env, settings) = (app.env().clone(), app.settings());
+    let finish = move |tx: &WriteTx<'_>| passkeys::login_finish(tx, &ctx, &env, &settings, &at, &browser, &body);
+    let outcome = app.db().write(finish).await?;
     let (user, new) = outcome?;
     let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
     Ok((jar, axum::Json(UserDto::plain(&user))).into_response())

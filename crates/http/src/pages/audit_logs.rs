@@ -16,7 +16,7 @@ use super::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
 /// The words of events, those of the contract first, in the order of the filter.
-const EVENTS: [(Event, &str); 45] = [
+const EVENTS: &[(Event, &str)] = &[
     (Event::SignIn, key("event-sign-in")),
     (Event::TokenSignIn, key("event-token-sign-in")),
     (Event::ClientAuthorization, key("event-client-authorization")),
@@ -30,6 +30,7 @@ const EVENTS: [(Event, &str); 45] = [
     (Event::SignOut, key("event-sign-out")),
     (Event::SignOutEverywhere, key("event-sign-out-everywhere")),
     (Event::LogoutNoticeFailed, key("event-logout-notice-failed")),
+    (Event::MailFailed, key("event-mail-failed")),
     (Event::LogoutNoticeTested, key("event-logout-notice-tested")),
     (Event::SignInFailed, key("event-sign-in-failed")),
     (Event::ClientAuthenticationFailed, key("event-client-authentication-failed")),

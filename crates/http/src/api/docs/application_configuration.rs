@@ -39,3 +39,16 @@ pub fn patch() -> Operation {
         .guarded()
         .refuses(&[Code::UiConfigDisabled])
 }
+
+pub fn test_email() -> Operation {
+    op("sendTestEmail", "Send a mail to the caller's own address")
+        .about("At once. A refusal says what the mail server said.")
+        .nothing(204)
+        .refuses(&[Code::UserEmailNotSet, Code::MailNotConfigured, Code::MailNotSent])
+}
+
+pub fn sync_ldap() -> Operation {
+    op("syncLdap", "Synchronise the directory")
+        .about("There is no directory in this release.")
+        .refuses(&[Code::LdapDisabled, Code::NotImplemented])
+}

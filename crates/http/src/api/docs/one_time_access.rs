@@ -1,7 +1,7 @@
 use pid_flows::Code;
 
 use crate::api::dto::UserDto;
-use crate::api::one_time_access::{CreateBody, LoginCodeDto};
+use crate::api::one_time_access::{CreateBody, LoginCodeDto, MailBody};
 use crate::openapi::{Access, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
@@ -31,5 +31,22 @@ pub fn exchange() -> Operation {
         .access(Access::Public)
         .query("interaction", "The interaction that the sign-in is for.", &[])
         .answers::<UserDto>(200)
-        .refuses(&[Code::TokenInvalidOrExpired, Code::UserDisabled])
+        .refuses(&[Code::TokenInvalidOrExpired, Code::DeviceCodeInvalid, Code::UserDisabled])
+}
+
+pub fn mail() -> Operation {
+    op("mailLoginCode", "Send a login code to a user")
+        .about("Where administrators may send login codes by mail.")
+        .takes::<CreateBody>()
+        .nothing(204)
+        .refuses(&[Code::OneTimeAccessDisabled, Code::UserNotFound, Code::UserEmailNotSet, Code::MailNotConfigured])
+}
+
+pub fn mail_on_request() -> Operation {
+    op("requestLoginCode", "Ask for a login code by mail")
+        .about("The answer doesn't tell whether there is such an account. The code works in the browser that asked.")
+        .access(Access::Public)
+        .takes::<MailBody>()
+        .nothing(204)
+        .refuses(&[Code::OneTimeAccessDisabled])
 }

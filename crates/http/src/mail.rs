@@ -1,0 +1,187 @@
+//! Letters: what waits in the outbox (`pid_flows::mail`), written in the reader's language with this installation's logo
+//! and colour, and handed to the mail server of now.
+
+use std::time::Duration;
+
+use askama::Template;
+use pid_core::Timestamp;
+use pid_core::settings::Settings;
+use pid_flows::mail::{Mail, Message};
+use pid_integrations::device::in_words;
+use pid_integrations::mail::{self, Letter, MailError, Security, Server};
+use url::form_urlencoded::byte_serialize;
+
+use crate::i18n::{Words, words};
+use crate::state::App;
+
+/// How long all of a delivery may take: less than the outbox waits for it.
+const TIME: Duration = Duration::from_secs(50);
+/// Our own colour, where none is configured that mail programs understand.
+const ACCENT: &str = "#0b6b57";
+
+/// A letter as a page.
+#[derive(Debug, Template)]
+#[template(path = "mail.html")]
+struct Html<'a> {
+    content: &'a Content,
+    language: &'a str,
+    app: &'a str,
+    origin: &'a str,
+    accent: &'a str,
+}
+
+/// A letter as text.
+#[derive(Debug, Template)]
+#[template(path = "mail.txt", escape = "none")]
+struct Text<'a> {
+    content: &'a Content,
+}
+
+/// What a letter says, whatever it is about.
+#[derive(Debug, Default)]
+struct Content {
+    subject: String,
+    hello: String,
+    lines: Vec<String>,
+    code: String,
+    /// Words and address of a link.
+    link: Option<(String, String)>,
+    after: Vec<String>,
+    foot: String,
+}
+
+/// Writes a letter and hands it to the server. `id` is the same for each attempt.
+///
+/// # Errors
+/// [`MailError`]; its text is for administrators.
+pub async fn send(app: &App, id: &str, mail: &Mail) -> Result<(), MailError> {
+    let settings = app.settings();
+    let letter = write(app, &settings, id, mail)?;
+    let server = server(app, &settings)?;
+    let sent = tokio::time::timeout(TIME, mail::send(app.fetcher(), &server, letter)).await;
+    sent.unwrap_or_else(|_| Err(MailError::Later("there was no complete answer in time".to_owned())))
+}
+
+fn server(app: &App, settings: &Settings) -> Result<Server, MailError> {
+    let security = match settings.get("smtpTls") {
+        "starttls" => Security::StartTls,
+        "tls" => Security::Tls,
+        _ => Security::None,
+    };
+    let port = match settings.get("smtpPort") {
+        "" => security.port(),
+        text => text.parse().map_err(|_| MailError::Target(format!("{text:?} is no port")))?,
+    };
+    let user = settings.get("smtpUser");
+    Ok(Server {
+        host: settings.get("smtpHost").trim().to_owned(),
+        port,
+        security,
+        any_certificate: settings.get("smtpSkipCertVerify") == "true",
+        credentials: (!user.is_empty()).then(|| (user.to_owned(), settings.get("smtpPassword").to_owned())),
+        our_name: app.env().app_url.host.clone(),
+    })
+}
+
+fn write(app: &App, settings: &Settings, id: &str, mail: &Mail) -> Result<Letter, MailError> {
+    let words = words(mail.language.as_deref().unwrap_or("en"));
+    let (name, origin) = (settings.app_name(), app.env().app_url.origin.as_str());
+    let content = content(app, words, name, mail);
+    let accent = settings.accent_color();
+    let is_hex =
+        accent.len() == 7 && accent.strip_prefix('#').is_some_and(|hex| hex.chars().all(|c| c.is_ascii_hexdigit()));
+    let accent = if is_hex { accent } else { ACCENT };
+    let unwritten = |error: askama::Error| MailError::Letter(error.to_string());
+    let html = Html { content: &content, language: words.language(), app: name, origin, accent };
+    Ok(Letter {
+        from: (name.to_owned(), settings.get("smtpFrom").to_owned()),
+        to: (mail.name.clone(), mail.to.clone()),
+        id: format!("<{id}@{}>", app.env().app_url.host),
+        html: html.render().map_err(unwritten)?,
+        text: Text { content: &content }.render().map_err(unwritten)?,
+        subject: content.subject,
+    })
+}
+
+fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content {
+    let env = app.env();
+    let origin = env.app_url.origin.as_str();
+    let say = |key: &str| words.with(key, &[("app", name)]);
+    let link = |key: &str, path: &str| Some((words.get(key).to_owned(), format!("{origin}{path}")));
+    let frame = Content {
+        hello: words.with("mail-hello", &[("name", &mail.name)]),
+        foot: words.with("mail-foot", &[("app", name), ("address", &mail.to)]),
+        ..Content::default()
+    };
+    match &mail.message {
+        Message::Test => Content { subject: say("mail-test-subject"), lines: vec![say("mail-test-text")], ..frame },
+        Message::LoginCode { code, minutes, redirect } => {
+            let (code, lifetime) = (code.open(env), lifetime(words, *minutes));
+            let query = redirect
+                .as_ref()
+                .map(|path| format!("?redirect={}", byte_serialize(path.as_bytes()).collect::<String>()));
+            let path = format!("/lc/{code}{}", query.unwrap_or_default());
+            Content {
+                subject: say("mail-code-subject"),
+                lines: vec![words.with("mail-code-text", &[("lifetime", &lifetime)])],
+                link: link("mail-code-open", &path),
+                after: vec![
+                    words.with("mail-code-type", &[("url", &format!("{origin}/lc"))]),
+                    words.get("mail-code-not-you").to_owned(),
+                ],
+                code,
+                ..frame
+            }
+        }
+        Message::Verify { token } => Content {
+            subject: say("mail-verify-subject"),
+            lines: vec![say("mail-verify-text")],
+            link: link("mail-verify-open", &format!("/verify-email?token={}", token.open(env))),
+            ..frame
+        },
+        Message::NewDevice { ip_address, country, city, user_agent, at } => {
+            let place: Vec<&str> =
+                [city.as_str(), country.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
+            let mut lines = vec![words.get("mail-device-text").to_owned()];
+            lines.push(words.with("mail-device-ip", &[("ip", ip_address)]));
+            if !place.is_empty() {
+                lines.push(words.with("mail-device-place", &[("place", &place.join(", "))]));
+            }
+            lines.push(words.with("mail-device-device", &[("device", &in_words(user_agent))]));
+            lines.push(words.with("mail-device-time", &[("time", &moment(*at))]));
+            Content {
+                subject: say("mail-device-subject"),
+                lines,
+                link: link("mail-device-open", "/settings/account"),
+                after: vec![words.get("mail-device-not-you").to_owned()],
+                ..frame
+            }
+        }
+        Message::ApiKeyExpiring { key, at } => Content {
+            subject: words.with("mail-key-subject", &[("key", key)]),
+            lines: vec![words.with("mail-key-text", &[("key", key), ("time", &moment(*at))])],
+            link: link("mail-key-open", "/settings/admin/api-keys"),
+            ..frame
+        },
+        Message::AddressChanged => Content {
+            subject: say("mail-address-subject"),
+            lines: vec![words.get("mail-address-text").to_owned()],
+            after: vec![words.get("mail-address-not-you").to_owned()],
+            ..frame
+        },
+    }
+}
+
+fn lifetime(words: &Words, minutes: i64) -> String {
+    let (key, n) = match minutes {
+        m if m >= 2 * 1440 && m % 1440 == 0 => ("mail-days", m / 1440),
+        m if m >= 60 && m % 60 == 0 => ("mail-hours", m / 60),
+        m => ("mail-minutes", m.max(1)),
+    };
+    words.count(key, usize::try_from(n).unwrap_or(1))
+}
+
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} UTC", text.trim_end_matches('Z').replacen('T', " ", 1))
+}
