@@ -122,6 +122,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether another one was read after something had changed.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        other.versions.iter().any(|(name, version)| {
+            self.versions.iter().find(|(known, _)| known == name).map_or(0, |(_, version)| *version) < *version
+        })
+    }
+
     /// The version of a cached family; 0 if it was never changed.
     pub fn version(&self, what: Cached) -> i64 {
         self.versions.iter().find(|(name, _)| name == what.name()).map_or(0, |(_, version)| *version)

@@ -126,9 +126,10 @@ impl App {
         self.0.snapshot.load_full()
     }
 
-    /// Replaces the cached snapshot.
+    /// Replaces the cached snapshot, unless a newer one has come meanwhile.
     pub fn set_snapshot(&self, snapshot: Snapshot) {
-        self.0.snapshot.store(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
+        self.0.snapshot.rcu(|current| Arc::clone(if snapshot.is_older_than(current) { current } else { &snapshot }));
     }
 
     /// Loads settings and keys anew: at once after a change made here, and when the version rows say that another
