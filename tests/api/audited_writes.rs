@@ -248,8 +248,12 @@ async fn keys_codes_sessions_and_settings() {
         "apiKeyName": "Backup", "apiKeyID": id, "expiresAt": "→ 2100-01-01T00:00:00Z", "scopes": "+read-only"
     });
     log.says("API_KEY_CREATED", "admin", "", data).await;
+    let change = json!({ "name": "Copy", "description": "Nightly" });
+    by.patch(&format!("/api/api-keys/{id}"), &change, None).await.expect(200);
+    let data = json!({ "apiKeyName": "Copy", "apiKeyID": id, "name": "Backup → Copy", "description": "→ Nightly" });
+    log.says("API_KEY_UPDATED", "admin", "", data).await;
     by.delete(&format!("/api/api-keys/{id}")).await.expect(204);
-    log.says("API_KEY_DELETED", "admin", "", json!({ "apiKeyName": "Backup", "apiKeyID": id })).await;
+    log.says("API_KEY_DELETED", "admin", "", json!({ "apiKeyName": "Copy", "apiKeyID": id })).await;
 
     let path = format!("/api/users/{}/one-time-access-token", tim.id());
     let code = by.post(&path, &json!({ "ttl": 60 })).await.expect(201).json()["token"].as_str().unwrap().to_owned();

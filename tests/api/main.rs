@@ -28,4 +28,5 @@ mod user_groups;
 mod users;
 mod users_me;
 mod version;
+mod versions;
 mod webauthn;

@@ -155,6 +155,73 @@ async fn orders(stage: &Stage) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_administrators_of_an_api_lose_nothing_of_each_other() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let api = orders(&stage).await;
+    let script = stage.app.script();
+    let shop = stage.app.client(json!({ "name": "Shop" })).await;
+    let [read, write] = [0, 1].map(|n| api["permissions"][n]["id"].as_str().unwrap().to_owned());
+    let address = format!("/api/apis/{}", api["id"].as_str().unwrap());
+    let access = format!("{address}/clients/{}", shop["id"].as_str().unwrap());
+    script.put(&access, &json!({ "userDelegatedPermissionIds": [write] })).await.expect(200);
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, &format!("/settings/admin/apis/{}", api["id"].as_str().unwrap())).await;
+    tab.click(role("button", "Edit")).await.unwrap();
+    tab.wait_for(role("dialog", "Shop")).await.unwrap();
+    // Meanwhile somebody else takes away what is shown, for another, and lets the client speak for itself.
+    let theirs = json!({ "userDelegatedAccess": true, "clientPermissionIds": [read] });
+    script.put(&access, &theirs).await.expect(200);
+    tab.click(&*format!("#user-{read}")).await.unwrap();
+    tab.click("#access button[type=submit]").await.unwrap();
+    tab.wait_for_text("Somebody else changed this").await.unwrap();
+    tab.clear_console_errors();
+    let ticked = "[...document.querySelectorAll('#access input[type=checkbox]')].map(i => i.checked)";
+    assert_eq!(tab.eval::<Vec<bool>>(ticked).await.unwrap(), [true, true, false, true, true, false]);
+    tab.click("#access button[type=submit]").await.unwrap();
+    tab.wait_gone("dialog[open]").await.unwrap();
+    let both = json!({ "userDelegatedAccess": true, "clientAccess": true, "userDelegatedPermissionIds": [read], "clientPermissionIds": [read] });
+    assert_eq!(script.get(&access).await.json(), both);
+
+    // What one does oneself is no change of somebody else's: the other forms of the page go on from there.
+    stage.open(&tab, &format!("/settings/admin/apis/{}", api["id"].as_str().unwrap())).await;
+    tab.click(role("button", "Edit")).await.unwrap();
+    tab.wait_for(role("dialog", "Shop")).await.unwrap();
+    tab.click(&*format!("#own-{read}")).await.unwrap();
+    tab.click("#access button[type=submit]").await.unwrap();
+    tab.wait_gone("dialog[open]").await.unwrap();
+    tab.fill(role("textbox", "Name"), "All orders").await.unwrap();
+    tab.click("#api-form button[type=submit]").await.unwrap();
+    tab.wait_for(role("heading", "All orders")).await.unwrap();
+    tab.click(role("button", "Revoke")).await.unwrap();
+    tab.click("dialog .btn-danger").await.unwrap();
+    tab.wait_gone("#grants table").await.unwrap();
+    tab.fill(role("textbox", "Name"), "Orders").await.unwrap();
+    tab.click("#api-form button[type=submit]").await.unwrap();
+    tab.wait_for(role("heading", "Orders")).await.unwrap();
+
+    // Metadata document clients: what only one of them changed is kept.
+    tab.click(role("tab", "Metadata document clients")).await.unwrap();
+    let opening = json!({ "enabled": true, "permissionIds": [read] });
+    script.put(&format!("{address}/cimd-access"), &opening).await.expect(200);
+    tab.click(role("switch", "Allow all metadata document clients")).await.unwrap();
+    tab.click(&*format!("#cimd-{write}")).await.unwrap();
+    tab.click("#metadata-clients button[type=submit]").await.unwrap();
+    tab.wait_for_text("Somebody else changed this").await.unwrap();
+    tab.clear_console_errors();
+    tab.click("#metadata-clients button[type=submit]").await.unwrap();
+    until(async || {
+        let stored = script.get(&format!("{address}/cimd-access")).await.expect(200).json();
+        let wanted = json!({ "enabled": true, "permissionIds": [read, write] });
+        if stored == wanted { Ok(()) } else { Err(format!("not opened: {stored}")) }
+    })
+    .await;
+    tab.wait_idle().await.unwrap();
+    quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_is_given_access_on_its_own_page() {
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;

@@ -100,6 +100,8 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// Whether its owner has been told that it expires.
     pub expiration_email_sent: bool,
+    /// Raised by each change that a person makes.
+    pub version: i64,
 }
 
 #[cfg(test)]

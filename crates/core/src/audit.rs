@@ -93,6 +93,8 @@ pub enum Event {
     ApiKeyCreated,
     /// An expired API key got a new value.
     ApiKeyRenewed,
+    /// An API key was named or described anew.
+    ApiKeyUpdated,
     /// An API key was deleted.
     ApiKeyDeleted,
     /// A signing key was made, to sign now or after its day.
@@ -179,6 +181,7 @@ impl Event {
             Self::ApiAccessChanged => "API_ACCESS_CHANGED",
             Self::ApiKeyCreated => "API_KEY_CREATED",
             Self::ApiKeyRenewed => "API_KEY_RENEWED",
+            Self::ApiKeyUpdated => "API_KEY_UPDATED",
             Self::ApiKeyDeleted => "API_KEY_DELETED",
             Self::SigningKeyCreated => "SIGNING_KEY_CREATED",
             Self::SigningKeyActivated => "SIGNING_KEY_ACTIVATED",

@@ -10,11 +10,12 @@ use pid_core::validate::nfc;
 use pid_core::{ApiKeyId, Ctx, Entropy, FieldCode, Fields, Timestamp};
 use pid_store::{ReadTx, WriteTx, api_keys, users};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{SessionUser, SignedIn};
 use crate::audit::Note;
 use crate::mail::{self, Mail, Message};
+use crate::change::{Change, check_version};
 use crate::{Code, Error};
 
 /// What a new key shall be.
@@ -32,6 +33,29 @@ pub struct ApiKeyInput {
     pub scopes: Vec<Scope>,
 }
 
+/// What of a key can be changed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiKeyWords {
+    /// As in [`ApiKeyInput`].
+    pub name: String,
+    /// As in [`ApiKeyInput`].
+    pub description: Option<String>,
+}
+
+impl ApiKeyWords {
+    fn new(name: &str, description: Option<&str>) -> Self {
+        Self { name: nfc(name.trim()), description: description.map(nfc) }
+    }
+
+    fn check(&self) -> Fields {
+        let mut fields = Fields::new();
+        fields.length("name", &self.name, 3, 50);
+        fields.length("description", self.description.as_deref().unwrap_or_default(), 0, 255);
+        fields
+    }
+}
+
 /// A key with its value, which is shown once.
 #[derive(Debug)]
 pub struct NewKey {
@@ -44,6 +68,15 @@ pub struct NewKey {
 /// A page of the caller's keys.
 pub fn list(tx: &ReadTx<'_>, who: &SignedIn, request: &ListRequest) -> Result<Page<ApiKey>, Error> {
     Ok(api_keys::list(tx, &who.user().id, request)?)
+}
+
+fn find(tx: &ReadTx<'_>, who: &SignedIn, id: &ApiKeyId) -> Result<ApiKey, Error> {
+    api_keys::by_id(tx, id, &who.user().id)?.ok_or_else(|| Error::new(Code::ApiKeyNotFound))
+}
+
+/// One of the caller's keys.
+pub fn get(tx: &ReadTx<'_>, who: &SignedIn, id: &ApiKeyId) -> Result<ApiKey, Error> {
+    find(tx, who, id)
 }
 
 fn value(entropy: &Entropy) -> Secret {
@@ -64,11 +97,8 @@ fn future(at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Error> {
 
 /// Makes a key.
 pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser, input: &ApiKeyInput) -> Result<NewKey, Error> {
-    let name = nfc(input.name.trim());
-    let description = input.description.as_deref().map(nfc);
-    let mut fields = Fields::new();
-    fields.length("name", &name, 3, 50);
-    fields.length("description", description.as_deref().unwrap_or_default(), 0, 255);
+    let words = ApiKeyWords::new(&input.name, input.description.as_deref());
+    let mut fields = words.check();
     if input.expires_at.is_none() {
         fields.refuse("expiresAt", FieldCode::Required, "must not be empty");
     }
@@ -80,13 +110,14 @@ pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, who: &SessionUser, input: &ApiKeyInpu
     let key = ApiKey {
         id: ApiKeyId::generate(&entropy),
         user_id: who.user().id.clone(),
-        name,
-        description,
+        name: words.name,
+        description: words.description,
         scopes,
         expires_at,
         last_used_at: None,
         created_at: ctx.now,
         expiration_email_sent: false,
+        version: 1,
     };
     let value = value(&entropy);
     api_keys::insert(tx, &key, &sha256(value.expose().as_bytes()))?;
@@ -116,15 +147,39 @@ pub fn renew(
     api_keys::renew(tx, id, &sha256(value.expose().as_bytes()), expires_at)?;
     let before = std::mem::replace(&mut key.expires_at, expires_at);
     key.expiration_email_sent = false;
+    key.version += 1;
     record(tx, ctx, &entropy, Event::ApiKeyRenewed, &key, |note| {
         note.change("expiresAt", &before.to_string(), &expires_at.to_string())
     })?;
     Ok(NewKey { key, value })
 }
 
+/// Changes a key's name and description: what it may do and its end stay.
+pub fn update(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    who: &SignedIn,
+    id: &ApiKeyId,
+    change: &Change<ApiKeyWords>,
+    if_match: Option<i64>,
+) -> Result<ApiKey, Error> {
+    let mut key = find(tx, who, id)?;
+    check_version(if_match, key.version)?;
+    let before = ApiKeyWords { name: key.name.clone(), description: key.description.clone() };
+    let wanted = change.apply(&before)?;
+    let words = ApiKeyWords::new(&wanted.name, wanted.description.as_deref());
+    words.check().finish()?;
+    (key.name, key.description) = (words.name.clone(), words.description.clone());
+    api_keys::describe(tx, &key)?;
+    key.version += 1;
+    record(tx, ctx, &ctx.entropy(), Event::ApiKeyUpdated, &key, |note| note.changes(&before, &words))?;
+    Ok(key)
+}
+
 /// Deletes a key.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, id: &ApiKeyId) -> Result<(), Error> {
-    let key = api_keys::by_id(tx, id, &who.user().id)?.ok_or_else(|| Error::new(Code::ApiKeyNotFound))?;
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn, id: &ApiKeyId, if_match: Option<i64>) -> Result<(), Error> {
+    let key = find(tx, who, id)?;
+    check_version(if_match, key.version)?;
     api_keys::delete(tx, id, &key.user_id)?;
     record(tx, ctx, &ctx.entropy(), Event::ApiKeyDeleted, &key, |note| note)
 }

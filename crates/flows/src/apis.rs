@@ -243,8 +243,9 @@ pub fn update(
 }
 
 /// Deletes an API with its permissions and all access to it.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ApiId) -> Result<(), Error> {
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ApiId, if_match: Option<i64>) -> Result<(), Error> {
     let api = find(tx, id)?;
+    check_version(if_match, api.version)?;
     apis::delete(tx, id)?;
     record(tx, ctx, admin, Event::ApiDeleted, &api, |note| note)
 }
@@ -262,6 +263,8 @@ pub fn set_permissions(
     check_version(if_match, api.version)?;
     let taken = NamedScopes::parse(settings::load(tx)?.get("namedScopes")).unwrap_or_default();
     check_permissions(wanted, taken.names())?;
+    // First, so that of two at once the second waits here and then sees the first.
+    apis::update(tx, &api, ctx.now)?;
     for gone in api.permissions.iter().filter(|p| !wanted.iter().any(|w| nfc(&w.key) == p.key)) {
         apis::delete_permission(tx, id, &gone.id)?;
     }
@@ -280,7 +283,6 @@ pub fn set_permissions(
             }
         }
     }
-    apis::update(tx, &api, ctx.now)?;
     record_change(tx, ctx, admin, &api)
 }
 
@@ -402,7 +404,7 @@ pub fn assignable(tx: &ReadTx<'_>, _: &Admin, client: &ClientId, request: &ListR
     Ok(apis::assignable(tx, client, request)?)
 }
 
-/// Replaces a client's access to an API. Gives what was stored.
+/// Replaces a client's access to an API, which is part of the API. Gives what was stored, and the API's new version.
 pub fn set_access(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
@@ -410,8 +412,10 @@ pub fn set_access(
     api: &ApiId,
     client: &ClientId,
     input: &AccessInput,
-) -> Result<ApiAccess, Error> {
+    if_match: Option<i64>,
+) -> Result<(ApiAccess, i64), Error> {
     let (api, client) = (find(tx, api)?, find_client(tx, client)?);
+    check_version(if_match, api.version)?;
     let known = |wanted: &[String]| -> Vec<PermissionId> {
         let of = |p: &&Permission| wanted.iter().any(|id| id == p.id.as_str());
         api.permissions.iter().filter(of).map(|p| p.id.clone()).collect()
@@ -428,12 +432,20 @@ pub fn set_access(
         client_permissions,
     };
     change_access(tx, ctx, admin, &api, &client, &access)?;
-    Ok(access)
+    Ok((access, api.version + 1))
 }
 
 /// Takes a client's access to an API away.
-pub fn remove_access(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, api: &ApiId, client: &ClientId) -> Result<(), Error> {
+pub fn remove_access(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    api: &ApiId,
+    client: &ClientId,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let (api, client) = (find(tx, api)?, find_client(tx, client)?);
+    check_version(if_match, api.version)?;
     change_access(tx, ctx, admin, &api, &client, &ApiAccess::none(client.id.clone(), api.id.clone()))
 }
 
@@ -445,6 +457,8 @@ fn change_access(
     client: &Client,
     access: &ApiAccess,
 ) -> Result<(), Error> {
+    // First, so that of two at once the second waits here and then sees the first.
+    apis::touch(tx, &api.id, ctx.now)?;
     let before = apis::access(tx, &client.id, &api.id)?;
     apis::set_access(tx, access)?;
     let keys = |ids: &[PermissionId]| -> Vec<&str> {

@@ -9,6 +9,7 @@ use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Admin;
 use crate::audit::{REPLACED, SET, TAKEN_AWAY};
+use crate::change::check_file;
 use crate::{Code, Error, audit};
 
 /// Which images are set.
@@ -44,7 +45,8 @@ pub fn set(
 ///
 /// # Errors
 /// `image_not_found` if it isn't set.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image) -> Result<(), Error> {
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image, if_match: Option<i64>) -> Result<(), Error> {
+    check_file(tx, if_match, image.path())?;
     if !files::delete(tx, image.path())? {
         return Err(Error::new(Code::ImageNotFound));
     }

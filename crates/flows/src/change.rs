@@ -4,6 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use pid_core::Timestamp;
+use pid_store::{ReadTx, files};
+
 use crate::{Code, Error};
 
 /// What a change says about the new state.
@@ -58,6 +61,14 @@ pub fn check_version(if_match: Option<i64>, version: i64) -> Result<(), Error> {
             Err(Error::new(Code::VersionMismatch).detail("version", version.to_string()))
         }
         _ => Ok(()),
+    }
+}
+
+/// The same for an uploaded file: its version is the moment at which it was stored, as its `ETag` has it.
+pub fn check_file(tx: &ReadTx<'_>, if_match: Option<i64>, path: &str) -> Result<(), Error> {
+    match if_match {
+        None => Ok(()),
+        wanted => check_version(wanted, files::stored_at(tx, path)?.map_or(0, Timestamp::millis)),
     }
 }
 

@@ -76,9 +76,10 @@ pub fn set_of_user(
     let list = normal(list)?;
     let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
     check_version(if_match, user.version)?;
+    // First, so that of two at once the second waits here and then sees the first.
+    users::touch(tx, id, ctx.now)?;
     let before = claims::of_user(tx, id)?;
     claims::set_of_user(tx, id, &list)?;
-    users::touch(tx, id, ctx.now)?;
     let after = claims::of_user(tx, id)?;
     Note::default().set("customClaims", &in_words(&before), &in_words(&after)).record(
         tx,
@@ -103,9 +104,9 @@ pub fn set_of_group(
     let list = normal(list)?;
     let group = groups::by_id(tx, id)?.ok_or_else(|| Error::not_found("User group"))?;
     check_version(if_match, group.version)?;
+    groups::update(tx, &group, ctx.now)?;
     let before = claims::of_group(tx, id)?;
     claims::set_of_group(tx, id, &list)?;
-    groups::update(tx, &group, ctx.now)?;
     let after = claims::of_group(tx, id)?;
     Note::about(&[("group", &group.name), ("groupID", group.id.as_str())])
         .set("customClaims", &in_words(&before), &in_words(&after))

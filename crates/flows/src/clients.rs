@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
 use crate::audit::{Note, REPLACED, SET, TAKEN_AWAY};
-use crate::change::{Change, check_version};
+use crate::change::{Change, check_file, check_version};
 use crate::keys::{self, KeySealer};
 use crate::{Code, Error, audit, client_keys, sign_out};
 
@@ -464,8 +464,9 @@ pub fn update(
 }
 
 /// Deletes a client with its grants, consents and logos.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Result<(), Error> {
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, if_match: Option<i64>) -> Result<(), Error> {
     let client = find(tx, id)?;
+    check_version(if_match, client.version)?;
     for dark in [false, true] {
         files::delete(tx, &logo_path(id, dark))?;
     }
@@ -558,6 +559,7 @@ pub fn add_secret(
         expires_at,
     };
     clients::insert_secret(tx, id, &stored)?;
+    clients::touch(tx, id, ctx.now)?;
     let after = ids(clients::secrets(tx, id)?);
     record(tx, ctx, admin, Event::ClientSecretCreated, &client, |note| {
         let expiry = expires_at.map(|at| at.to_string()).unwrap_or_default();
@@ -567,11 +569,20 @@ pub fn add_secret(
 }
 
 /// Deletes a secret: it stops authenticating at once.
-pub fn delete_secret(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, secret: &str) -> Result<(), Error> {
+pub fn delete_secret(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &ClientId,
+    secret: &str,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let client = find(tx, id)?;
+    check_version(if_match, client.version)?;
     if !clients::delete_secret(tx, id, secret)? {
         return Err(Error::not_found("Client secret"));
     }
+    clients::touch(tx, id, ctx.now)?;
     let none: [&str; 0] = [];
     record(tx, ctx, admin, Event::ClientSecretDeleted, &client, |note| note.set("secretIDs", &[secret], &none))
 }
@@ -623,8 +634,16 @@ fn record_logo(
 }
 
 /// Deletes a logo.
-pub fn delete_logo(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, dark: bool) -> Result<(), Error> {
+pub fn delete_logo(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    id: &ClientId,
+    dark: bool,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let mut client = find(tx, id)?;
+    check_file(tx, if_match, &logo_path(id, dark))?;
     if !files::delete(tx, &logo_path(id, dark))? {
         return Err(Error::new(Code::ImageNotFound));
     }

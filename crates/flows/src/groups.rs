@@ -152,8 +152,16 @@ fn locked(group: &Group, settings: &Settings) -> Result<(), Error> {
 }
 
 /// Deletes a group. A client restricted to it alone stays restricted, with an empty list.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, id: &GroupId) -> Result<(), Error> {
+pub fn delete(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    admin: &Admin,
+    id: &GroupId,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let group = find(tx, id)?;
+    check_version(if_match, group.version)?;
     locked(&group, settings)?;
     let clients = groups::client_ids(tx, id)?;
     groups::delete(tx, id)?;

@@ -20,6 +20,7 @@ use pid_webauthn::{
 use crate::access::{Admin, MayEnrol, SessionUser, SignedIn};
 use crate::audit::Note;
 use crate::budget::{PASSKEY_LOGIN, REAUTHENTICATE, address_subject};
+use crate::change::check_version;
 use crate::env::Env;
 use crate::login_codes::SignInAt;
 use crate::mail;
@@ -155,6 +156,7 @@ pub fn register_finish(
         backup_state: made.backup_state(),
         created_at: ctx.now,
         last_used_at: None,
+        version: 1,
     };
     passkeys::insert(tx, &passkey).map_err(duplicate)?;
     record(tx, ctx, &entropy, Event::PasskeyAdded, &passkey, None)?;
@@ -354,17 +356,28 @@ pub fn list_of(tx: &ReadTx<'_>, _: &Admin, user: &UserId) -> Result<Vec<Passkey>
     Ok(passkeys::by_user(tx, user)?)
 }
 
+/// One's own passkey.
+pub fn get(tx: &ReadTx<'_>, who: &SignedIn, id: &PasskeyId) -> Result<Passkey, Error> {
+    find(tx, &who.user().id, id)
+}
+
 /// Renames one's own passkey.
-pub fn rename(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId, name: &str) -> Result<Passkey, Error> {
+pub fn rename(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    who: &MayEnrol,
+    id: &PasskeyId,
+    name: &str,
+    if_match: Option<i64>,
+) -> Result<Passkey, Error> {
     let name = nfc(name.trim());
     let mut fields = Fields::new();
     fields.length("name", &name, 1, 50);
     fields.finish()?;
     let user = &who.who().user().id;
     let before = find(tx, user, id)?;
-    if !passkeys::rename(tx, id, user, &name)? {
-        return Err(Error::not_found("Passkey"));
-    }
+    check_version(if_match, before.version)?;
+    passkeys::rename(tx, id, user, &name)?;
     let passkey = find(tx, user, id)?;
     note(&passkey).change("name", &before.name, &name).record(
         tx,
@@ -379,18 +392,33 @@ pub fn rename(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId, name:
 
 /// Deletes one's own passkey, also the last one: the page warns, the API allows it (security case 59), save for the last
 /// administrator.
-pub fn delete_own(tx: &WriteTx<'_>, ctx: &Ctx, who: &MayEnrol, id: &PasskeyId) -> Result<(), Error> {
+pub fn delete_own(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    who: &MayEnrol,
+    id: &PasskeyId,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let user = &who.who().user().id;
     let passkey = find(tx, user, id)?;
+    check_version(if_match, passkey.version)?;
     keep_an_admin(tx, who.who().user())?;
     passkeys::delete(tx, id, user)?;
     record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, None)
 }
 
 /// Deletes another person's passkey.
-pub fn delete_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId, id: &PasskeyId) -> Result<(), Error> {
+pub fn delete_of(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    admin: &Admin,
+    user: &UserId,
+    id: &PasskeyId,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let owner = users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
     let passkey = find(tx, user, id)?;
+    check_version(if_match, passkey.version)?;
     keep_an_admin(tx, &owner)?;
     passkeys::delete(tx, id, user)?;
     record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, Some(admin.user()))

@@ -13,6 +13,7 @@ use pid_store::{ReadTx, WriteTx, users};
 
 use crate::access::{Admin, SignedIn};
 use crate::audit::{REPLACED, SET, TAKEN_AWAY};
+use crate::change::check_file;
 use crate::{Code, Error, application_images, audit};
 
 /// What there is to show.
@@ -74,8 +75,9 @@ pub fn set(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId, picture: &[u
 }
 
 /// Takes a person's picture away; none to take away is fine.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId) -> Result<(), Error> {
+pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &UserId, if_match: Option<i64>) -> Result<(), Error> {
     let user = find(tx, id)?;
+    check_file(tx, if_match, &path(id))?;
     if files::delete(tx, &path(id))? { changed(tx, ctx, &user, &admin.user().id, TAKEN_AWAY) } else { Ok(()) }
 }
 
@@ -91,9 +93,16 @@ pub fn set_own(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, who: &SignedIn,
 }
 
 /// Takes one's own picture away; none to take away is fine.
-pub fn delete_own(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, who: &SignedIn) -> Result<(), Error> {
+pub fn delete_own(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    who: &SignedIn,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     check_own(settings, who.user())?;
     let user = who.user();
+    check_file(tx, if_match, &path(&user.id))?;
     if files::delete(tx, &path(&user.id))? { changed(tx, ctx, user, &user.id, TAKEN_AWAY) } else { Ok(()) }
 }
 

@@ -322,8 +322,16 @@ fn tell_old_address(
 }
 
 /// Deletes an account with everything of it.
-pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, admin: &Admin, id: &UserId) -> Result<(), Error> {
+pub fn delete(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    settings: &Settings,
+    admin: &Admin,
+    id: &UserId,
+    if_match: Option<i64>,
+) -> Result<(), Error> {
     let current = find(tx, id)?;
+    check_version(if_match, current.version)?;
     if settings.ldap_enabled() && current.ldap_id.is_some() && !current.disabled {
         return Err(Error::new(Code::LdapUserUpdate));
     }

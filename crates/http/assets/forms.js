@@ -227,16 +227,17 @@ async function conflict(form, error) {
       putRows(list, theirs);
     }
   }
-  if (form.dataset.readList) mergeList(form, data);
+  if (form.dataset.readList) mergeLists(form, data);
   toast(word("conflict"), "error");
 }
 
-// A set of boxes: what only they ticked or unticked is taken over; where both did, both did the same. Records: where both
-// changed something, theirs are shown and can be taken.
-function mergeList(form, data) {
-  const theirs = member(data, form.dataset.readList) ?? [];
+// Records: where both changed something, theirs are shown and can be taken. Else sets of boxes.
+function mergeLists(form, data) {
+  const lists = [...form.querySelectorAll("[data-list]")];
+  const saved = form.dataset.readList.split(",").map((name) => member(data, name) ?? []);
   if (form.dataset.records !== undefined) {
-    const list = form.querySelector("[data-list]");
+    const [list] = lists;
+    const [theirs] = saved;
     const records = asRows(list, list.dataset.json === undefined ? theirs : JSON.parse(theirs));
     const stored = JSON.stringify(records);
     if (stored === list.dataset.stored) return;
@@ -246,9 +247,14 @@ function mergeList(form, data) {
     else putRecords(list, records);
     return;
   }
-  const ids = new Set(theirs.map((entry) => entry.id));
-  const boxes = [...form.querySelectorAll("input[type=checkbox][name$='[]']")];
-  for (const box of boxes) {
+  lists.forEach((list, at) => mergeBoxes(list, saved[at]));
+}
+
+// A set of boxes, which stand for ids: what only they ticked or unticked is taken over; where both did, both did the same.
+function mergeBoxes(list, theirs) {
+  const ids = new Set(theirs.map((entry) => entry.id ?? entry));
+  // What can't be ticked is not saved either.
+  for (const box of list.querySelectorAll("input[type=checkbox][name$='[]']:not([disabled])")) {
     const stored = ids.has(box.value);
     const untouched = box.checked === box.defaultChecked;
     const mine = box.checked;
@@ -257,7 +263,6 @@ function mergeList(form, data) {
     ids.delete(box.value);
   }
   // Whom the page doesn't show stays nevertheless.
-  const list = form.querySelector("[data-list]");
   list.querySelectorAll("[data-unseen]").forEach((input) => input.remove());
   for (const id of ids) {
     if (list.querySelector(`input[type=hidden][value="${CSS.escape(id)}"]`)) continue;
@@ -312,6 +317,11 @@ function put(input, value) {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+// Whose version a form carries: the same for all forms that save parts of one resource.
+function ownerOf(form) {
+  return form.dataset.owner ?? form.dataset.read ?? form.dataset.api;
+}
+
 export async function submit(form) {
   const place = form.closest("main, dialog")?.querySelector("[data-problem]");
   if (place) place.textContent = "";
@@ -332,7 +342,7 @@ export async function submit(form) {
       form.dataset.version = etag.replaceAll('"', "");
       // The other forms of this resource go on from what this one made of the version that they were read at.
       for (const other of document.querySelectorAll("form[data-version]")) {
-        if (version && other.dataset.version === version) other.dataset.version = form.dataset.version;
+        if (version && ownerOf(other) === ownerOf(form) && other.dataset.version === version) other.dataset.version = form.dataset.version;
       }
     }
     // What was made is not what the next one begins with.
@@ -476,7 +486,7 @@ function startFileInputs() {
     try {
       await call(input.dataset.method ?? "POST", input.dataset.upload, form);
       toast(input.dataset.toast ?? "");
-      await refresh(input.dataset.refresh);
+      await refresh(input.dataset.refresh, input.dataset.refreshVersions !== undefined);
     } catch (error) {
       toast(error.message, "error");
     }

@@ -772,6 +772,7 @@ event-api-deleted = API Deleted
 event-api-access-changed = API Access Changed
 event-api-key-created = API Key Created
 event-api-key-renewed = API Key Renewed
+event-api-key-updated = API Key Updated
 event-api-key-deleted = API Key Deleted
 event-signing-key-created = Signing Key Created
 event-signing-key-activated = Signing Key Activated

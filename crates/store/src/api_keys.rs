@@ -9,16 +9,17 @@ use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 macro_rules! columns {
     () => {
-        "id, user_id, name, description, scopes, expires_at, last_used_at, created_at, expiration_email_sent"
+        "id, user_id, name, description, scopes, expires_at, last_used_at, created_at, expiration_email_sent, version"
     };
 }
 
 statements! {
-    INSERT = "INSERT INTO api_keys (id, user_id, name, description, scopes, expires_at, created_at, expiration_email_sent, key_hash) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    INSERT = "INSERT INTO api_keys (id, user_id, name, description, scopes, expires_at, created_at, expiration_email_sent, key_hash, version) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     BY_ID = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1 AND user_id = $2");
     BY_HASH = concat!("SELECT ", columns!(), " FROM api_keys WHERE key_hash = $1");
-    RENEW = "UPDATE api_keys SET key_hash = $2, expires_at = $3, expiration_email_sent = $4 WHERE id = $1";
+    RENEW = "UPDATE api_keys SET key_hash = $2, expires_at = $3, expiration_email_sent = $4, version = version + 1 WHERE id = $1";
+    DESCRIBE = "UPDATE api_keys SET name = $2, description = $3, version = version + 1 WHERE id = $1";
     USED = "UPDATE api_keys SET last_used_at = $2 WHERE key_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
     EXPIRING = concat!("SELECT ", columns!(), " FROM api_keys WHERE expires_at > $1 AND expires_at < $2 AND expiration_email_sent = $3 LIMIT 500");
     TOLD = "UPDATE api_keys SET expiration_email_sent = $2 WHERE id = $1";
@@ -54,6 +55,7 @@ fn from_row(row: &Row) -> Result<ApiKey, StoreError> {
         last_used_at: row.get::<Option<i64>>(6)?.map(Timestamp::from_millis),
         created_at: Timestamp::from_millis(row.get(7)?),
         expiration_email_sent: row.get(8)?,
+        version: row.get(9)?,
     })
 }
 
@@ -75,7 +77,8 @@ pub fn insert(tx: &WriteTx<'_>, k: &ApiKey, hash: &[u8; 32]) -> Result<(), Store
             k.expires_at.millis(),
             k.created_at.millis(),
             k.expiration_email_sent,
-            hash.to_vec()
+            hash.to_vec(),
+            k.version
         ],
     )?;
     Ok(())
@@ -94,6 +97,12 @@ pub fn by_hash(tx: &ReadTx<'_>, hash: &[u8; 32]) -> Result<Option<ApiKey>, Store
 /// Gives a key another value and end.
 pub fn renew(tx: &WriteTx<'_>, id: &ApiKeyId, hash: &[u8; 32], expires_at: Timestamp) -> Result<(), StoreError> {
     tx.execute(&RENEW, params![id.as_str(), hash.to_vec(), expires_at.millis(), false])?;
+    Ok(())
+}
+
+/// Stores a key's name and description.
+pub fn describe(tx: &WriteTx<'_>, k: &ApiKey) -> Result<(), StoreError> {
+    tx.execute(&DESCRIBE, params![k.id.as_str(), k.name.as_str(), k.description.clone()])?;
     Ok(())
 }
 

@@ -26,6 +26,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     UPDATE = "UPDATE apis SET name = $2, allow_cimd_clients = $3, updated_at = $4, version = version + 1, signing_alg = $5, \
         resource_server_id = $6 WHERE id = $1";
+    TOUCH = "UPDATE apis SET updated_at = $2, version = version + 1 WHERE id = $1";
     SIGNING_ALG = "SELECT signing_alg FROM apis WHERE resource = $1";
     SERVED = "SELECT resource FROM apis WHERE resource_server_id = $1";
     DELETE = "DELETE FROM apis WHERE id = $1";
@@ -271,6 +272,12 @@ pub fn update(tx: &WriteTx<'_>, api: &Api, now: Timestamp) -> Result<(), StoreEr
             api.resource_server.as_ref().map(ClientId::as_str)
         ],
     )?;
+    Ok(())
+}
+
+/// Notes that something beside an API's own row has changed.
+pub fn touch(tx: &WriteTx<'_>, id: &ApiId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&TOUCH, params![id.as_str(), now.millis()])?;
     Ok(())
 }
 

@@ -6,13 +6,13 @@ use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 statements! {
     BY_USER = "SELECT id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
-        backup_eligible, backup_state, created_at, last_used_at FROM passkeys WHERE user_id = $1 ORDER BY created_at, id";
+        backup_eligible, backup_state, created_at, last_used_at, version FROM passkeys WHERE user_id = $1 ORDER BY created_at, id";
     BY_CREDENTIAL_ID = "SELECT id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
-        backup_eligible, backup_state, created_at, last_used_at FROM passkeys WHERE credential_id = $1";
+        backup_eligible, backup_state, created_at, last_used_at, version FROM passkeys WHERE credential_id = $1";
     INSERT = "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, \
         user_verified, backup_eligible, backup_state, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     USED = "UPDATE passkeys SET sign_count = $2, backup_state = $3, user_verified = $4, last_used_at = $5 WHERE id = $1";
-    RENAME = "UPDATE passkeys SET name = $3 WHERE id = $1 AND user_id = $2";
+    RENAME = "UPDATE passkeys SET name = $3, version = version + 1 WHERE id = $1 AND user_id = $2";
     DELETE = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2";
     OWNERS = "SELECT DISTINCT users.username FROM passkeys JOIN users ON users.id = passkeys.user_id ORDER BY users.username LIMIT 1000";
     INSERT_CHALLENGE = "INSERT INTO webauthn_challenges (challenge, kind, browser_hash, user_id, expires_at) VALUES ($1, $2, $3, $4, $5)";
@@ -53,6 +53,8 @@ pub struct Passkey {
     pub created_at: Timestamp,
     /// When it last signed in.
     pub last_used_at: Option<Timestamp>,
+    /// Raised by each change that a person makes.
+    pub version: i64,
 }
 
 fn passkey(row: &Row) -> Result<Passkey, StoreError> {
@@ -72,6 +74,7 @@ fn passkey(row: &Row) -> Result<Passkey, StoreError> {
         backup_state: row.get(12)?,
         created_at: Timestamp::from_millis(row.get(13)?),
         last_used_at: row.get::<Option<i64>>(14)?.map(Timestamp::from_millis),
+        version: row.get(15)?,
     })
 }
 

@@ -2,16 +2,17 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, header};
 use pid_core::api_keys::{ApiKey, Scope};
 use pid_core::{ApiKeyId, Timestamp};
 use pid_flows::api_keys::{self, ApiKeyInput, NewKey};
+use pid_flows::change::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::PageDto;
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, ListQuery, Path, RequestCtx, SessionCreds};
+use crate::extract::{Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, SessionCreds, UserCreds, etag};
 use crate::state::App;
 
 /// A key as it may be seen (api.md §11.9); `scopes` is ours.
@@ -68,6 +69,22 @@ pub async fn list(
     Ok(axum::Json(PageDto::from(page.map(ApiKeyDto::from))).into_response())
 }
 
+fn answer(key: ApiKey) -> Response {
+    ([(header::ETAG, etag(key.version))], axum::Json(ApiKeyDto::from(key))).into_response()
+}
+
+/// `GET /api/api-keys/{id}`.
+pub async fn get(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = ApiKeyId::new(id);
+    let found = app.db().read(move |tx| api_keys::get(tx, &creds.signed_in(tx, ctx.now)?, &id)).await?;
+    Ok(answer(found))
+}
+
 /// `POST /api/api-keys`.
 pub async fn create(
     State(app): State<App>,
@@ -112,18 +129,39 @@ pub async fn renew(
     Ok(shown_once(made))
 }
 
+/// `PATCH /api/api-keys/{id}`.
+pub async fn patch(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    UserCreds(creds): UserCreds,
+    Path(id): Path<String>,
+    IfMatch(version): IfMatch,
+    MergePatch(patch): MergePatch,
+) -> Result<Response, ApiError> {
+    let (id, change) = (ApiKeyId::new(id), Change::Merge(patch));
+    let changed = app
+        .db()
+        .write(move |tx| {
+            let who = creds.signed_in(tx, ctx.now)?;
+            api_keys::update(tx, &ctx, &who, &id, &change, version)
+        })
+        .await?;
+    Ok(answer(changed))
+}
+
 /// `DELETE /api/api-keys/{id}`.
 pub async fn delete(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId::new(id);
     app.db()
         .write(move |tx| {
             let who = creds.signed_in(tx, ctx.now)?;
-            api_keys::delete(tx, &ctx, &who, &id)
+            api_keys::delete(tx, &ctx, &who, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

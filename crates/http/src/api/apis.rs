@@ -239,12 +239,13 @@ pub async fn delete(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = ApiId::new(id);
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::delete(tx, &ctx, &admin, &id)
+            apis::delete(tx, &ctx, &admin, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -279,12 +280,26 @@ pub async fn set_permissions(
 }
 
 /// What clients known by a metadata document get.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(rename = "CimdAccessInput")]
 pub struct CimdAccess {
     enabled: bool,
     permission_ids: Vec<String>,
+}
+
+/// `GET /api/apis/{id}/cimd-access`: as it is put.
+pub async fn cimd_access(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = ApiId::new(id);
+    let api = app.db().read(move |tx| apis::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let opened = api.permissions.into_iter().filter(|p| p.allowed_for_cimd_clients);
+    let access =
+        CimdAccess { enabled: api.allow_cimd_clients, permission_ids: opened.map(|p| p.id.into_string()).collect() };
+    Ok(([(header::ETAG, etag(api.version))], axum::Json(access)).into_response())
 }
 
 /// `PUT /api/apis/{id}/cimd-access`.
@@ -334,23 +349,40 @@ pub async fn assignable_clients(
     Ok(axum::Json(PageDto::from(page.map(AccessClientDto::from))).into_response())
 }
 
+/// `GET /api/apis/{id}/clients/{clientId}`: what was granted, as it is put.
+pub async fn access(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path((id, client)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (id, client) = (ApiId::new(id), client_id_from_path(&client));
+    let (api, reach) = app.db().read(move |tx| apis::reach_of(tx, &creds.admin(tx, ctx.now)?, &id, &client)).await?;
+    Ok(access_answer(reach.access, api.version))
+}
+
+fn access_answer(access: ApiAccess, version: i64) -> Response {
+    ([(header::ETAG, etag(version))], axum::Json(access_dto(access))).into_response()
+}
+
 /// `PUT /api/apis/{id}/clients/{clientId}`.
 pub async fn set_access(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
     AdminCreds(creds): AdminCreds,
     Path((id, client)): Path<(String, String)>,
+    IfMatch(version): IfMatch,
     Json(input): Json<AccessInput>,
 ) -> Result<Response, ApiError> {
     let (id, client) = (ApiId::new(id), client_id_from_path(&client));
-    let stored = app
+    let (stored, version) = app
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::set_access(tx, &ctx, &admin, &id, &client, &input)
+            apis::set_access(tx, &ctx, &admin, &id, &client, &input, version)
         })
         .await?;
-    Ok(axum::Json(access_dto(stored)).into_response())
+    Ok(access_answer(stored, version))
 }
 
 /// `DELETE /api/apis/{id}/clients/{clientId}`.
@@ -359,12 +391,13 @@ pub async fn remove_access(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path((id, client)): Path<(String, String)>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let (id, client) = (ApiId::new(id), client_id_from_path(&client));
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            apis::remove_access(tx, &ctx, &admin, &id, &client)
+            apis::remove_access(tx, &ctx, &admin, &id, &client, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

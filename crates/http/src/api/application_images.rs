@@ -12,7 +12,7 @@ use pid_integrations::images::{MAX_PHOTO_UPLOAD, Purpose};
 use crate::api::pictures::{self, Variant};
 use crate::assets;
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, Query, RequestCtx, cache_control};
+use crate::extract::{AdminCreds, Creds, IfMatch, Query, RequestCtx, cache_control};
 use crate::state::App;
 
 /// The image that a request is about, by the end of its path and `light`.
@@ -111,11 +111,12 @@ pub async fn delete(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Which(image): Which,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            application_images::delete(tx, &ctx, &admin, image)
+            application_images::delete(tx, &ctx, &admin, image, version)
         })
         .await?;
     app.reload_snapshot().await?;

@@ -313,12 +313,13 @@ pub async fn delete(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = client_id_from_path(&id);
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::delete(tx, &ctx, &admin, &id)
+            clients::delete(tx, &ctx, &admin, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -422,12 +423,13 @@ pub async fn delete_secret(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path((id, secret)): Path<(String, String)>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = client_id_from_path(&id);
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::delete_secret(tx, &ctx, &admin, &id, &secret)
+            clients::delete_secret(tx, &ctx, &admin, &id, &secret, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -474,12 +476,13 @@ pub async fn delete_logo(
     Creds(creds): Creds,
     Path(id): Path<String>,
     Query(variant): Query<Variant>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = client_id_from_path(&id);
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::delete_logo(tx, &ctx, &admin, &id, variant.is_dark())
+            clients::delete_logo(tx, &ctx, &admin, &id, variant.is_dark(), version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

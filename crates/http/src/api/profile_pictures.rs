@@ -13,7 +13,7 @@ use pid_integrations::initials;
 use crate::api::pictures;
 use crate::assets::names_etag;
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, Path, RequestCtx, UserCreds, cache_control};
+use crate::extract::{AdminCreds, Creds, IfMatch, Path, RequestCtx, UserCreds, cache_control};
 use crate::state::App;
 
 /// `GET /api/users/{id}/profile-picture.png`.
@@ -71,12 +71,13 @@ pub async fn delete(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = UserId::new(id);
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            profile_pictures::delete(tx, &ctx, &admin, &id)
+            profile_pictures::delete(tx, &ctx, &admin, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -104,12 +105,13 @@ pub async fn delete_own(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let settings = app.settings();
     app.db()
         .write(move |tx| {
             let who = creds.signed_in(tx, ctx.now)?;
-            profile_pictures::delete_own(tx, &ctx, &settings, &who)
+            profile_pictures::delete_own(tx, &ctx, &settings, &who, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

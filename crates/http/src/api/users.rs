@@ -167,12 +167,13 @@ pub async fn delete(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let (settings, id) = (app.settings(), UserId::new(id));
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            users::delete(tx, &ctx, &settings, &admin, &id)
+            users::delete(tx, &ctx, &settings, &admin, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

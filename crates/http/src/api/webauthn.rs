@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
-use http::StatusCode;
+use http::{StatusCode, header};
 use pid_core::secret::Secret;
 use pid_core::{PasskeyId, Timestamp, UserId};
 use pid_flows::login_codes::SignInAt;
@@ -18,7 +18,7 @@ use crate::api::dto::{RedirectDto, UserDto};
 use crate::api::one_time_access::ForInteraction;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Creds, Json, Path, Query, Raw, RequestCtx, SessionCreds};
+use crate::extract::{Creds, IfMatch, Json, Path, Query, Raw, RequestCtx, SessionCreds, etag};
 use crate::oidc::authorize::browser;
 use crate::state::App;
 
@@ -220,6 +220,22 @@ pub async fn list_own(
     Ok(list(found))
 }
 
+fn answer(passkey: Passkey) -> Response {
+    ([(header::ETAG, etag(passkey.version))], axum::Json(PasskeyDto::from(passkey))).into_response()
+}
+
+/// `GET /api/webauthn/credentials/{id}`.
+pub async fn get_own(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = PasskeyId::new(id);
+    let found = app.db().read(move |tx| passkeys::get(tx, &creds.signed_in(tx, ctx.now)?, &id)).await?;
+    Ok(answer(found))
+}
+
 /// A passkey's new name.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -234,6 +250,7 @@ pub async fn rename(
     RequestCtx(ctx): RequestCtx,
     SessionCreds(creds): SessionCreds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<Rename>,
 ) -> Result<Response, ApiError> {
     let id = PasskeyId::new(id);
@@ -241,10 +258,10 @@ pub async fn rename(
         .db()
         .write(move |tx| {
             let who = creds.may_enrol(tx, ctx.now)?;
-            passkeys::rename(tx, &ctx, &who, &id, &body.name)
+            passkeys::rename(tx, &ctx, &who, &id, &body.name, version)
         })
         .await?;
-    Ok(axum::Json(PasskeyDto::from(passkey)).into_response())
+    Ok(answer(passkey))
 }
 
 /// `DELETE /api/webauthn/credentials/{id}`.
@@ -253,12 +270,13 @@ pub async fn delete_own(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path(id): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let id = PasskeyId::new(id);
     app.db()
         .write(move |tx| {
             let who = creds.may_enrol(tx, ctx.now)?;
-            passkeys::delete_own(tx, &ctx, &who, &id)
+            passkeys::delete_own(tx, &ctx, &who, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -282,12 +300,13 @@ pub async fn delete_of(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     Path((user, id)): Path<(String, String)>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let (user, id) = (UserId::new(user), PasskeyId::new(id));
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            passkeys::delete_of(tx, &ctx, &admin, &user, &id)
+            passkeys::delete_of(tx, &ctx, &admin, &user, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

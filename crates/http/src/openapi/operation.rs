@@ -239,10 +239,15 @@ impl Operation {
         self
     }
 
-    /// It changes the version that `If-Match` names (RFC 9110 §13.1.1), and answers with the new one.
-    pub fn guarded(mut self) -> Self {
+    /// It changes or deletes only the version that `If-Match` names (RFC 9110 §13.1.1).
+    pub fn conditional(mut self) -> Self {
         self.conditional = true;
-        self.versioned().refuses(&[Code::VersionMismatch])
+        self.refuses(&[Code::VersionMismatch])
+    }
+
+    /// It changes only the version that `If-Match` names, and answers with the new one.
+    pub fn guarded(self) -> Self {
+        self.conditional().versioned()
     }
 
     /// It refuses with these codes, beside those that come with its access and its body.

@@ -58,6 +58,7 @@ const EVENTS: &[(Event, &str)] = &[
     (Event::ApiAccessChanged, key("event-api-access-changed")),
     (Event::ApiKeyCreated, key("event-api-key-created")),
     (Event::ApiKeyRenewed, key("event-api-key-renewed")),
+    (Event::ApiKeyUpdated, key("event-api-key-updated")),
     (Event::ApiKeyDeleted, key("event-api-key-deleted")),
     (Event::SigningKeyCreated, key("event-signing-key-created")),
     (Event::SigningKeyActivated, key("event-signing-key-activated")),

@@ -1,5 +1,5 @@
 use pid_flows::Code;
-use pid_flows::api_keys::ApiKeyInput;
+use pid_flows::api_keys::{ApiKeyInput, ApiKeyWords};
 
 use crate::api::api_keys::{ApiKeyDto, NewApiKeyDto, RenewBody};
 use crate::openapi::{Access, Columns, Operation};
@@ -25,6 +25,23 @@ pub fn create() -> Operation {
         .refuses(&[Code::InvalidApiKeyExpiration])
 }
 
+pub fn get() -> Operation {
+    op("getApiKey", "Get one of the caller's API keys")
+        .about("Its `ETag` guards what is done with it.")
+        .answers::<ApiKeyDto>(200)
+        .versioned()
+        .refuses(&[Code::ApiKeyNotFound])
+}
+
+pub fn patch() -> Operation {
+    op("updateApiKey", "Change an API key's name or description")
+        .about("What it may do and its end stay.")
+        .patches::<ApiKeyWords>()
+        .answers::<ApiKeyDto>(200)
+        .guarded()
+        .refuses(&[Code::ApiKeyNotFound])
+}
+
 pub fn renew() -> Operation {
     op("renewApiKey", "Renew an expired API key")
         .about("Gives it a new token and a new end.")
@@ -35,5 +52,9 @@ pub fn renew() -> Operation {
 }
 
 pub fn delete() -> Operation {
-    op("deleteApiKey", "Delete an API key").about("At once.").nothing(204).refuses(&[Code::ApiKeyNotFound])
+    op("deleteApiKey", "Delete an API key")
+        .about("At once.")
+        .nothing(204)
+        .conditional()
+        .refuses(&[Code::ApiKeyNotFound])
 }

@@ -53,7 +53,7 @@ pub fn patch() -> Operation {
 }
 
 pub fn delete() -> Operation {
-    op("deleteApi", "Delete an API").about("With its permissions and all grants of them.").nothing(204)
+    op("deleteApi", "Delete an API").about("With its permissions and all grants of them.").nothing(204).conditional()
 }
 
 pub fn set_permissions() -> Operation {
@@ -62,6 +62,13 @@ pub fn set_permissions() -> Operation {
         .takes::<Permissions>()
         .answers::<ApiDto>(200)
         .guarded()
+}
+
+pub fn cimd_access() -> Operation {
+    op("getCimdAccessOfApi", "Get what clients that are known by a metadata document may do with an API")
+        .about("The `ETag` is the API's.")
+        .answers::<CimdAccess>(200)
+        .versioned()
 }
 
 pub fn set_cimd_access() -> Operation {
@@ -79,15 +86,26 @@ pub fn assignable_clients() -> Operation {
     op("listAssignableClientsOfApi", "List the clients that may not use an API yet").lists::<AccessClientDto>(CLIENTS)
 }
 
+pub fn access() -> Operation {
+    op("getAccessOfClient", "Get what a client may do with an API")
+        .about("What was granted to it; the `ETag` is the API's.")
+        .answers::<AccessInput>(200)
+        .versioned()
+}
+
 pub fn set_access() -> Operation {
     op("setAccessOfClient", "Set what a client may do with an API")
+        .about("It is part of the API: `If-Match` names the API's version.")
         .takes::<AccessInput>()
         .answers::<AccessInput>(200)
         .guarded()
 }
 
 pub fn remove_access() -> Operation {
-    op("removeAccessOfClient", "Take an API from a client").nothing(204)
+    op("removeAccessOfClient", "Take an API from a client")
+        .about("`If-Match` names the API's version.")
+        .nothing(204)
+        .conditional()
 }
 
 pub fn of_client() -> Operation {

@@ -24,7 +24,10 @@ macro_rules! images {
             }
 
             pub fn delete() -> Operation {
-                shaped(op(concat!("delete", $id), concat!("Delete ", $what)), $id).nothing(204).refuses(&[Code::ImageNotFound])
+                shaped(op(concat!("delete", $id), concat!("Delete ", $what)), $id)
+                    .nothing(204)
+                    .conditional()
+                    .refuses(&[Code::ImageNotFound])
             }
         }
     )*};

@@ -77,7 +77,7 @@ pub fn patch() -> Operation {
 }
 
 pub fn delete() -> Operation {
-    op("deleteClient", "Delete an OIDC client").about("Ends its grants and tokens.").nothing(204)
+    op("deleteClient", "Delete an OIDC client").about("Ends its grants and tokens.").nothing(204).conditional()
 }
 
 pub fn meta() -> Operation {
@@ -121,7 +121,10 @@ pub fn replace_secret() -> Operation {
 }
 
 pub fn delete_secret() -> Operation {
-    op("deleteClientSecret", "Delete a client secret").nothing(204)
+    op("deleteClientSecret", "Delete a client secret")
+        .about("`If-Match` names the client's version.")
+        .nothing(204)
+        .conditional()
 }
 
 fn variant(operation: Operation) -> Operation {
@@ -145,5 +148,5 @@ pub fn set_logo() -> Operation {
 }
 
 pub fn delete_logo() -> Operation {
-    variant(op("deleteClientLogo", "Delete a client's logo")).nothing(204).refuses(&[Code::ImageNotFound])
+    variant(op("deleteClientLogo", "Delete a client's logo")).nothing(204).conditional().refuses(&[Code::ImageNotFound])
 }

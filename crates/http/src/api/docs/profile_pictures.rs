@@ -22,7 +22,7 @@ pub fn set() -> Operation {
 }
 
 pub fn delete() -> Operation {
-    op("deleteProfilePicture", "Delete a user's picture").nothing(204)
+    op("deleteProfilePicture", "Delete a user's picture").nothing(204).conditional()
 }
 
 pub fn set_own() -> Operation {
@@ -30,5 +30,5 @@ pub fn set_own() -> Operation {
 }
 
 pub fn delete_own() -> Operation {
-    op("deleteOwnProfilePicture", "Delete the caller's own picture").access(Access::User).nothing(204)
+    op("deleteOwnProfilePicture", "Delete the caller's own picture").access(Access::User).nothing(204).conditional()
 }

@@ -49,6 +49,7 @@ pub fn delete() -> Operation {
     op("deleteUserGroup", "Delete a user group")
         .about("A client that is restricted to this group alone stays restricted, and admits nobody.")
         .nothing(204)
+        .conditional()
         .refuses(&[Code::LdapUserGroupUpdate])
 }
 

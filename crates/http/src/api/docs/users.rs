@@ -65,6 +65,7 @@ pub fn delete() -> Operation {
     op("deleteUser", "Delete a user")
         .about("Ends the user's sessions, grants, passkeys and API keys. Entries of the audit log stay.")
         .nothing(204)
+        .conditional()
         .refuses(&[Code::UserNotFound, Code::LastAdmin, Code::LdapUserUpdate])
 }
 

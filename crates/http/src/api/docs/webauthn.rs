@@ -85,11 +85,16 @@ pub fn list_own() -> Operation {
     op("listPasskeys", "List the caller's passkeys").access(Access::User).answers::<Vec<PasskeyDto>>(200)
 }
 
+pub fn get_own() -> Operation {
+    op("getPasskey", "Get one of the caller's passkeys").access(Access::User).answers::<PasskeyDto>(200).versioned()
+}
+
 pub fn rename() -> Operation {
     op("renamePasskey", "Rename a passkey")
         .access(Access::Session)
         .takes::<Rename>()
         .answers::<PasskeyDto>(200)
+        .guarded()
         .refuses(&[Code::ReauthenticationRequired, Code::Forbidden])
 }
 
@@ -97,6 +102,7 @@ pub fn delete_own() -> Operation {
     op("deletePasskey", "Delete a passkey")
         .access(Access::Session)
         .nothing(204)
+        .conditional()
         .refuses(&[Code::ReauthenticationRequired, Code::Forbidden])
 }
 
@@ -108,5 +114,8 @@ pub fn list_of() -> Operation {
 }
 
 pub fn delete_of() -> Operation {
-    op("deletePasskeyOfUser", "Delete a user's passkey").nothing(204).refuses(&[Code::UserNotFound, Code::LastAdmin])
+    op("deletePasskeyOfUser", "Delete a user's passkey")
+        .nothing(204)
+        .conditional()
+        .refuses(&[Code::UserNotFound, Code::LastAdmin])
 }

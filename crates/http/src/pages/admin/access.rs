@@ -172,6 +172,10 @@ pub struct AccessView {
     pub title: String,
     /// Where it is saved.
     pub api: String,
+    /// The API that it is part of.
+    pub owner: String,
+    /// The API's version, sent as `If-Match`.
+    pub version: i64,
     /// Whether the client can't speak for itself.
     pub is_public: bool,
     /// Whether it was given access for people.
@@ -198,6 +202,8 @@ impl AccessView {
         Self {
             title: title.to_owned(),
             api: address(&api.id, &client.id),
+            owner: format!("/api/apis/{}", api.id),
+            version: api.version,
             is_public: client.is_public,
             user: access.user_delegated,
             own: access.client,
