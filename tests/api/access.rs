@@ -42,7 +42,7 @@ const CALLERS: [&str; 12] = [
 ];
 
 /// What a key for users may enter.
-const OF_USERS: [&str; 3] = ["/api/users", "/api/user-groups", "/api/custom-claims"];
+const OF_USERS: [&str; 4] = ["/api/users", "/api/user-groups", "/api/custom-claims", "/api/signup-tokens"];
 
 /// What a session may do that began by a code of one's own (`ClientOnly`).
 const FOR_LIMITED: [(&str, &str); 2] = [("GET", "/api/users/me"), ("POST", "/api/webauthn/logout")];
@@ -195,6 +195,14 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/signup/setup", Public(404)),
     ("POST", "/api/signup/setup", Public(409)),
     ("POST", "/api/one-time-access-token/{token}", Public(401)),
+    ("POST", "/api/signup", Public(400)),
+    ("GET", "/api/signup-tokens", Admin(200)),
+    ("POST", "/api/signup-tokens", Admin(400)),
+    ("DELETE", "/api/signup-tokens/{id}", Admin(204)),
+    ("POST", "/api/device-login/requests", Public(201)),
+    ("POST", "/api/device-login/requests/{id}/exchange", Public(401)),
+    ("POST", "/api/device-login/verification", Session(400)),
+    ("POST", "/api/device-login/verification/decision", Session(400)),
     ("GET", "/api/oidc/interactions/{id}", Public(404)),
     ("POST", "/api/oidc/interactions/{id}/complete", Public(400)),
     ("POST", "/api/oidc/clients/{id}/refresh", Admin(404)),
@@ -282,6 +290,8 @@ async fn first_of(person: &Person, path: &str) -> String {
 async fn case_076_every_route_admits_whom_it_should() {
     let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
     let admin = app.admin().await;
+    let open = json!({ "allowUserSignups": "open" });
+    app.script().patch("/api/application-configuration", &open, None).await.expect(200);
     let (owner, other) = (app.person("owner").await, app.person("other").await);
     let expires = json!({ "name": "mine", "expiresAt": "2099-01-01T00:00:00Z" });
     owner.agent.post("/api/api-keys", &expires).await.expect(201);

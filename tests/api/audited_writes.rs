@@ -89,6 +89,17 @@ async fn people_groups_and_claims() {
     by.delete(&format!("/api/users/{tim}/profile-picture")).await.expect(204);
     log.says("USER_UPDATED", "tim", "admin", json!({ "profilePicture": "set → none" })).await;
 
+    let body = json!({ "usageLimit": 3, "ttl": "1h", "userGroupIds": [group] });
+    let token = by.post("/api/signup-tokens", &body).await.expect(201).json();
+    let (id, value) = (token["id"].as_str().unwrap(), token["token"].as_str().unwrap());
+    let data = json!({
+        "signupTokenID": id, "signupToken": format!("{}…{}", &value[..3], &value[12..]), "usageLimit": "→ 3",
+        "expiresAt": format!("→ {}", token["expiresAt"].as_str().unwrap()), "groups": "+ops",
+    });
+    log.says("SIGNUP_TOKEN_CREATED", "", "admin", data).await;
+    by.delete(&format!("/api/signup-tokens/{id}")).await.expect(204);
+    log.says("SIGNUP_TOKEN_DELETED", "", "admin", json!({ "signupTokenID": id })).await;
+
     by.delete(&format!("/api/user-groups/{group}")).await.expect(204);
     log.says("GROUP_DELETED", "", "admin", about(json!({}))).await;
     by.delete(&format!("/api/users/{tim}")).await.expect(204);

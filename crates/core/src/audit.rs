@@ -24,6 +24,10 @@ pub enum Event {
     DeviceCodeAuthorization,
     /// A device was authorized for the first time or for more.
     NewDeviceCodeAuthorization,
+    /// Somebody signed up.
+    AccountCreated,
+    /// A sign-in was approved on another device.
+    RemoteSignIn,
 
     /// A passkey was renamed.
     PasskeyRenamed,
@@ -55,6 +59,12 @@ pub enum Event {
     ForeignGrant,
     /// A login code was made.
     LoginCodeCreated,
+    /// A sign-up token was made.
+    SignupTokenCreated,
+    /// A sign-up token was deleted.
+    SignupTokenDeleted,
+    /// A person refused to let a browser in from another device.
+    RemoteSignInDenied,
     /// A user was created by an admin.
     UserCreated,
     /// A user was changed by an admin or by themselves.
@@ -147,6 +157,8 @@ impl Event {
             Self::NewClientAuthorization => "NEW_CLIENT_AUTHORIZATION",
             Self::DeviceCodeAuthorization => "DEVICE_CODE_AUTHORIZATION",
             Self::NewDeviceCodeAuthorization => "NEW_DEVICE_CODE_AUTHORIZATION",
+            Self::AccountCreated => "ACCOUNT_CREATED",
+            Self::RemoteSignIn => "REMOTE_SIGN_IN",
             Self::PasskeyRenamed => "PASSKEY_RENAMED",
             Self::SetupCompleted => "SETUP_COMPLETED",
             Self::SignOut => "SIGN_OUT",
@@ -162,6 +174,9 @@ impl Event {
             Self::RefreshReuse => "REFRESH_REUSE",
             Self::ForeignGrant => "FOREIGN_GRANT",
             Self::LoginCodeCreated => "LOGIN_CODE_CREATED",
+            Self::SignupTokenCreated => "SIGNUP_TOKEN_CREATED",
+            Self::SignupTokenDeleted => "SIGNUP_TOKEN_DELETED",
+            Self::RemoteSignInDenied => "REMOTE_SIGN_IN_DENIED",
             Self::UserCreated => "USER_CREATED",
             Self::UserUpdated => "USER_UPDATED",
             Self::UserDeleted => "USER_DELETED",

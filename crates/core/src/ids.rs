@@ -96,6 +96,10 @@ id!(
     ApiKeyId
 );
 id!(
+    /// A sign-up token. UUID.
+    SignupTokenId
+);
+id!(
     /// A registered passkey's row. UUID (not the WebAuthn credential id).
     PasskeyId
 );

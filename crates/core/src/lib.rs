@@ -25,7 +25,10 @@ pub mod validate;
 
 pub use ctx::Ctx;
 pub use entropy::{Entropy, Seed};
-pub use ids::{ApiId, ApiKeyId, ClientId, GrantId, GroupId, InteractionId, PasskeyId, PermissionId, SessionId, UserId};
+pub use ids::{
+    ApiId, ApiKeyId, ClientId, GrantId, GroupId, InteractionId, PasskeyId, PermissionId, SessionId, SignupTokenId,
+    UserId,
+};
 pub use keys::KeyState;
 pub use time::Timestamp;
 pub use validate::{FieldCode, FieldError, Fields};

@@ -22,12 +22,14 @@ pub enum BeganBy {
     MailCode,
     /// A login code that the person made for themselves.
     SelfCode,
-    /// Sign-in approved on another device.
+    /// Sign-in approved on another device, by the number that this one showed.
     Device,
+    /// Sign-in approved on another device by a client that sent no number.
+    DeviceWithoutNumber,
 }
 
 impl BeganBy {
-    const ALL: [(Self, &str); 8] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::Passkey, "passkey"),
         (Self::Setup, "setup"),
         (Self::Signup, "signup"),
@@ -36,6 +38,7 @@ impl BeganBy {
         (Self::MailCode, "mail_code"),
         (Self::SelfCode, "self_code"),
         (Self::Device, "device"),
+        (Self::DeviceWithoutNumber, "device_without_number"),
     ];
 
     /// The stored form.
@@ -48,14 +51,19 @@ impl BeganBy {
         Self::ALL.iter().find(|(_, s)| *s == text).map(|(k, _)| *k)
     }
 
-    /// Authentication Method Reference (RFC 8176; oidc.md §5): `phr` for a passkey, `otp` otherwise.
-    pub fn amr(self) -> &'static str {
-        if self == Self::Passkey { "phr" } else { "otp" }
+    /// Authentication Method Reference (RFC 8176; api.md §6.4): `phr` for a passkey, none after sign-up, which proves
+    /// nothing, `otp` otherwise.
+    pub fn amr(self) -> Option<&'static str> {
+        match self {
+            Self::Passkey => Some("phr"),
+            Self::Signup => None,
+            _ => Some("otp"),
+        }
     }
 
     /// Whether a young session of this kind may add a passkey without a passkey proof (security case 58).
     pub fn may_enrol(self) -> bool {
-        !matches!(self, Self::Passkey | Self::SelfCode)
+        !matches!(self, Self::Passkey | Self::SelfCode | Self::DeviceWithoutNumber)
     }
 }
 
@@ -86,6 +94,6 @@ impl Session {
 
     /// The session's Authentication Method References.
     pub fn amr(&self) -> Vec<String> {
-        vec![self.began_by.amr().to_owned()]
+        self.began_by.amr().into_iter().map(str::to_owned).collect()
     }
 }

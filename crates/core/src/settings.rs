@@ -32,6 +32,8 @@ pub enum Rule {
     JsonClaims,
     /// A JSON list of callback URL patterns.
     JsonPatterns,
+    /// A JSON list of host names.
+    JsonDomains,
     /// A JSON list of scopes with the claims that they carry; the protocol crate knows which may be.
     JsonScopes,
     /// Where the audit log is sent to; its rule knows which addresses may be.
@@ -161,7 +163,20 @@ pub const SETTINGS: &[Setting] = &[
     s("namedScopes", "[]", Rule::JsonScopes).ours(),
     s("auditStreamUrl", "", Rule::AuditTarget).ours(),
     s("auditStreamSecret", "", Rule::Any).secret().ours(),
+    s("signupEmailDomains", "[]", Rule::JsonDomains).ours(),
+    s("signupNeedsApproval", "false", Rule::Bool).ours(),
 ];
+
+/// Who is offered to sign up (api.md §20.4). A token that an administrator made works in every mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signups {
+    /// Nobody.
+    Disabled,
+    /// Who has a token.
+    WithToken,
+    /// Everybody.
+    Open,
+}
 
 /// Finds a key.
 pub fn setting(key: &str) -> Option<&'static Setting> {
@@ -320,6 +335,25 @@ impl Settings {
         self.get("webauthnAuthenticatorAttachment")
     }
 
+    /// Who may sign up.
+    pub fn signups(&self) -> Signups {
+        match self.get("allowUserSignups") {
+            "open" => Signups::Open,
+            "withToken" => Signups::WithToken,
+            _ => Signups::Disabled,
+        }
+    }
+
+    /// The domains whose addresses may sign up; empty: all.
+    pub fn signup_domains(&self) -> Vec<String> {
+        serde_json::from_str(self.get("signupEmailDomains")).unwrap_or_default()
+    }
+
+    /// Whether who signs up waits for an administrator's approval.
+    pub fn signup_needs_approval(&self) -> bool {
+        self.flag("signupNeedsApproval")
+    }
+
     /// Group ids that a new account gets.
     pub fn default_group_ids(&self) -> Vec<String> {
         serde_json::from_str(self.get("signupDefaultUserGroupIDs")).unwrap_or_default()
@@ -386,6 +420,11 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
         Rule::JsonPatterns => match serde_json::from_str::<Vec<String>>(value) {
             Ok(list) if list.iter().all(|p| is_pattern(p)) => {}
             _ => fields.refuse(key, FieldCode::InvalidFormat, "must be a JSON list of URL patterns"),
+        },
+        Rule::JsonDomains => match serde_json::from_str::<Vec<String>>(value) {
+            // What may stand behind the @ of an address.
+            Ok(list) if list.iter().all(|domain| is_email(&format!("x@{domain}"))) => {}
+            _ => fields.refuse(key, FieldCode::InvalidFormat, "must be a JSON list of domains like example.com"),
         },
     }
 }

@@ -9,9 +9,9 @@ use pid_core::secret::{Secret, equal, sha256};
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
-use pid_store::{ReadTx, api_keys, sessions, users};
+use pid_store::{ReadTx, api_keys, sessions, signup_approvals, users};
 
-use crate::{Code, Error};
+use crate::{Code, Error, signup};
 
 /// What a request brought to prove who it is, unchecked.
 #[derive(Clone, Debug, Default)]
@@ -110,11 +110,11 @@ impl Credentials {
     /// As [`Credentials::signed_in`], for the few things that a limited session may do as well.
     pub fn signed_in_or_limited(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SignedIn, Error> {
         if let Some((session, user)) = self.live_session(tx, now)? {
-            return Ok(SignedIn { user: enabled(user)?, session: Some(session) });
+            return Ok(SignedIn { user: enabled(tx, user)?, session: Some(session) });
         }
         self.not_disabled(tx, now)?;
         let (user, scopes) = self.api_key_user(tx, now)?.ok_or_else(|| Error::new(Code::NotSignedIn))?;
-        let user = enabled(user)?;
+        let user = enabled(tx, user)?;
         if !self.purpose.is_within(&scopes) {
             return Err(Error::new(Code::ApiKeyScopeInsufficient));
         }
@@ -131,7 +131,7 @@ impl Credentials {
     /// As [`Credentials::session_user`], for the few things that a limited session may do as well.
     pub fn session_user_or_limited(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<SessionUser, Error> {
         if let Some((session, user)) = self.live_session(tx, now)? {
-            return Ok(SessionUser { user: enabled(user)?, session });
+            return Ok(SessionUser { user: enabled(tx, user)?, session });
         }
         self.not_disabled(tx, now)?;
         Err(Error::new(if self.api_key.is_some() { Code::ApiKeyAuthNotAllowed } else { Code::NotSignedIn }))
@@ -152,11 +152,25 @@ impl Credentials {
             .map(|(session, user)| SessionUser { user, session }))
     }
 
+    /// Who has just signed up in this browser and waits for an administrator's approval. Their session is good for their
+    /// passkeys alone; it is like any other as soon as they are enabled.
+    pub fn newcomer(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<SessionUser>, Error> {
+        match self.live_session(tx, now)? {
+            Some((session, user)) if user.disabled && signup_approvals::waits(tx, &user.id)? => {
+                Ok(Some(SessionUser { user, session }))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Checks that this person may change their passkeys: a passkey proof of at most five minutes, or a
     /// session of at most fifteen that began by set-up, sign-up, approved device or a code made by an
     /// admin, the command line or mail. Never an API key (security case 58).
     pub fn may_enrol(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<MayEnrol, Error> {
-        let who = self.session_user(tx, now)?;
+        let who = match self.newcomer(tx, now)? {
+            Some(newcomer) => newcomer,
+            None => self.session_user(tx, now)?,
+        };
         let s = &who.session;
         let fresh_proof = has_fresh_proof(tx, s, now)?;
         let young = s.began_by.may_enrol() && now.secs_since(s.created_at) <= ENROL_SESSION_SECS;
@@ -216,6 +230,6 @@ fn unlimited(session: &Session) -> Result<(), Error> {
     if session.is_limited() { Err(Error::new(Code::LimitedSession)) } else { Ok(()) }
 }
 
-fn enabled(user: User) -> Result<User, Error> {
-    if user.disabled { Err(Error::new(Code::UserDisabled)) } else { Ok(user) }
+fn enabled(tx: &ReadTx<'_>, user: User) -> Result<User, Error> {
+    if user.disabled { Err(signup::refusal(tx, &user.id)?) } else { Ok(user) }
 }

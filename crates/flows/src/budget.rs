@@ -39,6 +39,12 @@ pub const MAIL_TO_PERSON: Budget = Budget { scope: "mail-to-person", burst: 3, r
 pub const VERIFY_EMAIL: Budget = Budget { scope: "verify-email", burst: 5, refill_secs: 10 };
 /// Wrong set-up codes per address.
 pub const SETUP_CODE: Budget = Budget { scope: "setup-code", burst: 10, refill_secs: 30 };
+/// Sign-ups per address, good ones included (api.md §8): each answer tells whether a name or an address is taken.
+pub const SIGNUP: Budget = Budget { scope: "signup", burst: 10, refill_secs: 30 };
+/// Requests to be let in from another device, per address (api.md §8).
+pub const DEVICE_LOGIN_CREATE: Budget = Budget { scope: "device-login-create", burst: 5, refill_secs: 10 };
+/// Requests for what is not or no longer there, per address (api.md §8).
+pub const DEVICE_LOGIN_EXCHANGE: Budget = Budget { scope: "device-login-exchange", burst: 10, refill_secs: 2 };
 /// Wrong client secrets per client and address.
 pub const CLIENT_SECRET: Budget = Budget { scope: "client-secret", burst: 30, refill_secs: 2 };
 

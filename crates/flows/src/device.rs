@@ -147,7 +147,7 @@ fn find(tx: &ReadTx<'_>, site: &Snapshot, typed: &str, now: Timestamp) -> Result
 }
 
 /// Refuses whoever has guessed too often.
-fn check_budget(tx: &ReadTx<'_>, ctx: &Ctx, who: &SessionUser) -> Result<(), Error> {
+pub(crate) fn check_budget(tx: &ReadTx<'_>, ctx: &Ctx, who: &SessionUser) -> Result<(), Error> {
     USER_CODE.check(tx, &address_subject(&ctx.ip_address), ctx.now)?;
     USER_CODE.check(tx, who.user().id.as_str(), ctx.now)?;
     USER_CODE_GLOBAL.check(tx, "all", ctx.now)

@@ -62,6 +62,8 @@ pub struct Env {
     pub refresh_token_key: [u8; 32],
     /// Seals secrets in letters that wait.
     pub mail_key: [u8; 32],
+    /// The key under which sign-up tokens are sealed.
+    pub signup_token_key: [u8; 32],
     /// Makes and recognises the nonces of DPoP proofs.
     pub dpop_nonces: Nonces,
     /// SHA-256 of the code that the start printed for set-up from public addresses.

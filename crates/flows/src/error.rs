@@ -85,6 +85,14 @@ codes! {
     OidcDeviceCodeExpired = "oidc_device_code_expired", 400, "Device code has expired. Start again on the device";
     /// The account is disabled.
     UserDisabled = "user_disabled", 403, "This account is disabled. Ask an administrator to enable it";
+    /// Signing up needs a token.
+    OpenSignupDisabled = "open_signup_disabled", 403, "Signing up needs an invitation. Ask an administrator";
+    /// A request to be let in from another device is unknown, over, or another browser's.
+    DeviceLoginExpired = "device_login_expired", 401, "This sign-in request is invalid or has expired. Start again on the other device";
+    /// A request to be let in was refused on the other device.
+    DeviceLoginDenied = "device_login_denied", 403, "Device login request was denied";
+    /// The number is not the one that the waiting device shows.
+    DeviceLoginNumberMismatch = "device_login_number_mismatch", 400, "This is not the number that the other device shows";
     /// The session began by a self-made login code.
     LimitedSession = "limited_session", 403, "You signed in with a login code of your own, which only signs in to apps. Sign in with your passkey for this";
     /// API keys may not do this.

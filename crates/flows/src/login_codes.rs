@@ -19,7 +19,7 @@ use crate::budget::{LOGIN_CODE, LOGIN_CODE_GLOBAL, MAIL_FROM_ADDRESS, MAIL_TO_PE
 use crate::env::Env;
 use crate::mail::{self, Mail, Message, Sealed};
 use crate::sessions::{NewSession, begin};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, signup};
 
 /// Lifetime when none is asked for, seconds.
 pub const DEFAULT_TTL_SECS: i64 = 15 * 60;
@@ -178,8 +178,8 @@ pub enum Exchange {
     SignedIn(Box<(User, NewSession)>),
     /// Unknown, used or expired; the attempt is counted.
     Invalid,
-    /// The person is disabled; the code stays good.
-    Disabled,
+    /// The person is disabled, or waits for approval; the code stays good.
+    Disabled(Error),
     /// Another browser has asked for it. It stays good; the attempt is counted.
     OtherBrowser,
 }
@@ -241,7 +241,7 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Resu
     if user.disabled {
         login_codes::give_back(tx, &hash)?;
         refused(Some(&user.id), "the account is disabled")?;
-        return Ok(Exchange::Disabled);
+        return Ok(Exchange::Disabled(signup::refusal(tx, &user.id)?));
     }
     let began_by = match made_by.as_str() {
         "admin" => BeganBy::AdminCode,

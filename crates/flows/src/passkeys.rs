@@ -25,7 +25,7 @@ use crate::env::Env;
 use crate::login_codes::SignInAt;
 use crate::mail;
 use crate::sessions::{NewSession, begin, renew};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, audit, signup};
 
 /// How long a ceremony may take, seconds.
 pub const CEREMONY_SECS: i64 = 5 * 60;
@@ -268,10 +268,13 @@ pub fn login_finish(
         PASSKEY_LOGIN.check(tx, &subject, ctx.now)?;
     }
     let entropy = ctx.entropy();
-    let proven = prove(tx, ctx, env, browser, body)?.and_then(|(user, passkey)| {
-        let refused = || Refusal::of(&user.id, Code::UserDisabled, "the account is disabled");
-        if user.disabled { Err(refused()) } else { Ok((user, passkey)) }
-    });
+    let proven = match prove(tx, ctx, env, browser, body)? {
+        Ok((user, _)) if user.disabled => {
+            let refusal = Refusal::new(signup::refusal(tx, &user.id)?, "the account is disabled");
+            Err(Box::new(Refusal { user: Some(user.id), ..*refusal }))
+        }
+        other => other,
+    };
     let user = match proven {
         Ok((user, _)) => user,
         Err(refusal) => {

@@ -1,18 +1,18 @@
 //! The first run: the first person becomes the administrator (api.md §23.3).
 
+use pid_core::Ctx;
 use pid_core::audit::Event;
 use pid_core::secret::{equal, sha256};
 use pid_core::sessions::BeganBy;
 use pid_core::settings::Settings;
 use pid_core::users::User;
-use pid_core::validate::nfc;
-use pid_core::{Ctx, FieldCode, Fields, UserId};
 use pid_store::{ReadTx, WriteTx, instance, users};
 use schemars::JsonSchema;
 
 use crate::budget::{SETUP_CODE, address_subject};
 use crate::env::Env;
 use crate::sessions::{NewSession, begin};
+use crate::signup::Introduction;
 use crate::{Code, Error, audit};
 
 /// The fact in the store that closes set-up for good, even if all people are deleted later.
@@ -81,39 +81,14 @@ pub fn complete(
             Some(_) => {}
         }
     }
-    let email = input.email.as_deref().map(nfc).filter(|e| !e.is_empty());
-    let (first_name, last_name) = (nfc(input.first_name.trim()), nfc(input.last_name.trim()));
-    let mut fields = Fields::new();
-    fields.username("username", &input.username);
-    fields.length("firstName", &first_name, 0, 50);
-    fields.length("lastName", &last_name, 0, 50);
-    match &email {
-        Some(email) => fields.email("email", email),
-        None if settings.require_user_email() => fields.refuse("email", FieldCode::Required, "must not be empty"),
-        None => {}
-    }
-    fields.finish()?;
+    // An empty field of the form is no address.
+    let email = input.email.as_deref().filter(|e| !e.is_empty());
+    let person = Introduction::check(settings, &[], &input.username, email, &input.first_name, &input.last_name)?;
     if !instance::put_new(tx, COMPLETED, &ctx.now.to_string())? {
         return Err(Error::new(Code::SetupAlreadyCompleted));
     }
     let entropy = ctx.entropy();
-    let mut user = User {
-        id: UserId::generate(&entropy),
-        username: nfc(&input.username),
-        email,
-        email_verified: settings.emails_verified(),
-        first_name,
-        last_name,
-        display_name: String::new(),
-        is_admin: true,
-        disabled: false,
-        locale: None,
-        ldap_id: None,
-        created_at: ctx.now,
-        updated_at: ctx.now,
-        version: 1,
-    };
-    user.display_name = user.full_name();
+    let user = User { is_admin: true, ..person.account(ctx, settings, &entropy) };
     users::insert(tx, &user).map_err(crate::error::unique_user)?;
     crate::users::give_defaults(tx, ctx, settings, &user.id, &[])?;
     let session = begin(tx, ctx, &entropy, &user, BeganBy::Setup, None, None, settings.session_minutes())?;

@@ -9,7 +9,7 @@ use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{Ctx, FieldCode, Fields, GroupId, UserId};
-use pid_store::{ReadTx, WriteTx, claims, groups, users};
+use pid_store::{ReadTx, WriteTx, claims, groups, signup_approvals, users};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,8 @@ pub struct UserDetails {
     pub claims: Vec<CustomClaim>,
     /// Their groups.
     pub groups: Vec<Group>,
+    /// Whether they signed up and wait, disabled, for an administrator's approval.
+    pub awaits_approval: bool,
 }
 
 impl From<&User> for UserInput {
@@ -114,8 +116,10 @@ fn check_unique(tx: &ReadTx<'_>, id: &UserId, input: &UserInput) -> Result<(), E
     Ok(())
 }
 
-fn details(tx: &ReadTx<'_>, user: User) -> Result<UserDetails, Error> {
-    Ok(UserDetails { claims: claims::of_user(tx, &user.id)?, groups: groups::of_user(tx, &user.id)?, user })
+pub(crate) fn details(tx: &ReadTx<'_>, user: User) -> Result<UserDetails, Error> {
+    let awaits_approval = user.disabled && signup_approvals::waits(tx, &user.id)?;
+    let (claims, groups) = (claims::of_user(tx, &user.id)?, groups::of_user(tx, &user.id)?);
+    Ok(UserDetails { user, claims, groups, awaits_approval })
 }
 
 fn names(groups: &[Group]) -> Vec<&str> {
@@ -244,6 +248,9 @@ pub fn update(
     keep_an_admin(tx, &current, next.is_admin && !next.disabled)?;
     users::update(tx, &next, ctx.now).map_err(unique_user)?;
     let ended = if next.disabled && !current.disabled { sign_out::user(tx, ctx, id)? } else { 0 };
+    if !next.disabled {
+        signup_approvals::end(tx, id)?;
+    }
     Note::default().changes(&UserInput::from(&current), &UserInput::from(&next)).count("endedSessions", ended).record(
         tx,
         ctx,

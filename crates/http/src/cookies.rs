@@ -32,6 +32,11 @@ pub fn device(env: &Env, value: &Secret) -> Cookie<'static> {
     cookie
 }
 
+/// The name of the cookie of a browser that waits to be let in from another device.
+pub fn device_login_name(env: &Env) -> &'static str {
+    if env.app_url.https { "__Secure-device_login_token" } else { "device_login_token" }
+}
+
 fn cookie(env: &Env, name: &'static str, value: String, max_age_secs: i64) -> Cookie<'static> {
     Cookie::build((name, value))
         .path("/")
@@ -60,6 +65,13 @@ pub fn browser(env: &Env, value: &Secret) -> Cookie<'static> {
 /// Sets the passkey proof: three minutes.
 pub fn reauthentication(env: &Env, value: &Secret) -> Cookie<'static> {
     cookie(env, reauthentication_name(env), value.expose().to_owned(), 180)
+}
+
+/// Sets the cookie of a browser that waits: it goes where that asks about this code and nowhere else.
+pub fn device_login(env: &Env, code: &str, value: &Secret) -> Cookie<'static> {
+    let mut cookie = cookie(env, device_login_name(env), value.expose().to_owned(), 900);
+    cookie.set_path(format!("/api/device-login/requests/{code}/exchange"));
+    cookie
 }
 
 /// Removes the passkey proof.

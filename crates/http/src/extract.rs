@@ -86,6 +86,9 @@ pub struct UserCreds(pub Credentials);
 /// As [`AdminCreds`], of anybody with a browser session.
 pub struct SessionCreds(pub Credentials);
 
+/// As [`SessionCreds`], or of somebody who signed up and waits for approval: who may add a passkey.
+pub struct NewcomerCreds(pub Credentials);
+
 impl FromRequestParts<App> for AdminCreds {
     type Rejection = ApiError;
 
@@ -107,6 +110,18 @@ impl FromRequestParts<App> for SessionCreds {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         checked(parts, app, |creds, tx, now| creds.session_user(tx, now).map(drop)).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for NewcomerCreds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let check = |creds: &Credentials, tx: &ReadTx<'_>, now| match creds.newcomer(tx, now)? {
+            Some(_) => Ok(()),
+            None => creds.session_user(tx, now).map(drop),
+        };
+        checked(parts, app, check).await.map(Self)
     }
 }
 

@@ -22,3 +22,4 @@ mod peer_keys;
 pub mod router;
 pub mod seen;
 pub mod state;
+mod waits;

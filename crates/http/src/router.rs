@@ -41,8 +41,8 @@ pub fn router(app: App) -> Router {
 pub fn management() -> Routes {
     use api::{
         api_keys, apis, application_configuration, audit_logs, authorized_clients, backchannel_logout, custom_claims,
-        docs, email_verification, oidc_clients, one_time_access, profile_pictures, scim, sessions, signing_keys,
-        signup, user_groups, users, version, webauthn,
+        device_login, docs, email_verification, oidc_clients, one_time_access, profile_pictures, scim, sessions,
+        signing_keys, signup, signup_tokens, user_groups, users, version, webauthn,
     };
     use api::{application_images as images, docs::application_images as shown};
     use pid_integrations::images::{MAX_PHOTO_UPLOAD, MAX_UPLOAD};
@@ -184,6 +184,14 @@ pub fn management() -> Routes {
         .get("/api/version/latest", version::latest, docs::server::latest)
         .get("/api/signup/setup", signup::setup_state, docs::signup::setup_state)
         .post("/api/signup/setup", signup::setup, docs::signup::setup)
+        .post("/api/signup", signup::sign_up, docs::signup::sign_up)
+        .get("/api/signup-tokens", signup_tokens::list, docs::signup_tokens::list)
+        .post("/api/signup-tokens", signup_tokens::create, docs::signup_tokens::create)
+        .delete("/api/signup-tokens/{id}", signup_tokens::delete, docs::signup_tokens::delete)
+        .post("/api/device-login/requests", device_login::create, docs::device_login::create)
+        .post("/api/device-login/requests/{id}/exchange", device_login::exchange, docs::device_login::exchange)
+        .post("/api/device-login/verification", device_login::verification, docs::device_login::verification)
+        .post("/api/device-login/verification/decision", device_login::decision, docs::device_login::decision)
         .post("/api/users/me/one-time-access-token", one_time_access::create_own, docs::one_time_access::create_own)
         .post("/api/users/{id}/one-time-access-token", one_time_access::create, docs::one_time_access::create)
         .post("/api/one-time-access-token/{token}", one_time_access::exchange, docs::one_time_access::exchange)

@@ -19,6 +19,7 @@ use crate::oidc::cimd::Fetches;
 use crate::oidc::metadata::DocumentCache;
 use crate::peer_keys::PeerKeyCache;
 use crate::seen::Seen;
+use crate::waits::Waits;
 
 /// The clock of the edge. Tests move it.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +61,7 @@ struct Inner {
     fetches: Fetches,
     set_up: AtomicBool,
     seen: Seen,
+    waits: Waits,
 }
 
 impl App {
@@ -88,6 +90,7 @@ impl App {
             fetches: Fetches::default(),
             set_up: AtomicBool::new(false),
             seen: Seen::default(),
+            waits: Waits::default(),
         }))
     }
 
@@ -154,6 +157,11 @@ impl App {
     /// What was used when, not yet written.
     pub fn seen(&self) -> &Seen {
         &self.0.seen
+    }
+
+    /// Requests that wait for something to happen.
+    pub fn waits(&self) -> &Waits {
+        &self.0.waits
     }
 
     /// The prebuilt metadata documents.

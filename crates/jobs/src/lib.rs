@@ -7,8 +7,8 @@ use pid_core::{Ctx, Timestamp};
 use pid_flows::{Error, api_keys};
 use pid_http::state::{App, seed};
 use pid_store::{
-    WriteTx, audit, budgets, device_authorizations, email_verifications, expiry, grants, interactions, leases,
-    login_codes, passkeys, pushed_requests, sessions, used_tokens,
+    WriteTx, audit, budgets, device_authorizations, device_logins, email_verifications, expiry, grants, interactions,
+    leases, login_codes, passkeys, pushed_requests, sessions, signup_tokens, used_tokens,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -134,6 +134,8 @@ fn purge(tx: &WriteTx<'_>, ctx: &Ctx, before: Timestamp, audit_before: Timestamp
     rows += pushed_requests::purge(tx, now)?;
     rows += device_authorizations::purge(tx, before)?;
     rows += email_verifications::purge(tx, before)?;
+    rows += device_logins::purge(tx, before)?;
+    rows += signup_tokens::purge(tx, before)?;
     rows += used_tokens::purge(tx, before)?;
     rows += budgets::purge(tx, now)?;
     rows += pid_store::outbox::purge(tx, now.plus_secs(-KEEP_DELIVERIES_SECS))?;

@@ -93,6 +93,7 @@ impl Running {
     /// Lets open requests finish (at most five seconds), ends the jobs and closes the store.
     pub async fn stop(self) {
         let _ = self.stop.send(());
+        self.app.waits().end();
         let _ = self.server.await;
         for task in self.tasks {
             task.abort();
@@ -128,6 +129,7 @@ pub async fn start_with(
     let setup_code = Entropy::new(seed()).text(pid_core::entropy::LOGIN_CODE, 12);
     let refresh_token_key = *pid_jose::derive(&encryption_key, "refresh-tokens").map_err(Error::internal)?;
     let mail_key = *pid_jose::derive(&encryption_key, "mail").map_err(Error::internal)?;
+    let signup_token_key = *pid_jose::derive(&encryption_key, "signup-tokens").map_err(Error::internal)?;
     let dpop_nonces = Nonces::new(&*pid_jose::derive(&encryption_key, "dpop-nonces").map_err(Error::internal)?);
     let env = Env {
         app_url: config.app_url.clone(),
@@ -136,6 +138,7 @@ pub async fn start_with(
         static_api_key: config.static_api_key.as_ref().map(|k| sha256(k.as_bytes())),
         refresh_token_key,
         mail_key,
+        signup_token_key,
         dpop_nonces,
         setup_code: sha256(setup_code.as_bytes()),
     };

@@ -12,6 +12,8 @@ statements! {
         OR EXISTS (SELECT 1 FROM pushed_requests WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM device_authorizations WHERE expires_at < $1 AND grant_id IS NULL) \
         OR EXISTS (SELECT 1 FROM email_verifications WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM device_logins WHERE expires_at < $1) \
+        OR EXISTS (SELECT 1 FROM signup_tokens WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM used_tokens WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM sessions WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM reauthentications WHERE expires_at < $1) \

@@ -3,7 +3,7 @@
 use pid_core::groups::Group;
 use pid_core::list::{ListRequest, Page};
 use pid_core::users::User;
-use pid_core::{ClientId, GroupId, Timestamp, UserId};
+use pid_core::{ClientId, GroupId, SignupTokenId, Timestamp, UserId};
 
 use crate::lists::ListSpec;
 use crate::users::{self, user_columns};
@@ -35,6 +35,8 @@ statements! {
     DISALLOW = "DELETE FROM client_groups WHERE client_id = $1 AND group_id = $2";
     OF_CLIENT = concat!("SELECT ", group_columns!(), " FROM client_groups JOIN user_groups ON user_groups.id = client_groups.group_id \
         WHERE client_groups.client_id = $1 ORDER BY user_groups.friendly_name, user_groups.id");
+    OF_SIGNUP_TOKEN = concat!("SELECT ", group_columns!(), " FROM signup_token_groups JOIN user_groups ON user_groups.id = signup_token_groups.group_id \
+        WHERE signup_token_groups.token_id = $1 ORDER BY user_groups.friendly_name, user_groups.id");
     DISALLOW_ALL = "DELETE FROM client_groups WHERE client_id = $1";
 }
 
@@ -158,6 +160,11 @@ pub fn set_allowed(
 /// The groups that a client lists.
 pub fn of_client(tx: &ReadTx<'_>, client: &ClientId) -> Result<Vec<Group>, StoreError> {
     tx.query(&OF_CLIENT, params![client.as_str()])?.iter().map(from_row).collect()
+}
+
+/// The groups that a sign-up token leads to.
+pub fn of_signup_token(tx: &ReadTx<'_>, id: &SignupTokenId) -> Result<Vec<Group>, StoreError> {
+    tx.query(&OF_SIGNUP_TOKEN, params![id.as_str()])?.iter().map(from_row).collect()
 }
 
 /// Takes all groups off a client's list.

@@ -47,6 +47,11 @@ fn session(row: &Row) -> Result<Session, StoreError> {
     })
 }
 
+/// The Authentication Method References as a JSON list.
+fn amr(session: &Session) -> String {
+    session.began_by.amr().map_or_else(|| "[]".to_owned(), |method| format!("[\"{method}\"]"))
+}
+
 /// Stores a new session under the hash of its cookie's value.
 pub fn insert(
     tx: &WriteTx<'_>,
@@ -55,7 +60,7 @@ pub fn insert(
     ip_address: &str,
     user_agent: &str,
 ) -> Result<(), StoreError> {
-    let amr = format!("[\"{}\"]", session.began_by.amr());
+    let amr = amr(session);
     tx.execute(
         &INSERT,
         params![
@@ -84,7 +89,7 @@ pub fn continue_with(
     ip_address: &str,
     user_agent: &str,
 ) -> Result<(), StoreError> {
-    let amr = format!("[\"{}\"]", session.began_by.amr());
+    let amr = amr(session);
     tx.execute(
         &CONTINUE,
         params![

@@ -3,7 +3,7 @@
 use pid_core::{ClientId, SessionId, Timestamp, UserId};
 
 use crate::grants::RevokedBy;
-use crate::{ReadTx, Row, StoreError, Value, WriteTx, login_codes, params, statements};
+use crate::{ReadTx, Row, StoreError, Value, WriteTx, device_logins, login_codes, params, statements};
 
 /// A client that was told of a session's end, or that has forgotten the session, is not told again. One whose grant was
 /// killed for reuse, or that gave its tokens back, still has its own session.
@@ -140,15 +140,17 @@ pub fn revoke(
     }
 }
 
-/// Ends a session with its proofs and the login codes made from it. Tells whether it was live.
+/// Ends a session with its proofs, the login codes made from it and the browsers about to be let in from it. Tells
+/// whether it was live.
 pub fn end_session(tx: &WriteTx<'_>, id: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
     tx.execute(&DROP_PROOFS_OF_SESSION, params![id.as_str()])?;
     tx.execute(&DROP_CODES_OF_SESSION, params![id.as_str()])?;
+    device_logins::deny_of_session(tx, id)?;
     Ok(tx.execute(&END_SESSION, params![id.as_str(), now.millis()])? == 1)
 }
 
-/// Ends all sessions of a person, but perhaps one, with proofs, the unused login codes that they made and, if none is
-/// kept, interactions. With `all_codes` those go too that others made for them. Gives the number of sessions.
+/// Ends all sessions of a person, but perhaps one, with proofs, the unused login codes that they made, the browsers about
+/// to be let in by them and, if none is kept, interactions. With `all_codes` those go too that others made for them. Gives the number of sessions.
 pub fn end_sessions_of(
     tx: &WriteTx<'_>,
     user: &UserId,
@@ -162,6 +164,7 @@ pub fn end_sessions_of(
     } else {
         login_codes::drop_self_made(tx, user)?;
     }
+    device_logins::deny_of_user(tx, user)?;
     if kept.is_none() {
         tx.execute(&DROP_INTERACTIONS_OF_USER, params![user.as_str()])?;
     }

@@ -30,6 +30,9 @@ pub struct UserDto {
     user_groups: Vec<GroupMinimalDto>,
     ldap_id: Option<String>,
     disabled: bool,
+    /// Ours: they signed up and wait, disabled, for an administrator's approval. Left out if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    awaiting_approval: bool,
 }
 
 impl UserDto {
@@ -49,7 +52,14 @@ impl UserDto {
             user_groups,
             ldap_id: user.ldap_id.clone(),
             disabled: user.disabled,
+            awaiting_approval: false,
         }
+    }
+
+    /// Says whether they wait for an administrator's approval.
+    #[must_use]
+    pub fn awaiting_approval(self, awaiting_approval: bool) -> Self {
+        Self { awaiting_approval, ..self }
     }
 
     /// A user as sign-in answers it: with empty lists, as the contract has it.

@@ -163,7 +163,7 @@ pub async fn exchange(
             Ok((jar, axum::Json(UserDto::plain(&user))).into_response())
         }
         Exchange::OtherBrowser => Err(Code::DeviceCodeInvalid.into()),
-        Exchange::Disabled => Err(Code::UserDisabled.into()),
+        Exchange::Disabled(error) => Err(error.into()),
         Exchange::Invalid => Err(Code::TokenInvalidOrExpired.into()),
     }
 }

@@ -1,16 +1,18 @@
-//! The first run (api.md §23.3).
+//! The first run and signing up (api.md §23.3, §23.4).
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
 use pid_flows::setup::{self, Setup, SetupInput};
+use pid_flows::signup::{self, Signup, SignupInput};
 use pid_flows::{Code, Error};
 
 use crate::api::dto::UserDto;
+use crate::api::users::dto;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Json, NeedsSetupCode, RequestCtx};
+use crate::extract::{Creds, Json, NeedsSetupCode, RequestCtx};
 use crate::state::App;
 
 /// `GET /api/signup/setup`: 204 while set-up is open, else 404.
@@ -37,5 +39,25 @@ pub async fn setup(
         Setup::WrongCode => {
             Err(Error::with(Code::SetupCodeRequired, "This is not the set-up code that the server printed").into())
         }
+    }
+}
+
+/// `POST /api/signup`: somebody who signs up by themselves or with a token, signed in.
+pub async fn sign_up(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    Creds(creds): Creds,
+    jar: CookieJar,
+    Json(input): Json<SignupInput>,
+) -> Result<Response, ApiError> {
+    let limited = app.limiter().is_on();
+    let rule = move |tx: &pid_store::WriteTx<'_>| signup::sign_up(tx, &ctx, &input, creds.session.as_ref(), limited);
+    match app.db().write(rule).await? {
+        Signup::Done(done) => {
+            let (details, new) = *done;
+            let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
+            Ok((StatusCode::CREATED, jar, axum::Json(dto(details))).into_response())
+        }
+        Signup::Refused(error) => Err(error.into()),
     }
 }

@@ -19,7 +19,7 @@ use crate::state::App;
 
 pub(crate) fn dto(details: UserDetails) -> UserDto {
     let groups = details.groups.iter().map(|g| GroupMinimalDto::new(g, Vec::new(), 0)).collect();
-    UserDto::new(&details.user, details.claims, groups)
+    UserDto::new(&details.user, details.claims, groups).awaiting_approval(details.awaits_approval)
 }
 
 fn answer(status: StatusCode, details: UserDetails) -> Response {

@@ -18,7 +18,7 @@ use crate::api::dto::{RedirectDto, UserDto};
 use crate::api::one_time_access::ForInteraction;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{Creds, IfMatch, Json, Path, Query, Raw, RequestCtx, SessionCreds, etag};
+use crate::extract::{Creds, IfMatch, Json, NewcomerCreds, Path, Query, Raw, RequestCtx, SessionCreds, etag};
 use crate::oidc::authorize::browser;
 use crate::state::App;
 
@@ -90,7 +90,7 @@ pub async fn register_start(
 pub async fn register_finish(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    SessionCreds(creds): SessionCreds,
+    NewcomerCreds(creds): NewcomerCreds,
     jar: CookieJar,
     Raw(body): Raw,
 ) -> Result<Response, ApiError> {

@@ -36,14 +36,14 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Pages whose address may carry a code or a state: they never tell other sites where one was.
 fn is_sensitive(path: &str) -> bool {
-    ["/login", "/lc", "/signup", "/setup", "/interaction", "/authorize", "/logout", "/api/oidc", "/device"]
+    ["/login", "/lc", "/st/", "/signup", "/setup", "/interaction", "/authorize", "/logout", "/api/oidc", "/device"]
         .iter()
         .any(|p| path.starts_with(p))
 }
 
-/// A path for the log: without the login code that it may end in (security case 46).
+/// A path for the log: without the login code or sign-up token that it may end in (security case 46).
 fn without_code(path: &str) -> &str {
-    let secret = ["/lc/", "/api/one-time-access-token/"].iter().find(|base| path.starts_with(**base));
+    let secret = ["/lc/", "/st/", "/api/one-time-access-token/"].iter().find(|base| path.starts_with(**base));
     secret.map_or(path, |base| &path[..base.len()])
 }
 

@@ -1,5 +1,6 @@
 use pid_flows::Code;
 use pid_flows::setup::SetupInput;
+use pid_flows::signup::SignupInput;
 
 use crate::api::dto::UserDto;
 use crate::openapi::{Access, Operation};
@@ -18,4 +19,18 @@ pub fn setup() -> Operation {
         .takes::<SetupInput>()
         .answers::<UserDto>(200)
         .refuses(&[Code::SetupAlreadyCompleted, Code::SetupCodeRequired, Code::AlreadyInUse])
+}
+
+pub fn sign_up() -> Operation {
+    op("signUp", "Sign up")
+        .about("By oneself where that is open, else with an administrator's token. Signs in by a cookie; where an administrator must approve, that session is good for a first passkey alone.")
+        .takes::<SignupInput>()
+        .answers::<UserDto>(201)
+        .refuses(&[
+            Code::OpenSignupDisabled,
+            Code::TokenInvalidOrExpired,
+            Code::AlreadyInUse,
+            Code::ReservedClaim,
+            Code::DuplicateClaim,
+        ])
 }
