@@ -227,6 +227,109 @@ async fn sign_in_pages_look_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_up_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let tab = stage.tab().await;
+    let _passkeys = tab.authenticator().await.unwrap();
+    stage.open(&tab, "/signup").await;
+    gallery.look(&tab, "signup-disabled").await;
+    let domains = json!(["example.com", "example.org"]).to_string();
+    let open = json!({ "allowUserSignups": "open", "signupEmailDomains": domains, "signupNeedsApproval": "true" });
+    stage.configure(open).await;
+    stage.open(&tab, "/login").await;
+    gallery.look(&tab, "login-signup").await;
+    stage.open(&tab, "/signup").await;
+    gallery.look(&tab, "signup").await;
+    for (label, value) in [("Username", "tim"), ("Email", "tim@elsewhere.example")] {
+        tab.fill(role("textbox", label), value).await.unwrap();
+    }
+    tab.click(role("button", "Sign Up")).await.unwrap();
+    tab.wait_for_text("Must be an address of a domain that may sign up").await.unwrap();
+    gallery.look(&tab, "signup-errors").await;
+    tab.fill(role("textbox", "Email"), "tim@example.org").await.unwrap();
+    tab.click(role("button", "Sign Up")).await.unwrap();
+    tab.wait_for(role("heading", "Set up your passkey")).await.unwrap();
+    tab.click(role("button", "Add Passkey")).await.unwrap();
+    tab.wait_for(role("heading", "Waiting for approval")).await.unwrap();
+    gallery.look(&tab, "signup-waiting").await;
+
+    stage.forget().await;
+    let script = stage.app.script();
+    for name in ["Family", "Guests", "Staff"] {
+        let group = json!({ "name": name.to_lowercase(), "friendlyName": name });
+        let group = script.post("/api/user-groups", &group).await.expect(201).id();
+        let token = json!({ "usageLimit": name.len(), "ttl": "168h", "userGroupIds": [group] });
+        script.post("/api/signup-tokens", &token).await.expect(201);
+    }
+    stage.sign_in_as(&admin.agent).await;
+    stage.open(&tab, "/settings/admin/users").await;
+    gallery.look(&tab, "users-approval").await;
+    tab.click(role("button", "Create options")).await.unwrap();
+    gallery.look(&tab, "users-create-options").await;
+    tab.click(role("menuitem", "Create Signup Token")).await.unwrap();
+    gallery.look(&tab, "signup-token").await;
+    tab.click(role("button", "Create")).await.unwrap();
+    tab.wait_for("#signup-token-result:not([hidden])").await.unwrap();
+    tab.eval::<serde_json::Value>("document.querySelector('[data-part=uses]').scrollIntoView()").await.unwrap();
+    gallery.look(&tab, "signup-token-made").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Create options")).await.unwrap();
+    tab.click(role("menuitem", "View Active Signup Tokens")).await.unwrap();
+    gallery.look(&tab, "signup-tokens").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("link", "tim")).await.unwrap();
+    tab.wait_for(role("button", "Approve")).await.unwrap();
+    gallery.look(&tab, "user-approval").await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    tab.eval::<serde_json::Value>("document.getElementById('creation-title').scrollIntoView()").await.unwrap();
+    tab.click("[data-add-row=default-claims]").await.unwrap();
+    gallery.look(&tab, "user-creation").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_in_with_another_device_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let tab = stage.tab().await;
+    let _passkeys = tab.authenticator().await.unwrap();
+    stage.open(&tab, "/login/alternative/device").await;
+    tab.wait_for("[data-request]:not([hidden])").await.unwrap();
+    gallery.look(&tab, "device-login").await;
+    let code = tab.attribute("[data-testid=device-login-code]", "data-copy").await.unwrap().unwrap();
+    let desk = stage.new_window().await.page().await.unwrap();
+    desk.on_new_document("delete window.PublicKeyCredential").await.unwrap();
+    desk.goto(&stage.url("/login")).await.unwrap();
+    desk.wait_for_text("This browser does not support passkeys").await.unwrap();
+    gallery.look(&desk, "login-without-passkeys").await;
+    let client = stage.client(json!({})).await;
+    desk.goto(&stage.authorize(&client, &[])).await.unwrap();
+    desk.wait_for_text("This browser does not support passkeys").await.unwrap();
+    gallery.look(&desk, "interaction-without-passkeys").await;
+
+    let window = stage.new_window().await;
+    let cookie = admin.agent.cookie("access_token").unwrap();
+    window.set_cookie(stage.app.url(), "access_token", &cookie).await.unwrap();
+    let phone = window.page().await.unwrap();
+    let _phone_passkeys = phone.authenticator().await.unwrap();
+    phone.goto(&stage.url(&format!("/device?user_code={code}"))).await.unwrap();
+    gallery.look(&phone, "device-login-review").await;
+    phone.fill("[name=number]", "00").await.unwrap();
+    phone.click(role("button", "Approve")).await.unwrap();
+    phone.wait_for_text("Please try again").await.unwrap();
+    gallery.look(&phone, "device-login-review-error").await;
+    phone.click(role("button", "Deny")).await.unwrap();
+    phone.wait_for_text("The sign-in request was denied.").await.unwrap();
+    gallery.look(&phone, "device-login-denied").await;
+    tab.wait_for(role("button", "Try again")).await.unwrap();
+    gallery.look(&tab, "device-login-error").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn images_of_one_s_own_look_right() {
     let mut gallery = Gallery { wrong: Vec::new() };
     let stage = Stage::empty().await;

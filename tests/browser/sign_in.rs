@@ -129,7 +129,7 @@ async fn two_tabs_sign_in_side_by_side() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_without_passkeys_is_offered_a_code_at_once() {
+async fn a_browser_without_passkeys_is_offered_other_ways_at_once() {
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     let client = stage.client(json!({})).await;
@@ -141,12 +141,19 @@ async fn a_browser_without_passkeys_is_offered_a_code_at_once() {
         focused(&tab, "link", "Use a login code").await;
         assert!(!tab.is_visible("[data-main]").await.unwrap());
         assert!(!tab.is_visible("[data-autofill]").await.unwrap());
+        assert!(tab.is_visible(role("link", "Use another device")).await.unwrap());
     }
     // From the page of the interaction, and back to it.
     tab.press("Enter").await.unwrap();
     tab.fill(role("textbox", "Code"), &stage.login_code(admin.id()).await).await.unwrap();
     tab.press("Enter").await.unwrap();
     tab.wait_for("[data-testid=scopes]").await.unwrap();
+    // The other device needs passkeys, this one doesn't.
+    stage.forget().await;
+    stage.open(&tab, "/login?redirect=%2Fsettings%2Fapps").await;
+    tab.click(role("link", "Use another device")).await.unwrap();
+    tab.wait_for("[data-request]:not([hidden])").await.unwrap();
+    arrives(&stage, &tab, "/login/alternative/device?redirect=%2Fsettings%2Fapps").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -245,8 +252,8 @@ async fn login_codes_are_typed_or_come_by_link() {
     tab.wait_for_text("Don't have access to your passkey?").await.unwrap();
     tab.click(role("link", "Alternative Sign In Methods")).await.unwrap();
     arrives(&stage, &tab, "/login/alternative?redirect=%2Fsettings%2Faccount%3Fa%3Db").await;
-    assert_eq!(tab.count(".methods a").await.unwrap(), 1, "there is one method so far");
-    tab.click(".methods a").await.unwrap();
+    assert_eq!(tab.count(".methods a").await.unwrap(), 2);
+    tab.click(".methods a[href^='/login/alternative/code']").await.unwrap();
     focused(&tab, "textbox", "Code").await;
     tab.fill(role("textbox", "Code"), "abcde").await.unwrap();
     assert!(tab.eval::<bool>("document.querySelector('[data-main]').disabled").await.unwrap());

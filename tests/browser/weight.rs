@@ -30,6 +30,7 @@ async fn pages_keep_to_their_budgets() {
     for (url, cookie) in [
         (stage.url("/login"), None),
         (stage.url("/login/alternative/code"), None),
+        (stage.url("/signup"), None),
         (stage.authorize(&client, &[]), None),
         (stage.authorize(&client, &[]), Some(cookie.as_str())),
     ] {

@@ -120,7 +120,7 @@ pub fn usable(tx: &ReadTx<'_>, token: &str, now: Timestamp) -> Result<Option<Sig
 }
 
 /// Enough of a token to tell it from others, and too little to sign up by.
-pub(crate) fn short(token: &str) -> String {
+pub fn short(token: &str) -> String {
     match (token.get(..3), token.len().checked_sub(4).and_then(|at| token.get(at..))) {
         (Some(first), Some(last)) if token.len() >= LENGTH => format!("{first}…{last}"),
         _ => "…".to_owned(),

@@ -42,7 +42,7 @@ async function attempt(form, work) {
     fail(form, error);
     const label = form.querySelector("[data-main] [data-label]");
     if (label) label.textContent = word("try-again");
-    (form.elements.code ?? form.querySelector("[data-main]"))?.focus();
+    (form.elements.code ?? form.elements.number ?? form.querySelector("[data-main]"))?.focus();
   }
 }
 
@@ -177,6 +177,104 @@ function startDevice(form) {
   });
 }
 
+const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+// Asks until it is decided, through what passes by itself: a lost network, a busy or restarting server.
+async function decided(url, interval, minutes) {
+  const end = Date.now() + minutes * 60000;
+  for (;;) {
+    const asked = Date.now();
+    try {
+      if ((await call("POST", url)).data) return;
+    } catch (error) {
+      if (![0, 408, 425, 429, 502, 503, 504].includes(error.status) || asked > end) throw error;
+    }
+    await pause(Math.max(0, asked + interval * 1000 - Date.now()));
+  }
+}
+
+// Signing in with another device: this one shows a code and a number, and waits.
+function startDeviceWait(form) {
+  const main = form.querySelector("[data-main]");
+  const label = main.querySelector("[data-label]");
+  const shown = form.querySelector("[data-request]");
+  const waiting = label.textContent;
+  const interaction = new URL(form.dataset.next, location.origin).searchParams.get("interaction");
+  const inside = interaction ? `?interaction=${encodeURIComponent(interaction)}` : "";
+  const begin = async () => {
+    problem("");
+    say(word("device-login-begins"));
+    main.disabled = true;
+    main.classList.add("is-waiting");
+    label.textContent = waiting;
+    try {
+      const { data } = await call("POST", "/api/device-login/requests");
+      const code = shown.querySelector("[data-copy]");
+      code.dataset.copy = data.userCode;
+      code.querySelector(".copy-value").textContent = `${data.userCode.slice(0, 4)} - ${data.userCode.slice(4)}`;
+      shown.querySelector("[data-qr]").src = `data:image/svg+xml,${encodeURIComponent(data.qrCode)}`;
+      shown.querySelector("[data-number]").textContent = data.number;
+      shown.hidden = false;
+      say("");
+      await decided(`/api/device-login/requests/${data.id}/exchange${inside}`, data.interval, 5);
+      if (tile) tile.dataset.state = "success";
+      go(form.dataset.next);
+    } catch (error) {
+      shown.hidden = true;
+      say("");
+      problem(error.code === "device_login_expired" ? word("device-login-expired") : word("please-try-again", { error: error.message.replace(/\.$/, "") }));
+      main.classList.remove("is-waiting");
+      main.disabled = false;
+      label.textContent = word("try-again");
+      main.focus();
+    }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    begin();
+  });
+  begin();
+}
+
+// Who waits is let in by the number that stands there, which only a person who sees it knows.
+function startDeviceLogin(form) {
+  const { number } = form.elements;
+  const main = form.querySelector("[data-main]");
+  const ready = () => { main.disabled = !/^\d\d$/.test(number.value.trim()); };
+  number.addEventListener("input", ready);
+  ready();
+  let { proven } = form.dataset;
+  const prove = async () => {
+    if (proven === undefined) return reauthenticate();
+    proven = undefined;
+    return call("POST", "/api/webauthn/reauthenticate").catch(reauthenticate);
+  };
+  const decide = async (decision) => {
+    try {
+      const sent = decision === "approve" ? { number: Number(number.value) } : {};
+      await call("POST", "/api/device-login/verification/decision", { code: form.dataset.deviceLogin, decision, ...sent });
+    } catch (error) {
+      if (["device_login_expired", "device_login_denied"].includes(error.code)) {
+        form.hidden = true;
+        document.querySelector("[data-over]").hidden = false;
+      }
+      throw error;
+    }
+    form.hidden = true;
+    document.querySelector("[data-lead]").hidden = true;
+    const done = document.querySelector(`[data-done=${decision}]`);
+    done.hidden = false;
+    done.focus();
+  };
+  onSubmit(form, async () => {
+    await prove();
+    await decide("approve");
+  });
+  form.querySelector("[data-deny]").addEventListener("click", () => {
+    if (form.getAttribute("aria-busy") !== "true") attempt(form, () => decide("deny"));
+  });
+}
+
 // Where passkeys can't work nobody is left to find that out by pressing the button: another way stands in its place.
 function startWithoutPasskeys() {
   const rightAddress = atPasskeyAddress();
@@ -186,11 +284,11 @@ function startWithoutPasskeys() {
   form.querySelector("[data-autofill]")?.remove();
   const button = form.querySelector("[data-main]");
   button.disabled = true;
-  const code = form.querySelector("[data-code-way]");
-  if (!code) return;
+  const ways = [...form.querySelectorAll("[data-other-way]")];
+  if (!ways.length) return;
   button.hidden = true;
-  code.hidden = false;
-  (document.querySelector("[data-passkeys-at]:not([hidden]) [data-go-there]") ?? code).focus();
+  ways.forEach((way) => { way.hidden = false; });
+  (document.querySelector("[data-passkeys-at]:not([hidden]) [data-go-there]") ?? ways.at(-1)).focus();
 }
 
 startPage();
@@ -206,4 +304,6 @@ for (const form of document.forms) {
   if (form.dataset.interaction !== undefined) startInteraction(form);
   if (form.dataset.deviceEntry !== undefined) startDeviceEntry(form);
   if (form.dataset.device !== undefined) startDevice(form);
+  if (form.dataset.deviceWait !== undefined) startDeviceWait(form);
+  if (form.dataset.deviceLogin !== undefined) startDeviceLogin(form);
 }

@@ -231,14 +231,18 @@ async function conflict(form, error) {
   toast(word("conflict"), "error");
 }
 
-// Records: where both changed something, theirs are shown and can be taken. Else sets of boxes.
+// Records: where both changed something, theirs are shown and can be taken. Else sets of boxes. A setting is a list as JSON.
 function mergeLists(form, data) {
-  const lists = [...form.querySelectorAll("[data-list]")];
-  const saved = form.dataset.readList.split(",").map((name) => member(data, name) ?? []);
-  if (form.dataset.records !== undefined) {
+  const areRecords = form.dataset.records !== undefined;
+  const lists = [...form.querySelectorAll(areRecords ? "[data-list]" : "fieldset[data-list]")];
+  const names = form.dataset.readList.split(",");
+  const saved = lists.map((list, at) => {
+    const read = member(data, names[at]);
+    return list.dataset.json === undefined ? (read ?? []) : JSON.parse(read || "[]");
+  });
+  if (areRecords) {
     const [list] = lists;
-    const [theirs] = saved;
-    const records = asRows(list, list.dataset.json === undefined ? theirs : JSON.parse(theirs));
+    const records = asRows(list, saved[0]);
     const stored = JSON.stringify(records);
     if (stored === list.dataset.stored) return;
     const both = JSON.stringify(recordsOf(form)) !== list.dataset.stored;

@@ -96,12 +96,15 @@ function startSecrets() {
     const place = document.getElementById(event.target.dataset.shows ?? "");
     if (!place) return;
     place.hidden = false;
-    const { secret, token, link, qrCode, expiresAt, apiKey } = event.detail;
+    const { secret, token, link, qrCode, expiresAt, usageLimit, apiKey } = event.detail;
     if (apiKey) {
       event.target.closest("dialog").close();
       showKey(place, apiKey, token);
     } else if (token) {
-      show(place.querySelector("[data-part=code]"), token);
+      const code = place.querySelector("[data-part=code]");
+      if (code) show(code, token);
+      const uses = place.querySelector("[data-part=uses]");
+      if (uses) uses.textContent = usageLimit;
       show(place.querySelector("[data-part=link]"), link);
       place.querySelector("[data-part=qr]").src = `data:image/svg+xml,${encodeURIComponent(qrCode)}`;
       const until = place.querySelector("[data-part=until]");

@@ -55,9 +55,25 @@ login-code = Login Code
 login-code-text = Enter a code that your administrator gave you.
 use-passkey = Use your passkey instead?
 use-code = Use a login code
+use-device = Use another device
 code-asks = This code signs you in to { $app } at { $host } on this device. It is for apps alone: your account and the administration stay closed. Go on only if you made it yourself.
 code-lead = Enter the code you received to sign in.
 code = Code
+
+## Signing in with another device
+other-device = Sign in with another device
+other-device-lead = Scan a QR code with a device that has your passkey.
+device-login-qr = Device login QR code
+device-login-visit-html = Visit <strong>{ $url }</strong> and enter:
+number-shown = There you are asked for this number:
+waiting-for-approval = Waiting for approval
+device-login-review = Review the requesting device before approving this sign in.
+device-login-warning = Approving signs that device in as you. Go on only if it is yours and stands in front of you. Nobody else may ask you to.
+number-asked = Number that the other device shows
+approve = Approve
+device-login-approved = The requesting device has been signed in.
+device-login-approved-text = It goes on by itself. You can close this page.
+another-code = Enter another code
 
 ## Letting a device in
 authorize-device = Authorize Device
@@ -73,6 +89,18 @@ device-authorized = The device has been authorized.
 device-go-back = Go back to it; it goes on by itself in a few seconds. You can close this page.
 device-denied = The sign-in request was denied.
 device-denied-text = The device gets no access.
+
+## Signing up
+signup-lead = Create your account to get started.
+signup-approval-lead = An administrator approves it before you can sign in.
+signup-domains-only = Only addresses of these domains: { $domains }
+signup-disabled = User signups are currently disabled.
+signup-needs-token = A valid signup token is required to create an account.
+signup-bad-token = This invitation has expired or has been used up. Ask for another one.
+go-to-login = Go to login
+approval-title = Waiting for approval
+approval-text-html = Your account <strong>{ $username }</strong> was created. You can sign in with your passkey as soon as an administrator has approved it.
+check-again = Check again
 
 ## First run
 sign-up-title = Sign Up
@@ -187,6 +215,8 @@ js-passkey-domain = Passkeys cannot be used on the configured domain. Contact yo
 js-passkey-registered = This passkey was previously registered
 js-passkey-incapable = This device does not support the type of passkey required
 js-passkey-failed = The passkey could not be used
+js-device-login-begins = Creating sign-in request...
+js-device-login-expired = Your QR code has expired. Please start the sign-in process again.
 js-required = This field is required
 js-bad-email = Invalid email address
 js-bad-url = Invalid URL
@@ -266,6 +296,28 @@ account-disabled = Account Disabled
 account-disabled-hint = May not sign in; sessions and tokens end at once.
 user-created = User created successfully
 user-updated = User updated successfully
+user-approved = User approved successfully
+awaits-approval = Waiting for approval
+awaits-approval-text = This person signed up and can't sign in until you approve the account. To turn them away, delete it.
+create-options = Create options
+create-signup-token = Create Signup Token
+view-signup-tokens = View Active Signup Tokens
+signup-token = Signup Token
+signup-token-text = Who gets the link can sign up, whatever the mode of sign-up is.
+usage-limit = Usage Limit
+token-groups-hint = Without any, who signs up gets the default groups.
+create = Create
+manage-tokens = Manage Signup Tokens
+token = Token
+usage = Usage
+expires = Expires
+active = Active
+used-up = Used Up
+used-of = { $used } of { $limit }
+copy = Copy
+delete-signup-token = Delete Signup Token
+delete-signup-token-text = Nobody can sign up by its link any more. Accounts that were made by it stay.
+signup-token-deleted = Signup token deleted successfully.
 user-enabled = User has been enabled successfully.
 user-disabled = User has been disabled successfully.
 user-deleted = User deleted successfully
@@ -527,6 +579,23 @@ any-passkey = Any passkey
 device-passkeys = Device passkeys only
 security-keys = External security keys only
 
+## Administration: user creation
+user-creation = User Creation
+user-creation-lead = Who may sign up, and what new accounts begin with.
+user-creation-saved = User creation settings updated successfully.
+enable-signups = Enable User Signups
+enable-signups-hint = With a token only invited people sign up; open sign-up admits everybody who finds this page. Signup tokens work in every mode.
+signups-disabled = Disabled
+signups-with-token = Signup with token
+signups-open = Open Signup
+needs-approval = Approval by an administrator
+needs-approval-hint = Who signs up adds a passkey and waits; you approve them on the users page. Holds for signup tokens, too.
+default-groups-hint = What an account gets that is made without other groups.
+signup-domains = Allowed email domains
+signup-domains-hint = Only addresses of these domains sign up, with a signup token or without; empty: all. Subdomains count as domains of their own.
+remove-domain = Remove domain
+default-claims-hint = What every new account gets.
+
 # My Apps
 my-apps = My Apps
 no-apps = No apps available
@@ -733,6 +802,11 @@ internal-networks = Internal Networks
 audit-search-hint = The search looks into the latest 50,000 entries; the filters find all.
 event-sign-in = Sign in
 event-token-sign-in = Token Sign In
+event-account-created = Account Created
+event-remote-sign-in = Remote sign in
+event-remote-sign-in-denied = Remote Sign In Denied
+event-signup-token-created = Signup Token Created
+event-signup-token-deleted = Signup Token Deleted
 event-client-authorization = Client Authorization
 event-new-client-authorization = New Client Authorization
 event-device-code-authorization = Device Code Authorization

@@ -284,16 +284,20 @@ async fn no_content() -> StatusCode {
 
 /// Pages (ui.md §1.2) and their assets.
 fn pages(app_url: &AppUrl) -> Router<App> {
-    use pages::{login, logout, setup};
+    use pages::{login, logout, setup, signup};
     Router::new()
         .route("/", get(pages::home::root))
         .route("/login", get(login::login))
         .route("/login/alternative", get(login::alternative))
         .route("/login/alternative/code", get(login::code))
+        .route("/login/alternative/device", get(login::device))
         .route("/login/setup", get(setup::alias))
         .route("/lc", get(login::code_alias))
         .route("/lc/{code}", get(login::code_link))
         .route("/setup", get(setup::alias))
+        .route("/signup", get(signup::sign_up))
+        .route("/st/{token}", get(signup::token_link))
+        .route("/signup/waiting", get(signup::waiting))
         .route("/signup/setup", get(setup::first_run))
         .route("/signup/add-passkey", get(setup::add_passkey))
         .route("/interaction", get(pages::interaction::interact))

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::settings::Signups;
 use pid_oidc::return_path;
 
 /// `/login`.
@@ -19,6 +20,8 @@ pub struct LoginPage {
     pub next: String,
     /// The query of this page with its `?`, or nothing; the links to other methods keep it.
     pub query: String,
+    /// Whether everybody may sign up.
+    pub open_signup: bool,
 }
 
 /// `/login/alternative`.
@@ -27,6 +30,20 @@ pub struct LoginPage {
 pub struct AlternativePage {
     /// What every page needs.
     pub layout: Layout,
+    /// The query of this page with its `?`, or nothing.
+    pub query: String,
+}
+
+/// `/login/alternative/device`.
+#[derive(Debug, Template)]
+#[template(path = "login_device.html")]
+pub struct DevicePage {
+    /// What every page needs.
+    pub layout: Layout,
+    /// Where the code is typed on the other device.
+    pub device_url: String,
+    /// Where to go afterwards: a checked path on this origin.
+    pub next: String,
     /// The query of this page with its `?`, or nothing.
     pub query: String,
 }
@@ -57,7 +74,7 @@ fn next(request: &PageRequest) -> String {
 
 /// The answer of a page for people who are not signed in: those who are go on to where they wanted, and while nobody
 /// exists the first run comes first.
-async fn elsewhere(app: &App, request: &PageRequest) -> Result<Option<Response>, PageError> {
+pub(super) async fn elsewhere(app: &App, request: &PageRequest) -> Result<Option<Response>, PageError> {
     if let Some(who) = &request.session {
         // Who may only sign in to apps comes here to sign in as themselves.
         return Ok((!who.session().is_limited()).then(|| redirect(&next(request))));
@@ -71,7 +88,12 @@ pub async fn login(State(app): State<App>, request: PageRequest) -> Result<Respo
     if let Some(answer) = elsewhere(&app, &request).await? {
         return Ok(answer);
     }
-    let view = LoginPage { next: next(&request), query: request.query_suffix(), layout: request.layout };
+    let view = LoginPage {
+        next: next(&request),
+        query: request.query_suffix(),
+        open_signup: app.settings().signups() == Signups::Open,
+        layout: request.layout,
+    };
     Ok(page(StatusCode::OK, &view))
 }
 
@@ -81,6 +103,20 @@ pub async fn alternative(State(app): State<App>, request: PageRequest) -> Result
         return Ok(answer);
     }
     Ok(page(StatusCode::OK, &AlternativePage { query: request.query_suffix(), layout: request.layout }))
+}
+
+/// `GET /login/alternative/device`.
+pub async fn device(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if let Some(answer) = elsewhere(&app, &request).await? {
+        return Ok(answer);
+    }
+    let view = DevicePage {
+        device_url: format!("{}/device", app.env().app_url.origin),
+        next: next(&request),
+        query: request.query_suffix(),
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
 }
 
 /// `GET /login/alternative/code`: for everybody, since a code also changes who is signed in.

@@ -20,6 +20,7 @@ pub mod logout;
 pub mod request;
 pub mod sessions;
 pub mod setup;
+pub mod signup;
 
 use askama::Template;
 use axum::response::{Html as HtmlBody, IntoResponse, Response};

@@ -35,7 +35,7 @@ impl SessionView {
             BeganBy::Passkey => key("began-by-passkey"),
             BeganBy::SelfCode => key("began-by-self-code"),
             BeganBy::Setup | BeganBy::Signup => key("began-by-setup"),
-            BeganBy::Device => key("began-by-device"),
+            BeganBy::Device | BeganBy::DeviceWithoutNumber => key("began-by-device"),
             _ => key("began-by-code"),
         };
         let place = [shown.open.ip_address, shown.place.city, shown.place.country];

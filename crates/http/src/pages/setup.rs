@@ -1,6 +1,7 @@
 //! The first run, and the first passkey.
 
 use super::error::Problem;
+use super::signup::newcomer;
 use super::{Layout, PageError, PageRequest, page, redirect};
 use crate::extract::NeedsSetupCode;
 use crate::state::App;
@@ -28,6 +29,8 @@ pub struct SetupPage {
 pub struct AddPasskeyPage {
     /// What every page needs.
     pub layout: Layout,
+    /// Where to go afterwards.
+    pub next: &'static str,
 }
 
 /// `GET /signup/setup`, until there is somebody.
@@ -54,8 +57,13 @@ pub async fn alias(State(app): State<App>, request: PageRequest) -> Result<Respo
     if request.session.is_some() { Ok(redirect("/settings")) } else { Err(request.problem(Problem::NotFound)) }
 }
 
-/// `GET /signup/add-passkey`.
-pub async fn add_passkey(request: PageRequest) -> Result<Response, PageError> {
-    request.signed_in()?;
-    Ok(page(StatusCode::OK, &AddPasskeyPage { layout: request.layout }))
+/// `GET /signup/add-passkey`: also for who has to wait for approval.
+pub async fn add_passkey(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    let next = if newcomer(&app, &request).await?.is_some() {
+        "/signup/waiting"
+    } else {
+        request.signed_in()?;
+        "/settings/account"
+    };
+    Ok(page(StatusCode::OK, &AddPasskeyPage { next, layout: request.layout }))
 }

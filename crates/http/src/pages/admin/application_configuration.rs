@@ -5,14 +5,16 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use pid_core::KeyState;
+use pid_core::claims::CustomClaim;
 use pid_core::settings::setting;
-use pid_flows::{audit_stream, keys};
+use pid_flows::{audit_stream, groups, keys};
 use pid_jose::rotation::LEAD;
 use pid_oidc::named_scope::NamedScope;
 use pid_store::instance::Cached;
 use pid_store::keys::StoredKey;
 
 use super::images::ImageView;
+use super::{Choice, every_group, group_choices};
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
@@ -68,6 +70,16 @@ pub struct ConfigurationPage {
     pub refresh_grace: String,
     /// Days; 0: off.
     pub rotation_days: String,
+    /// Who is offered to sign up: `disabled`, `withToken` or `open`.
+    pub signups: String,
+    /// Whether who signs up waits for approval.
+    pub needs_approval: bool,
+    /// Whose addresses may sign up.
+    pub signup_domains: Vec<String>,
+    /// The groups that a new account gets.
+    pub default_groups: Vec<Choice>,
+    /// The claims that a new account gets.
+    pub default_claims: Vec<CustomClaim>,
     /// The scopes that an administrator defined.
     pub named_scopes: Vec<NamedScope>,
     /// Whose metadata documents are read: patterns of addresses, at least one row.
@@ -150,6 +162,10 @@ impl ConfigurationPage {
         [("any", key("any-passkey")), ("platform", key("device-passkeys")), ("cross-platform", key("security-keys"))]
     }
 
+    fn signup_modes(&self) -> [(&'static str, &'static str); 3] {
+        [("disabled", key("signups-disabled")), ("withToken", key("signups-with-token")), ("open", key("signups-open"))]
+    }
+
     fn accent_is_own(&self) -> bool {
         !ACCENTS.iter().any(|(value, _)| *value == self.accent)
     }
@@ -165,9 +181,9 @@ fn metadata_urls(setting: &str) -> Vec<String> {
 pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
     let read = request.read(&app, |tx, creds, ctx| {
         let admin = creds.admin(tx, ctx.now)?;
-        Ok((keys::list(tx, &admin)?, audit_stream::look(tx, &admin)?))
+        Ok((keys::list(tx, &admin)?, audit_stream::look(tx, &admin)?, groups::list(tx, &admin, &every_group())?))
     });
-    let (stored, (status, waiting)) = read.await?;
+    let (stored, (status, waiting), all) = read.await?;
     let snapshot = app.snapshot();
     let settings = &snapshot.settings;
     let on = |name: &str| settings.get(name) == "true";
@@ -190,6 +206,11 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         plain_pkce: settings.allow_plain_pkce(),
         refresh_grace: settings.get("refreshTokenGraceSeconds").to_owned(),
         rotation_days: settings.get("signingKeyRotationDays").to_owned(),
+        signups: settings.get("allowUserSignups").to_owned(),
+        needs_approval: settings.signup_needs_approval(),
+        signup_domains: settings.signup_domains(),
+        default_groups: group_choices(all, &settings.default_group_ids()),
+        default_claims: settings.default_claims(),
         named_scopes: snapshot.scopes.all().to_vec(),
         metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
         fixed: settings.are_fixed(),

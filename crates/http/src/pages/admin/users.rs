@@ -5,10 +5,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use pid_core::UserId;
-use pid_core::list::ListRequest;
-use pid_flows::{claims, groups, passkeys, sessions, users};
+use pid_flows::{claims, groups, passkeys, sessions, signup_tokens, users};
 
-use super::{ALL, Choice, ClaimsView, ListView};
+use super::signup_tokens::{TokenRow, latest};
+use super::{Choice, ClaimsView, ListView, every_group, group_choices};
 use crate::pages::account::PasskeyView;
 use crate::pages::sessions::SessionView;
 use crate::pages::{Layout, PageError, PageRequest, initials, key, page};
@@ -31,12 +31,14 @@ pub struct UserRow {
     pub is_admin: bool,
     /// Whether they may not sign in.
     pub disabled: bool,
+    /// Whether they signed up and wait for approval.
+    pub awaits_approval: bool,
     /// Whether this is who looks.
     pub is_me: bool,
 }
 
 impl UserRow {
-    fn new(user: pid_core::users::User, me: &str) -> Self {
+    fn new(user: pid_core::users::User, awaits_approval: bool, me: &str) -> Self {
         let full = user.full_name();
         Self {
             is_me: user.id.as_str() == me,
@@ -47,6 +49,7 @@ impl UserRow {
             email: user.email.unwrap_or_default(),
             is_admin: user.is_admin,
             disabled: user.disabled,
+            awaits_approval,
         }
     }
 
@@ -65,6 +68,10 @@ pub struct UsersPage {
     pub list: ListView,
     /// The rows.
     pub users: Vec<UserRow>,
+    /// The groups that an invitation may lead to.
+    pub groups: Vec<Choice>,
+    /// The invitations, the latest first.
+    pub tokens: Vec<TokenRow>,
     /// Whether an e-mail address is required.
     pub require_email: bool,
 }
@@ -117,11 +124,20 @@ impl UserPage {
 pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
     let wanted = ListView::request(&request);
     let asked = wanted.clone();
-    let found = request.read(&app, move |tx, creds, ctx| users::list(tx, &creds.admin(tx, ctx.now)?, &asked)).await?;
+    let env = app.env().clone();
+    let read = request.read(&app, move |tx, creds, ctx| {
+        let admin = creds.admin(tx, ctx.now)?;
+        let tokens = signup_tokens::list(tx, ctx.now, &env, &admin, &latest())?;
+        Ok((users::list(tx, &admin, &asked)?, groups::list(tx, &admin, &every_group())?, tokens))
+    });
+    let (found, all, tokens) = read.await?;
+    let defaults = app.settings().default_group_ids();
     let me = request.layout.user.as_ref().map(|u| u.id.clone()).unwrap_or_default();
     let view = UsersPage {
         list: ListView::new("/settings/admin/users", &wanted, &found),
-        users: found.items.into_iter().map(|details| UserRow::new(details.user, &me)).collect(),
+        users: found.items.into_iter().map(|d| UserRow::new(d.user, d.awaits_approval, &me)).collect(),
+        groups: group_choices(all, &defaults),
+        tokens: TokenRow::list(&app.env().app_url.origin, tokens),
         require_email: app.settings().require_user_email(),
         layout: request.layout,
     };
@@ -138,9 +154,7 @@ pub async fn details(
     let read = request.read(&app, move |tx, creds, ctx| {
         let admin = creds.admin(tx, ctx.now)?;
         let details = users::get(tx, &admin, &id)?;
-        let every =
-            ListRequest { limit: ALL, sort: Some(("friendlyName".to_owned(), false)), ..ListRequest::default() };
-        let all = groups::list(tx, &admin, &every)?;
+        let all = groups::list(tx, &admin, &every_group())?;
         let sessions = sessions::list_of(tx, ctx.now, creds.idle_minutes, &admin, &id)?;
         Ok((details, all, passkeys::list_of(tx, &admin, &id)?, claims::suggestions(tx, &admin)?, sessions))
     });
@@ -173,7 +187,7 @@ pub async fn details(
             claims: details.claims,
             suggestions,
         },
-        user: UserRow::new(details.user, &me),
+        user: UserRow::new(details.user, details.awaits_approval, &me),
         layout: request.layout,
     };
     Ok(page(StatusCode::OK, &view))
