@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{SessionUser, SignedIn};
 use crate::audit::Note;
-use crate::mail::{self, Mail, Message};
 use crate::change::{Change, check_version};
+use crate::mail::{self, Mail, Message};
 use crate::{Code, Error};
 
 /// What a new key shall be.

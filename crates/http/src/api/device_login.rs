@@ -92,6 +92,7 @@ pub async fn exchange(
         interaction_id: at.interaction,
         limited,
         session_minutes: app.settings().session_minutes(),
+        device: None,
     };
     let ctx = Ctx { now: app.clock().now(), ..ctx };
     match app.db().write(move |tx| device_login::exchange(tx, &ctx, &at, &id, &token)).await? {
