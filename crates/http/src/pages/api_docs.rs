@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{Html, Layout, PageError, PageRequest, page};
+use super::{Html, Layout, PageError, PageRequest, key, page};
 use crate::extract::Path;
 use crate::i18n::escape;
 use crate::openapi;
@@ -161,10 +161,10 @@ impl OperationView {
             summary: text(one, "summary"),
             about: text(one, "description"),
             access: match one["x-access"].as_str() {
-                Some("public") => "api-for-everybody",
-                Some("session") => "api-for-sessions",
-                Some("user") => "api-for-users",
-                _ => "api-for-admins",
+                Some("public") => key("api-for-everybody"),
+                Some("session") => key("api-for-sessions"),
+                Some("user") => key("api-for-users"),
+                _ => key("api-for-admins"),
             },
             parameters: parameters.collect(),
             members: content.map(|(_, body)| members(document, &body["schema"])).unwrap_or_default(),
@@ -191,7 +191,7 @@ fn members(document: &Value, schema: &Value) -> Vec<MemberView> {
     let all = schema["properties"].as_object().into_iter().flatten();
     all.map(|(name, member)| MemberView {
         name: name.clone(),
-        kind: kind(document, member),
+        kind: kind(member),
         required: required.contains(&name.as_str()),
         about: text(member, "description"),
         values: values(document, member),
@@ -208,12 +208,12 @@ fn values(document: &Value, schema: &Value) -> Vec<String> {
 }
 
 /// A member's type in words: `string`, `list of string`, `string or null`, the name of another type.
-fn kind(document: &Value, schema: &Value) -> String {
+fn kind(schema: &Value) -> String {
     if let Some(target) = schema["$ref"].as_str() {
         return target.rsplit('/').next().unwrap_or_default().to_owned();
     }
     let of = |name: &str| match name {
-        "array" => format!("list of {}", kind(document, &schema["items"])),
+        "array" => format!("list of {}", kind(&schema["items"])),
         "string" if schema["format"] == "date-time" => "date-time".to_owned(),
         name => name.to_owned(),
     };
@@ -221,7 +221,7 @@ fn kind(document: &Value, schema: &Value) -> String {
         Value::String(name) => of(name),
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(of).collect::<Vec<_>>().join(" or "),
         _ => match schema["anyOf"].as_array() {
-            Some(choices) => choices.iter().map(|one| kind(document, one)).collect::<Vec<_>>().join(" or "),
+            Some(choices) => choices.iter().map(kind).collect::<Vec<_>>().join(" or "),
             None => "any".to_owned(),
         },
     }
