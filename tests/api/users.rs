@@ -313,3 +313,17 @@ async fn lists_page_sort_search_and_filter() {
         get(&format!("sort[column]={name}&sort[direction]=up")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_static_key_outlives_its_user() {
+    let app = TestApp::start().await;
+    let script = app.script();
+    let me = script.get("/api/users/me").await.expect(200).json();
+    let path = format!("/api/users/{}", me["id"].as_str().unwrap());
+    script.patch(&path, &json!({ "firstName": "Robot", "email": "robot@example.com" }), None).await.expect(200);
+    script.delete(&path).await.expect(204);
+    let again = script.get("/api/users/me").await.expect(200).json();
+    assert_eq!((&again["id"], &again["isAdmin"], &again["firstName"]), (&me["id"], &json!(true), &me["firstName"]));
+    assert_ne!(again["username"], me["username"], "it is another one");
+    assert_eq!(app.events("USER_DELETED").await.len(), 1);
+}

@@ -2,13 +2,14 @@
 
 use pid_core::audit::Event;
 use pid_core::claims::CustomClaim;
+use pid_core::entropy::ALPHANUMERIC;
 use pid_core::groups::Group;
 use pid_core::ids::STATIC_API_USER;
 use pid_core::list::{ListRequest, Page};
 use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::nfc;
-use pid_core::{Ctx, FieldCode, Fields, GroupId, UserId};
+use pid_core::{Ctx, Entropy, FieldCode, Fields, GroupId, UserId};
 use pid_store::{ReadTx, WriteTx, claims, groups, signup_approvals, users};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -349,7 +350,32 @@ pub fn delete(
         .count("endedSessions", ended)
         .record(tx, ctx, &ctx.entropy(), Event::UserDeleted, Some(id), Some(&admin.user().id))?;
     users::delete(tx, id)?;
-    crate::profile_pictures::forget(tx, id)
+    crate::profile_pictures::forget(tx, id)?;
+    // It exists as long as its key is configured, so a new one takes its place.
+    if id.as_str() == STATIC_API_USER { create_static_api_user(tx, ctx, &ctx.stream("static")) } else { Ok(()) }
+}
+
+/// Creates the account that the static API key acts as (api.md §6.5).
+pub fn create_static_api_user(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy) -> Result<(), Error> {
+    let name = "Static API User".to_owned();
+    let user = User {
+        id: UserId::new(STATIC_API_USER),
+        username: format!("static-api-user-{}", entropy.text(ALPHANUMERIC, 6)),
+        email: None,
+        email_verified: false,
+        first_name: name.clone(),
+        last_name: String::new(),
+        display_name: name,
+        is_admin: true,
+        disabled: false,
+        locale: None,
+        ldap_id: None,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        version: 1,
+    };
+    users::insert(tx, &user)?;
+    Note::default().record(tx, ctx, entropy, Event::UserCreated, Some(&user.id), None)
 }
 
 /// A person's groups.

@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use pid_core::audit::Event;
 use pid_core::secret::sha256;
-use pid_core::users::User;
 use pid_core::{Ctx, Entropy, UserId};
+use pid_flows::Error;
 use pid_flows::env::Env;
 use pid_flows::keys::{self, KeySealer};
-use pid_flows::{Error, audit};
 use pid_http::listen;
 use pid_http::middleware::client_ip::Proxies;
 use pid_http::middleware::limit::Limiter;
@@ -258,27 +256,8 @@ async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
 fn first_rows(tx: &pid_store::WriteTx<'_>, ctx: &Ctx, with_static_key: bool) -> Result<bool, Error> {
     let id = UserId::new(pid_core::ids::STATIC_API_USER);
     let exists = users::by_id(tx, &id)?.is_some();
-    let entropy = ctx.entropy();
     if with_static_key && !exists {
-        let suffix = entropy.text(pid_core::entropy::ALPHANUMERIC, 6);
-        let user = User {
-            id: id.clone(),
-            username: format!("static-api-user-{suffix}"),
-            email: None,
-            email_verified: false,
-            first_name: "Static API User".to_owned(),
-            last_name: String::new(),
-            display_name: "Static API User".to_owned(),
-            is_admin: true,
-            disabled: false,
-            locale: None,
-            ldap_id: None,
-            created_at: ctx.now,
-            updated_at: ctx.now,
-            version: 1,
-        };
-        users::insert(tx, &user)?;
-        audit::record(tx, ctx, &entropy, Event::UserCreated, Some(&id), None, &[])?;
+        pid_flows::users::create_static_api_user(tx, ctx, &ctx.entropy())?;
     } else if !with_static_key && exists {
         users::delete(tx, &id)?;
     }
