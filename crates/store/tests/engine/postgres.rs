@@ -101,6 +101,7 @@ async fn neighbours_get_their_work_done() {
                         now,
                         now.plus_secs(60),
                         None,
+                        None,
                     )
                 })
                 .await?;

@@ -76,7 +76,17 @@ async fn broken_constraints_are_named_alike() {
         let orphan = db
             .write(|tx| {
                 let now = Timestamp::from_secs(1);
-                pid_store::login_codes::insert(tx, "id", &[1; 32], &UserId::new("nobody"), "admin", now, now, None)
+                pid_store::login_codes::insert(
+                    tx,
+                    "id",
+                    &[1; 32],
+                    &UserId::new("nobody"),
+                    "admin",
+                    now,
+                    now,
+                    None,
+                    None,
+                )
             })
             .await;
         assert_eq!(orphan, Err(StoreError::ForeignKeyViolation));
