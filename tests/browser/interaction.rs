@@ -115,7 +115,7 @@ async fn prompt_select_account_shows_the_account_and_lets_another_in() {
     scene.button("Use a different account").await;
     scene.tab.wait_for_text("Don't have access to your passkey?").await.unwrap();
     scene.tab.click(role("link", "Alternative Sign In Methods")).await.unwrap();
-    scene.tab.click(".methods a").await.unwrap();
+    scene.tab.click(".methods a[href^='/login/alternative/code']").await.unwrap();
     scene.tab.fill(role("textbox", "Code"), &scene.stage.login_code(tim.id()).await).await.unwrap();
     scene.tab.press("Enter").await.unwrap();
     scene.tab.wait_for_url(|url| url == interaction).await.unwrap();

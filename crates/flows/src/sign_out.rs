@@ -1,7 +1,7 @@
 //! The end of access: one function for each cause, used through every door.
 //!
-//! Each ends what depends on it in one transaction: sessions with their proofs and self-made login codes, grants with
-//! their codes and tokens; and puts a notice into the outbox for each client and session that must hear of it.
+//! Each ends what depends on it in one transaction: sessions with their proofs, self-made login codes and browsers about
+//! to be let in, grants with their codes and tokens; and puts a notice into the outbox for each client and session that must hear of it.
 
 use pid_core::audit::Event;
 use pid_core::{ClientId, Ctx, SessionId, UserId};

@@ -281,6 +281,8 @@ function startWithoutPasskeys() {
   const form = document.querySelector("[data-needs-passkey]");
   if (!form || (hasPasskeys && rightAddress)) return;
   if (rightAddress) problem(word("passkey-missing"));
+  // What the page asks for can't be done here.
+  if (form.dataset.signin !== undefined) document.querySelector("[data-lead]").hidden = true;
   form.querySelector("[data-autofill]")?.remove();
   const button = form.querySelector("[data-main]");
   button.disabled = true;

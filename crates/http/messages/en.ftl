@@ -306,7 +306,6 @@ signup-token = Signup Token
 signup-token-text = Who gets the link can sign up, whatever the mode of sign-up is.
 usage-limit = Usage Limit
 token-groups-hint = Without any, who signs up gets the default groups.
-create = Create
 manage-tokens = Manage Signup Tokens
 token = Token
 usage = Usage
