@@ -223,3 +223,20 @@ async fn another_replica_s_decision_is_found() {
     waiting.await.unwrap().expect(200);
     assert!(decided.elapsed() < Duration::from_secs(5), "{:?}", decided.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_over_is_forgotten() {
+    let app = TestApp::start().await;
+    ask(&app.agent()).await;
+    app.script().post("/api/signup-tokens", &json!({ "usageLimit": 1, "ttl": "1h" })).await.expect(201);
+    let kept = || {
+        let stored = app.stored();
+        ["device_logins: ", "signup_tokens: "].map(|table| stored.lines().filter(|l| l.starts_with(table)).count())
+    };
+    // Each an hour after its end; who cleans up does so for half an hour.
+    for (secs, rows) in [(1700, [1, 1]), (2202, [0, 1]), (3600, [0, 0])] {
+        app.advance(secs);
+        pid_jobs::clean_up(app.app(), 90).await.unwrap();
+        assert_eq!(kept(), rows, "{secs}");
+    }
+}

@@ -3,7 +3,7 @@
 use pid_testkit::chromium::{Authenticator, Page, role};
 use serde_json::json;
 
-use crate::stage::{Stage, focused, quiet, set_up};
+use crate::stage::{Stage, focused, quiet, set_up, until};
 
 /// A server that Ada set up, signed in with a passkey in this tab.
 async fn set_up_by(stage: &Stage, tab: &Page) {
@@ -159,6 +159,7 @@ async fn three_wrong_numbers_end_it() {
     let stage = Stage::empty().await;
     let phone = stage.tab().await;
     let _authenticator = phone.authenticator().await.unwrap();
+    count_prompts(&phone).await;
     set_up_by(&stage, &phone).await;
     let window = stage.new_window().await;
     let laptop = window.page().await.unwrap();
@@ -169,10 +170,15 @@ async fn three_wrong_numbers_end_it() {
     phone.fill("[name=number]", if number == "11" { "12" } else { "11" }).await.unwrap();
     phone.click(role("button", "Approve")).await.unwrap();
     phone.wait_for_text("This is not the number that the other device shows. Please try again.").await.unwrap();
-    for _ in 0..2 {
-        phone.wait_for(role("button", "Try again")).await.unwrap();
+    for tries in 2..=3 {
         phone.click(role("button", "Try again")).await.unwrap();
-        phone.eval::<()>("new Promise((done) => setTimeout(done, 100))").await.unwrap();
+        // The words are the same; that the form is at rest again after another prompt tells the tries apart.
+        until(async || {
+            let busy: String = phone.eval("document.querySelector('form').getAttribute('aria-busy')").await.unwrap();
+            let found = (prompts(&phone).await, busy);
+            if found == (tries, "false".to_owned()) { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
     }
     phone.wait_for_text("so the sign-in was denied").await.unwrap();
     phone.wait_for(role("link", "Enter another code")).await.unwrap();
