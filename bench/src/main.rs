@@ -6,6 +6,7 @@
 mod actor;
 mod hello;
 mod limits;
+mod lists;
 mod load;
 mod operation;
 mod options;
@@ -56,6 +57,9 @@ async fn run(options: &Options) -> Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => server::build()?,
     };
+    if options.lists {
+        return lists::run(&binary, options).await;
+    }
     let operations: Vec<Operation> = Operation::ALL.into_iter().filter(|o| options.wants(*o)).collect();
     if operations.is_empty() {
         return Err(format!("no operation has \"{}\" in its name", options.only.join("\", \"")).into());

@@ -30,6 +30,13 @@ pub struct Options {
     /// Also writes the report to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Instead of driving operations, fills a SQLite store with 100,000 people, 1,000 groups, 1,000 clients and a million
+    /// audit entries, and reads its lists.
+    #[arg(long)]
+    pub lists: bool,
+    /// With `--lists`: keeps the filled store in this file, or takes it from there.
+    #[arg(long, requires = "lists")]
+    pub filled: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Option<Command>,
 }

@@ -18,13 +18,31 @@ const CLIENTS: usize = 10;
 pub struct Script {
     wire: Wire,
     host: String,
+    sent: u32,
 }
 
 impl Script {
     /// Connects.
     pub async fn new(server: &Server) -> Result<Self> {
         let host = format!("localhost:{}", server.address.port());
-        Ok(Self { wire: Wire::open(server.address).await?, host })
+        Ok(Self { wire: Wire::open(server.address).await?, host, sent: 0 })
+    }
+
+    /// `GET`, which must find something. Gives the answer.
+    pub async fn get(&mut self, path: &str) -> Result<Value> {
+        let request = http::Request::get(path)
+            .header("host", &self.host)
+            .header("x-api-key", API_KEY)
+            .header("x-forwarded-for", self.address())
+            .body(bytes::Bytes::new().into())?;
+        self.wire.send(request).await?.expect(200).map_err(|error| format!("{path}: {error}"))?.json()
+    }
+
+    /// Another address each time, as the limiter counts by address.
+    fn address(&mut self) -> String {
+        self.sent += 1;
+        let [_, b, c, d] = self.sent.to_be_bytes();
+        format!("198.{b}.{c}.{d}")
     }
 
     /// `POST`, which must make something.

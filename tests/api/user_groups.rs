@@ -158,7 +158,7 @@ async fn lists_sort_and_search() {
         ("", vec!["beta", "alpha", "gamma"]),
         ("sort[column]=name&sort[direction]=asc", vec!["alpha", "beta", "gamma"]),
         ("sort[column]=friendlyName&sort[direction]=desc", vec!["gamma", "beta", "alpha"]),
-        ("sort[column]=userCount&sort[direction]=desc", vec!["gamma", "beta", "alpha"]),
+        ("sort[column]=userCount&sort[direction]=desc", vec!["gamma", "alpha", "beta"]),
         ("sort[column]=createdAt&sort[direction]=desc&pagination[limit]=1", vec!["gamma"]),
         ("search=ALPH", vec!["alpha"]),
         ("search=a&pagination[limit]=2&pagination[page]=2", vec!["gamma"]),

@@ -176,6 +176,9 @@ async fn case_097_lists_take_options_as_data() {
     let script = app.script();
     app.admin().await;
     app.client(json!({ "id": "app" })).await;
+    let api = json!({ "name": "Orders", "resource": "https://orders.example" });
+    let api = script.post("/api/apis", &api).await.expect(201).id();
+    let person = app.person("tim").await;
     let before = app.stored();
     let hostile = [
         "'",
@@ -215,7 +218,27 @@ async fn case_097_lists_take_options_as_data() {
         "",
         "1;2",
     ];
-    for path in ["/api/users", "/api/user-groups", "/api/oidc/clients", "/api/audit-logs/all", "/api/api-keys"] {
+    // Every name that any list sorts and filters by.
+    let columns = "createdAt username email emailVerified firstName lastName displayName isAdmin disabled friendlyName name userCount \
+        pkceEnabled requiresReauthentication requiresPushedAuthorizationRequests skipConsent isGroupRestricted pkceSupported clientType \
+        allowedUserGroupsCount lastUsedAt resource audience expiresAt event ipAddress country city userAgent";
+    let fields = "emailVerified isAdmin disabled pkceEnabled requiresReauthentication requiresPushedAuthorizationRequests skipConsent \
+        isGroupRestricted pkceSupported clientType hasLaunchURL event userID clientName location";
+    for path in [
+        "/api/users".to_owned(),
+        "/api/user-groups".to_owned(),
+        "/api/oidc/clients".to_owned(),
+        "/api/oidc/users/me/clients".to_owned(),
+        "/api/oidc/users/me/authorized-clients".to_owned(),
+        format!("/api/oidc/users/{}/authorized-clients", person.id()),
+        "/api/apis".to_owned(),
+        format!("/api/apis/{api}/clients"),
+        format!("/api/apis/{api}/assignable-clients"),
+        "/api/api-access/app/assignable-apis".to_owned(),
+        "/api/audit-logs".to_owned(),
+        "/api/audit-logs/all".to_owned(),
+        "/api/api-keys".to_owned(),
+    ] {
         let total = script.get(path).await.expect(200).json()["pagination"]["totalItems"].clone();
         for text in hostile {
             let value: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
@@ -224,13 +247,18 @@ async fn case_097_lists_take_options_as_data() {
                 format!("sort[column]=createdAt&sort[direction]={value}"),
                 format!("search={value}"),
                 format!("filters[{value}]=1"),
-                format!(
-                    "filters[isAdmin]={value}&filters[event]={value}&filters[clientType]={value}&filters[userID]={value}"
-                ),
+                fields
+                    .split_whitespace()
+                    .map(|field| format!("&filters[{field}]={value}&filters[{field}][]=x"))
+                    .collect(),
                 format!("pagination[page]={value}&pagination[limit]={value}&{value}={value}"),
             ] {
                 script.get(&format!("{path}?{query}")).await.expect(200);
             }
+        }
+        for (column, direction) in columns.split_whitespace().flat_map(|column| [(column, "asc"), (column, "desc")]) {
+            let reply = script.get(&format!("{path}?sort[column]={column}&sort[direction]={direction}")).await;
+            assert_eq!(reply.expect(200).json()["pagination"]["totalItems"], total, "{path} by {column}");
         }
         for number in numbers {
             let reply = script

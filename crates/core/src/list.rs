@@ -23,22 +23,22 @@ impl Default for ListRequest {
 
 impl ListRequest {
     /// Reads `pagination[page]`, `pagination[limit]`, `sort[column]`, `sort[direction]`, `search` and
-    /// `filters[..]` from decoded query pairs; `page` and `limit` serve as aliases. A number that is
+    /// `filters[..]` from decoded query pairs; `page` and `limit` serve where those are absent. A number that is
     /// none drops the remaining options, as the contract has it, and is never an error.
     pub fn from_query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut out = Self::default();
         let (mut column, mut descending, mut broken) = (None, false, false);
+        let (mut page, mut limit) = ([None; 2], [None; 2]);
         for (name, value) in pairs {
+            let mut number = |place: &mut Option<i64>| match value.trim().parse::<i64>() {
+                Ok(n) => *place = Some(n),
+                Err(_) => broken = true,
+            };
             match name {
-                "pagination[page]" | "page" => match value.trim().parse::<i64>() {
-                    Ok(n) => out.page = n.max(1),
-                    Err(_) => broken = true,
-                },
-                "pagination[limit]" | "limit" => match value.trim().parse::<i64>() {
-                    Ok(n) if n < 1 => out.limit = 20,
-                    Ok(n) => out.limit = n.min(100),
-                    Err(_) => broken = true,
-                },
+                "pagination[page]" => number(&mut page[0]),
+                "pagination[limit]" => number(&mut limit[0]),
+                "page" => number(&mut page[1]),
+                "limit" => number(&mut limit[1]),
                 "sort[column]" => column = Some(value.to_owned()),
                 "sort[direction]" => descending = value.trim().eq_ignore_ascii_case("desc"),
                 "search" if !value.is_empty() => out.search = Some(plain(value).take(200).collect()),
@@ -57,6 +57,8 @@ impl ListRequest {
                 }
             }
         }
+        out.page = page[0].or(page[1]).unwrap_or(1).max(1);
+        out.limit = limit[0].or(limit[1]).filter(|n| *n >= 1).unwrap_or(20).min(100);
         if broken {
             return Self { page: out.page, limit: out.limit, search: out.search, ..Self::default() };
         }
@@ -128,6 +130,17 @@ mod tests {
             let (page, offset) = r.window(41);
             assert!((1..=3).contains(&page) && offset <= 41);
         }
+    }
+
+    #[test]
+    fn the_short_names_serve_where_the_long_ones_are_absent() {
+        let read = |pairs: &[(&'static str, &'static str)]| {
+            let r = ListRequest::from_query(pairs.iter().copied());
+            (r.page, r.limit)
+        };
+        assert_eq!(read(&[("page", "3"), ("limit", "5")]), (3, 5));
+        assert_eq!(read(&[("pagination[page]", "2"), ("page", "3"), ("limit", "500")]), (2, 100));
+        assert_eq!(read(&[("page", "3"), ("pagination[page]", "2"), ("pagination[limit]", "7")]), (2, 7));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub fn spawn(app: App, audit_days: i64) -> Jobs {
         outbox: tokio::spawn(outbox::run(app.clone(), stopped)),
         tasks: vec![
             tokio::spawn(write_seen(app.clone())),
+            tokio::spawn(count_entries(app.clone())),
             tokio::spawn(keys::run(app.clone())),
             spawn_clean_up(app, audit_days),
         ],
@@ -69,6 +70,28 @@ async fn write_seen(app: App) {
             tracing::warn!(%error, "what was used could not be written");
         }
     }
+}
+
+/// An entry of the audit log is counted when it is this old: nobody is still writing an earlier one.
+const COUNT_AFTER_SECS: i64 = 600;
+
+/// Keeps the part of the audit log that is not counted yet short, so that the length of its list is known at once.
+async fn count_entries(app: App) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(SEEN_SECS)).await;
+        if let Err(error) = count_audit(&app).await {
+            tracing::warn!(%error, "the audit log could not be counted");
+        }
+    }
+}
+
+/// Counts the entries of the audit log that are old enough, if they are many. Of several replicas the first one does it.
+pub async fn count_audit(app: &App) -> Result<(), Error> {
+    let before = app.clock().now().plus_secs(-COUNT_AFTER_SECS);
+    while let Some(until) = app.db().read(move |tx| audit::countable(tx, before).map_err(Error::from)).await? {
+        app.db().write(move |tx| audit::count_until(tx, until).map_err(Error::from)).await?;
+    }
+    Ok(())
 }
 
 fn spawn_clean_up(app: App, audit_days: i64) -> JoinHandle<()> {

@@ -4,7 +4,8 @@ use pid_core::apis::{Api, ApiAccess, Permission, Subject};
 use pid_core::list::{ListRequest, Page};
 use pid_core::{ApiId, ClientId, PermissionId, Timestamp};
 
-use crate::lists::{Filter, ListSpec};
+use crate::clients::FILTERS as CLIENT_FILTERS;
+use crate::lists::ListSpec;
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
 macro_rules! columns {
@@ -90,11 +91,12 @@ const CLIENT_SORT: &[(&str, &str)] = &[
     ("name", "clients.name"),
     ("pkceEnabled", "clients.pkce_enabled"),
     ("requiresReauthentication", "clients.requires_reauthentication"),
+    ("requiresPushedAuthorizationRequests", "clients.requires_pushed_authorization_requests"),
     ("skipConsent", "clients.skip_consent"),
     ("isGroupRestricted", "clients.is_group_restricted"),
+    ("pkceSupported", "clients.pkce_supported"),
     ("clientType", "clients.client_type"),
 ];
-const CLIENT_FILTERS: &[(&str, Filter)] = &[("clientType", Filter::Text("clients.client_type"))];
 
 /// The list of clients that reach an API.
 pub static CLIENTS: ListSpec = ListSpec {
@@ -106,7 +108,7 @@ pub static CLIENTS: ListSpec = ListSpec {
     ),
     search: &["clients.name"],
     sort: CLIENT_SORT,
-    filters: CLIENT_FILTERS,
+    filters: &CLIENT_FILTERS,
     order: "clients.name, clients.id",
 };
 
@@ -120,7 +122,7 @@ pub static ASSIGNABLE_CLIENTS: ListSpec = ListSpec {
     ),
     search: &["clients.name"],
     sort: CLIENT_SORT,
-    filters: CLIENT_FILTERS,
+    filters: &CLIENT_FILTERS,
     order: "clients.name, clients.id",
 };
 

@@ -15,6 +15,13 @@ macro_rules! columns {
     };
 }
 
+/// What a filter of everybody's list tells entries apart by.
+macro_rules! kinds {
+    () => {
+        "event, coalesce(client_name, ''), CASE WHEN country = 'Internal Network' THEN 'internal' WHEN ip_address <> '' THEN 'external' ELSE '' END"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO audit_logs (id, created_at, event, user_id, username, actor_id, actor_username, client_name, ip_address, user_agent, country, city, data) \
         VALUES ($1, $2, $3, $4, (SELECT username FROM users WHERE users.id = $4), $5, (SELECT username FROM users WHERE users.id = $5), $6, $7, $8, $9, $10, $11)";
@@ -24,6 +31,15 @@ statements! {
     QUOTAS_OVER = "SELECT event, address, ends_at, written, skipped FROM audit_quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 1000";
     DELETE_KEPT_QUOTAS = "DELETE FROM audit_quotas WHERE ends_at <= $1 AND skipped = 0";
     DELETE_QUOTA = "DELETE FROM audit_quotas WHERE event = $1 AND address = $2";
+    COUNTED_UNTIL = "SELECT counted_until FROM audit_counted WHERE id = 1";
+    SET_COUNTED_UNTIL = "UPDATE audit_counted SET counted_until = $1 WHERE id = 1";
+    WAITING = "SELECT created_at FROM audit_logs WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at LIMIT 1 OFFSET $3";
+    ADD_COUNTS = concat!("INSERT INTO audit_counts (event, client_name, place, n) SELECT ", kinds!(), ", count(*) FROM audit_logs \
+        WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 3 \
+        ON CONFLICT (event, client_name, place) DO UPDATE SET n = audit_counts.n + excluded.n");
+    LEAVING = concat!("SELECT ", kinds!(), ", count(*) FROM audit_logs WHERE created_at < $1 GROUP BY 1, 2, 3");
+    SUBTRACT = "UPDATE audit_counts SET n = n - $4 WHERE event = $1 AND client_name = $2 AND place = $3";
+    FORGET_KIND = "DELETE FROM audit_counts WHERE event = $1 AND client_name = $2 AND place = $3 AND n <= 0";
     PURGE = "DELETE FROM audit_logs WHERE created_at < $1";
     // From one value of the index to the next: what these two cost grows with the names, not with the log.
     CLIENT_NAMES = "WITH RECURSIVE names(name) AS (SELECT min(client_name) FROM audit_logs UNION ALL \
@@ -54,18 +70,50 @@ pub static LIST_OF_USER: ListSpec = ListSpec {
     search: &[],
     sort: SORT,
     filters: &[("event", Filter::Text("event")), ("userID", Filter::Text("user_id"))],
-    order: "created_at DESC, id",
+    order: "created_at DESC, id DESC",
 };
 
 const FILTERS: &[(&str, Filter)] = &[
-    ("event", Filter::Text("event")),
-    ("userID", Filter::Text("user_id")),
-    ("clientName", Filter::Text("client_name")),
-    (
-        "location",
-        Filter::Words(&[("internal", "country = 'Internal Network'"), ("external", "country <> 'Internal Network' AND ip_address <> ''")]),
-    ),
-];
+        // The narrowest first.
+        ("userID", Filter::Text("user_id")),
+        ("clientName", Filter::Text("client_name")),
+        ("event", Filter::Text("event")),
+        // Two ranges, since an index finds no rows by what they are not.
+        (
+            "location",
+            Filter::Words(&[
+                ("internal", "country = 'Internal Network'"),
+                ("external", "(country < 'Internal Network' OR country > 'Internal Network') AND ip_address <> ''"),
+            ]),
+        ),
+    ];
+
+/// The numbers of entries that have been counted, and those that came later: the length of everybody's list is their sum.
+/// Each entry is counted once, some time after it was written, so that no two sign-ins meet at a number.
+pub static COUNTS: ListSpec = ListSpec {
+    columns: "n",
+    from: "audit_counts",
+    base: None,
+    search: &[],
+    sort: &[],
+    filters: &[
+        ("clientName", Filter::Text("client_name")),
+        ("event", Filter::Text("event")),
+        ("location", Filter::Words(&[("internal", "place = 'internal'"), ("external", "place = 'external'")])),
+    ],
+    order: "n",
+};
+
+/// See [`COUNTS`].
+pub static NOT_COUNTED: ListSpec = ListSpec {
+    columns: "audit_logs.id",
+    from: "audit_counted JOIN audit_logs ON audit_logs.created_at >= audit_counted.counted_until",
+    base: None,
+    search: &[],
+    sort: &[],
+    filters: FILTERS,
+    order: "audit_logs.created_at",
+};
 
 /// The list of everybody's entries.
 pub static LIST: ListSpec = ListSpec {
@@ -75,7 +123,7 @@ pub static LIST: ListSpec = ListSpec {
     search: &[],
     sort: SORT,
     filters: FILTERS,
-    order: "created_at DESC, id",
+    order: "created_at DESC, id DESC",
 };
 
 /// The list of everybody's entries that a search finds. No index knows parts of words, so it looks into the latest 50,000;
@@ -88,7 +136,7 @@ pub static SEARCH: ListSpec = ListSpec {
     search: &["username", "actor_username", "client_name", "ip_address", "event"],
     sort: SORT,
     filters: FILTERS,
-    order: "created_at DESC, id",
+    order: "created_at DESC, id DESC",
 };
 
 /// Where a request came from, in words. Empty when unknown.
@@ -168,8 +216,44 @@ pub fn knows_device(tx: &ReadTx<'_>, user: &UserId, ip_address: &str, user_agent
 
 /// A page of everybody's entries, newest first unless sorted. A search looks into the latest 50,000.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<Entry>, StoreError> {
-    let list = if request.search.is_some() { &SEARCH } else { &LIST };
-    list.page(tx, request, None, from_row)
+    if request.search.is_some() {
+        return SEARCH.page(tx, request, None, from_row);
+    }
+    // Of one person's entries there are few.
+    let by_person = request.filters.iter().any(|(field, _)| field == "userID");
+    // Entries without a client are counted under the empty name.
+    let by_no_name = request.filters.iter().any(|(field, values)| field == "clientName" && values.iter().any(String::is_empty));
+    let counted = !by_person && !by_no_name;
+    let total = if counted { Some(COUNTS.sum(tx, request)? + NOT_COUNTED.count_walking(tx, request)?) } else { None };
+    LIST.page_of(tx, request, None, total, from_row)
+}
+
+/// Entries that are counted at once, at most.
+const COUNT_AT_ONCE: i64 = 50_000;
+
+/// Until when entries can be counted now: at least a thousand are waiting that are older than `before`. `None`: there is
+/// nothing to do.
+pub fn countable(tx: &ReadTx<'_>, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let from: i64 = tx.query_one(&COUNTED_UNTIL, params![])?.get(0)?;
+    let nth = |n: i64| -> Result<Option<Timestamp>, StoreError> {
+        let row = tx.query_opt(&WAITING, params![from, before.millis(), n])?;
+        row.map(|row| row.get(0).map(Timestamp::from_millis)).transpose()
+    };
+    Ok(match nth(1000)? {
+        // Entries of one moment are counted together, so there may be no later one.
+        Some(_) => nth(COUNT_AT_ONCE)?.filter(|until| until.millis() > from).or(Some(before)),
+        None => None,
+    })
+}
+
+/// Counts the entries until a moment. None older than that may be added afterwards.
+pub fn count_until(tx: &WriteTx<'_>, until: Timestamp) -> Result<(), StoreError> {
+    let from: i64 = tx.query_one(&COUNTED_UNTIL, params![])?.get(0)?;
+    if until.millis() > from {
+        tx.execute(&SET_COUNTED_UNTIL, params![until.millis()])?;
+        tx.execute(&ADD_COUNTS, params![from, until.millis()])?;
+    }
+    Ok(())
 }
 
 /// The next entries after one, oldest first: an export goes on by key, so that no transaction outlives its page.
@@ -250,5 +334,11 @@ pub fn delete_quota(tx: &WriteTx<'_>, quota: &Quota) -> Result<(), StoreError> {
 /// Removes entries older than a moment.
 pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
     audit_stream::purge(tx, before)?;
+    let counted: i64 = tx.query_one(&COUNTED_UNTIL, params![])?.get(0)?;
+    for kind in tx.query(&LEAVING, params![before.millis().min(counted)])? {
+        let name = |at: usize| kind.get::<String>(at);
+        tx.execute(&SUBTRACT, params![name(0)?, name(1)?, name(2)?, kind.get::<i64>(3)?])?;
+        tx.execute(&FORGET_KIND, params![name(0)?, name(1)?, name(2)?])?;
+    }
     tx.execute(&PURGE, params![before.millis()])
 }

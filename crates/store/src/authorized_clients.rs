@@ -3,6 +3,7 @@
 use pid_core::list::{ListRequest, Page};
 use pid_core::{ClientId, Timestamp, UserId};
 
+use crate::clients::FILTERS;
 use crate::lists::{Filter, ListSpec};
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
@@ -17,10 +18,10 @@ statements! {
     WITHDRAW = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
 }
 
-const FILTERS: &[(&str, Filter)] = &[(
+const HAS_LAUNCH_URL: (&str, Filter) = (
     "hasLaunchURL",
     Filter::Words(&[("true", "clients.launch_url IS NOT NULL"), ("false", "clients.launch_url IS NULL")]),
-)];
+);
 
 /// The list of clients that a person may use, with when they last did. Never used ones come last in both directions.
 pub static USABLE: ListSpec = ListSpec {
@@ -35,10 +36,18 @@ pub static USABLE: ListSpec = ListSpec {
     sort: &[
         ("createdAt", "clients.created_at"),
         ("name", "clients.name"),
+        ("pkceEnabled", "clients.pkce_enabled"),
+        ("requiresReauthentication", "clients.requires_reauthentication"),
+        ("requiresPushedAuthorizationRequests", "clients.requires_pushed_authorization_requests"),
+        ("skipConsent", "clients.skip_consent"),
+        ("isGroupRestricted", "clients.is_group_restricted"),
+        ("pkceSupported", "clients.pkce_supported"),
         ("clientType", "clients.client_type"),
         ("lastUsedAt", "consents.last_used_at IS NULL, consents.last_used_at"),
     ],
-    filters: FILTERS,
+    filters: &[
+        HAS_LAUNCH_URL, FILTERS[0], FILTERS[1], FILTERS[2], FILTERS[3], FILTERS[4], FILTERS[5], FILTERS[6],
+    ],
     order: "clients.name, clients.id",
 };
 
@@ -49,7 +58,7 @@ pub static AUTHORIZED: ListSpec = ListSpec {
     base: Some("consents.user_id = $1"),
     search: &[],
     sort: &[("lastUsedAt", "consents.last_used_at")],
-    filters: FILTERS,
+    filters: &[HAS_LAUNCH_URL],
     order: "consents.last_used_at DESC, clients.id",
 };
 

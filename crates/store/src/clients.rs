@@ -51,6 +51,17 @@ pub fn longest_signed_minutes(tx: &ReadTx<'_>) -> Result<i64, StoreError> {
     Ok(row.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
 }
 
+/// The filters of every list of clients.
+pub(crate) const FILTERS: [(&str, Filter); 7] = [
+    ("pkceEnabled", Filter::Bool("clients.pkce_enabled")),
+    ("requiresReauthentication", Filter::Bool("clients.requires_reauthentication")),
+    ("requiresPushedAuthorizationRequests", Filter::Bool("clients.requires_pushed_authorization_requests")),
+    ("skipConsent", Filter::Bool("clients.skip_consent")),
+    ("isGroupRestricted", Filter::Bool("clients.is_group_restricted")),
+    ("pkceSupported", Filter::Bool("clients.pkce_supported")),
+    ("clientType", Filter::Text("clients.client_type")),
+];
+
 /// The list of clients; a row ends with the number of allowed groups.
 pub static LIST: ListSpec = ListSpec {
     columns: concat!(
@@ -72,15 +83,7 @@ pub static LIST: ListSpec = ListSpec {
         ("clientType", "clients.client_type"),
         ("allowedUserGroupsCount", "group_count"),
     ],
-    filters: &[
-        ("pkceEnabled", Filter::Bool("clients.pkce_enabled")),
-        ("requiresReauthentication", Filter::Bool("clients.requires_reauthentication")),
-        ("requiresPushedAuthorizationRequests", Filter::Bool("clients.requires_pushed_authorization_requests")),
-        ("skipConsent", Filter::Bool("clients.skip_consent")),
-        ("isGroupRestricted", Filter::Bool("clients.is_group_restricted")),
-        ("pkceSupported", Filter::Bool("clients.pkce_supported")),
-        ("clientType", Filter::Text("clients.client_type")),
-    ],
+    filters: &FILTERS,
     order: "clients.created_at, clients.id",
 };
 

@@ -19,13 +19,13 @@ statements! {
     BY_ID = concat!("SELECT ", group_columns!(), " FROM user_groups WHERE user_groups.id = $1");
     INSERT = "INSERT INTO user_groups (id, name, friendly_name, ldap_id, created_at, updated_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     UPDATE = "UPDATE user_groups SET name = $2, friendly_name = $3, updated_at = $4, version = version + 1 WHERE id = $1";
+    MEMBERS_CHANGED = "UPDATE user_groups SET updated_at = $2, version = version + 1, member_count = member_count + $3 WHERE id = $1";
     TOUCH = "UPDATE user_groups SET updated_at = $2, version = version + 1 WHERE id = $1";
     DELETE = "DELETE FROM user_groups WHERE id = $1";
     OF_USER = concat!("SELECT ", group_columns!(), " FROM user_group_members JOIN user_groups ON user_groups.id = user_group_members.group_id \
         WHERE user_group_members.user_id = $1 ORDER BY user_groups.friendly_name, user_groups.id");
     MEMBERS = concat!("SELECT ", user_columns!(), " FROM user_group_members JOIN users ON users.id = user_group_members.user_id \
         WHERE user_group_members.group_id = $1 ORDER BY users.username_key");
-    MEMBER_COUNT = "SELECT count(*) FROM user_group_members WHERE group_id = $1";
     ADD_MEMBER = "INSERT INTO user_group_members (user_id, group_id) SELECT users.id, user_groups.id FROM users, user_groups \
         WHERE users.id = $1 AND user_groups.id = $2 ON CONFLICT (user_id, group_id) DO NOTHING";
     REMOVE_MEMBER = "DELETE FROM user_group_members WHERE user_id = $1 AND group_id = $2";
@@ -42,10 +42,7 @@ statements! {
 
 /// The list of groups; a row ends with the number of members.
 pub static LIST: ListSpec = ListSpec {
-    columns: concat!(
-        group_columns!(),
-        ", (SELECT count(*) FROM user_group_members WHERE user_group_members.group_id = user_groups.id) AS user_count"
-    ),
+    columns: concat!(group_columns!(), ", user_groups.member_count"),
     from: "user_groups",
     base: None,
     search: &["user_groups.name", "user_groups.friendly_name"],
@@ -53,7 +50,7 @@ pub static LIST: ListSpec = ListSpec {
         ("createdAt", "user_groups.created_at"),
         ("friendlyName", "user_groups.friendly_name"),
         ("name", "user_groups.name"),
-        ("userCount", "user_count"),
+        ("userCount", "user_groups.member_count"),
     ],
     filters: &[],
     order: "user_groups.created_at, user_groups.id",
@@ -119,17 +116,12 @@ pub fn members(tx: &ReadTx<'_>, id: &GroupId) -> Result<Vec<User>, StoreError> {
     tx.query(&MEMBERS, params![id.as_str()])?.iter().map(users::from_row).collect()
 }
 
-/// The number of a group's members.
-pub fn member_count(tx: &ReadTx<'_>, id: &GroupId) -> Result<i64, StoreError> {
-    tx.query_one(&MEMBER_COUNT, params![id.as_str()])?.get(0)
-}
-
 /// Adds and removes members; unknown ids are passed over. The group counts as changed if anybody came or went.
 pub fn set_member(tx: &WriteTx<'_>, user: &UserId, group: &GroupId, member: bool, now: Timestamp) -> Result<(), StoreError> {
     let statement = if member { &ADD_MEMBER } else { &REMOVE_MEMBER };
     if tx.execute(statement, params![user.as_str(), group.as_str()])? > 0 {
         // Both sides show it, so both have changed.
-        tx.execute(&TOUCH, params![group.as_str(), now.millis()])?;
+        tx.execute(&MEMBERS_CHANGED, params![group.as_str(), now.millis(), if member { 1_i64 } else { -1 }])?;
         crate::users::touch(tx, user, now)?;
     }
     Ok(())

@@ -76,6 +76,8 @@ pub fn all_lists() -> Vec<&'static lists::ListSpec> {
         &audit::LIST,
         &audit::LIST_OF_USER,
         &audit::SEARCH,
+        &audit::NOT_COUNTED,
+        &audit::COUNTS,
         &apis::LIST,
         &apis::ASSIGNABLE,
         &apis::CLIENTS,

@@ -1,9 +1,20 @@
 //! Lists: one page of a table by fixed fragments. Values only ever come in as parameters, so nothing that a request
 //! says becomes SQL (security case 97).
+//!
+//! A page costs what it shows, not what the table holds:
+//! - an order is that of an index, and beyond the middle it is walked from the end;
+//! - a search first gathers the ids that it finds, up to [`FEW`]; if there are more, they are everywhere, and the page is
+//!   found by walking the order;
+//! - so it is with filters, except that SQLite, which keeps no statistics, has to be told: a condition in `+(…)` is only
+//!   looked at, and finds no rows by its index. PostgreSQL plans by itself;
+//! - each index of SQLite ends in the rowid, so ties are broken by that there, and no index needs the id.
 
 use pid_core::list::{ListRequest, Page};
 
-use crate::{ReadTx, Row, StoreError, Value};
+use crate::{Engine, FromValue, ReadTx, Row, StoreError, Value};
+
+/// Rows that are gathered and sorted rather than met on a walk through the whole order.
+const FEW: i64 = 2000;
 
 /// How a table is listed.
 #[derive(Debug)]
@@ -14,9 +25,10 @@ pub struct ListSpec {
     pub from: &'static str,
     /// A condition that always holds; `$1` may be its parameter.
     pub base: Option<&'static str>,
-    /// Columns that a search looks into.
+    /// Columns that a search looks into. One by the name of `…_key` holds folded text, in an index that also has the
+    /// columns of the filters.
     pub search: &'static [&'static str],
-    /// Sortable names and their columns.
+    /// Sortable names and their columns. Ties are in the default order, in the direction of the sort.
     pub sort: &'static [(&'static str, &'static str)],
     /// Names of filters.
     pub filters: &'static [(&'static str, Filter)],
@@ -48,7 +60,10 @@ impl Filter {
                 let first = params.len() + 1;
                 params.extend(values.iter().map(|v| Value::from(v.as_str())));
                 let places: Vec<String> = (first..=params.len()).map(|n| format!("${n}")).collect();
-                Some(format!("{column} IN ({})", places.join(", ")))
+                Some(match places.as_slice() {
+                    [one] => format!("{column} = {one}"),
+                    several => format!("{column} IN ({})", several.join(", ")),
+                })
             }
             Self::Words(words) => {
                 let wanted: Vec<&str> =
@@ -56,6 +71,12 @@ impl Filter {
                 (!wanted.is_empty()).then(|| format!("({})", wanted.join(" OR ")))
             }
         }
+    }
+
+    /// Whether it keeps rows by one comparison, so that an index has them together.
+    fn is_one(self, request: &ListRequest, name: &str) -> bool {
+        let condition = self.condition(request, name, &mut Vec::new());
+        condition.is_some_and(|condition| ![" OR ", " IN (", "<>"].iter().any(|several| condition.contains(several)))
     }
 
     /// Values that narrow, for the test that prepares every statement.
@@ -68,47 +89,210 @@ impl Filter {
     }
 }
 
+/// What is known of the rows before they are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// All that a search finds, as a JSON list of what names a row.
+    Ids(String),
+    /// They are to be found by the conditions.
+    ByConditions,
+}
+
+/// Which condition of a filter finds rows by its index, on SQLite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// That of the filter of this name.
+    By(&'static str),
+    /// None: the order is walked, or what always holds finds the rows.
+    Walk,
+}
+
 struct Query {
-    rows: String,
-    count: String,
+    sql: String,
     params: Vec<Value>,
 }
 
+/// What a search looks for, as a pattern of `LIKE`.
+fn pattern(search: &str) -> String {
+    let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
 impl ListSpec {
-    fn query(&self, request: &ListRequest, base: Option<&str>) -> Query {
+    /// The column with folded text, and what a request looks for in it.
+    fn folded(&self, request: &ListRequest) -> Option<(&'static str, Value)> {
+        let [column] = self.search else { return None };
+        let search = request.search.as_deref().filter(|_| column.ends_with("_key"))?;
+        Some((column, Value::from(pattern(&search.to_lowercase()))))
+    }
+
+    /// What names a row: the last column of the order, or the rowid of a single table.
+    fn id(&self, engine: Engine) -> String {
+        let (_, last) = self.order.rsplit_once(", ").unwrap_or(("", self.order));
+        let is_single = !self.from.contains(' ');
+        if engine == Engine::Sqlite && is_single {
+            return format!("{}.rowid", self.from);
+        }
+        last.strip_suffix(" DESC").unwrap_or(last).to_owned()
+    }
+
+    /// `FROM` and `WHERE`.
+    fn rows(&self, engine: Engine, request: &ListRequest, base: Option<&str>, found: &Found, access: Access) -> Query {
         let mut params: Vec<Value> = base.into_iter().map(Value::from).collect();
         let mut conditions: Vec<String> = self.base.into_iter().map(str::to_owned).collect();
-        if let Some(search) = request.search.as_deref().filter(|_| !self.search.is_empty()) {
-            let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-            params.push(Value::from(format!("%{escaped}%")));
+        if let Found::Ids(ids) = found {
+            params.push(Value::from(ids.as_str()));
+            let n = params.len();
+            let list = match engine {
+                Engine::Sqlite => format!("SELECT value FROM json_each(${n})"),
+                Engine::Postgres => format!("SELECT json_array_elements_text(CAST(${n} AS TEXT)::JSON)"),
+            };
+            conditions.push(format!("{} IN ({list})", self.id(engine)));
+        } else if let Some((column, pattern)) = self.folded(request) {
+            params.push(pattern);
+            conditions.push(format!("{column} LIKE ${} ESCAPE '\\'", params.len()));
+        } else if let Some(search) = request.search.as_deref().filter(|_| !self.search.is_empty()) {
+            params.push(Value::from(pattern(search)));
             let n = params.len();
             let any: Vec<String> =
                 self.search.iter().map(|c| format!("lower({c}) LIKE lower(${n}) ESCAPE '\\'")).collect();
             conditions.push(format!("({})", any.join(" OR ")));
         }
         for (name, filter) in self.filters {
-            conditions.extend(filter.condition(request, name, &mut params));
+            if let Some(condition) = filter.condition(request, name, &mut params) {
+                let looks_only = engine == Engine::Sqlite && access != Access::By(name);
+                conditions.push(if looks_only { format!("+({condition})") } else { condition });
+            }
         }
         let conditions =
             if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        Query { sql: format!("FROM {}{conditions}", self.from), params }
+    }
+
+    /// The order: columns, and whether each descends.
+    fn order(&self, request: &ListRequest) -> Vec<(&'static str, bool)> {
         let sort = request.sort.as_ref().and_then(|(name, descending)| {
             let (_, column) = self.sort.iter().find(|(n, _)| n == name)?;
-            Some(format!("{column} {}, ", if *descending { "DESC" } else { "ASC" }))
+            Some((*column, *descending))
         });
-        let n = params.len();
-        Query {
-            rows: format!(
-                "SELECT {} FROM {}{conditions} ORDER BY {}{} LIMIT ${} OFFSET ${}",
-                self.columns,
-                self.from,
-                sort.unwrap_or_default(),
-                self.order,
-                n + 1,
-                n + 2
-            ),
-            count: format!("SELECT count(*) FROM {}{conditions}", self.from),
-            params,
+        let mut order = Vec::new();
+        if let Some((column, descending)) = sort {
+            // Rows that always come last are not turned.
+            let last = column.find(" IS NULL, ").map(|at| column.split_at(at + " IS NULL".len()));
+            let (nulls, column) = last.map_or((None, column), |(nulls, rest)| (Some((nulls, false)), &rest[2..]));
+            order.extend(nulls);
+            order.push((column, descending));
         }
+        for term in self.order.split(", ") {
+            let (column, default) = term.strip_suffix(" DESC").map_or((term, false), |column| (column, true));
+            if order.iter().all(|(known, _)| *known != column) {
+                order.push((column, sort.map_or(default, |(_, descending)| descending)));
+            }
+        }
+        order
+    }
+
+    fn page_query(&self, engine: Engine, mut rows: Query, order: &[(&str, bool)], backwards: bool) -> Query {
+        let direction = |descending: bool| if descending == backwards { "ASC" } else { "DESC" };
+        let mut order: Vec<String> =
+            order.iter().map(|(column, descending)| format!("{column} {}", direction(*descending))).collect();
+        // The default order has an index with the id. That of another order, or of a filter, ends in the rowid.
+        let first = self.order.split([',', ' ']).next().unwrap_or_default();
+        let is_plain = order.first().is_some_and(|o| o.starts_with(first)) && !rows.sql.contains(" WHERE ");
+        if let Some(last) = order.last_mut().filter(|_| !is_plain) {
+            let turned = if last.ends_with(" ASC") { "ASC" } else { "DESC" };
+            *last = format!("{} {turned}", self.id(engine));
+        }
+        let n = rows.params.len();
+        rows.sql = format!(
+            "SELECT {} {} ORDER BY {} LIMIT ${} OFFSET ${}",
+            self.columns,
+            rows.sql,
+            order.join(", "),
+            n + 1,
+            n + 2
+        );
+        rows
+    }
+
+    fn count_query(rows: Query) -> Query {
+        Query { sql: format!("SELECT count(*) {}", rows.sql), ..rows }
+    }
+
+    /// The ids that a folded search finds, one more than are gathered.
+    fn ids_query(&self, engine: Engine, column: &str, pattern: Value) -> Query {
+        let (id, from) = (self.id(engine), self.from);
+        let sql = format!("SELECT {id} FROM {from} WHERE {column} LIKE $1 ESCAPE '\\' LIMIT {}", FEW + 1);
+        Query { sql, params: vec![pattern] }
+    }
+
+    /// The filters that narrow.
+    fn given(&self, request: &ListRequest) -> Vec<(&'static str, Filter)> {
+        let narrows = |(name, filter): &&(&str, Filter)| filter.condition(request, name, &mut Vec::new()).is_some();
+        self.filters.iter().filter(narrows).copied().collect()
+    }
+
+    /// How rows are counted best.
+    fn access_to_all(&self, request: &ListRequest, found: &Found) -> Access {
+        let searches = *found != Found::ByConditions || self.folded(request).is_some();
+        match self.given(request)[..] {
+            [] => Access::Walk,
+            // What always holds, or what a search found, finds the rows.
+            _ if self.base.is_some() || searches => Access::Walk,
+            // Beside folded text there is an index with all flags.
+            [_, _, ..] if self.search.iter().any(|column| column.ends_with("_key")) => Access::Walk,
+            [(name, _), ..] => Access::By(name),
+        }
+    }
+
+    /// How a page is found best.
+    fn access_to_page(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        found: &Found,
+        total: i64,
+        order: &[(&str, bool)],
+    ) -> Result<Access, StoreError> {
+        let searches = *found != Found::ByConditions || self.folded(request).is_some();
+        if self.base.is_some() || searches || tx.engine() != Engine::Sqlite {
+            return Ok(Access::Walk);
+        }
+        let given = self.given(request);
+        if total > FEW {
+            // Filters have indexes in the default order: there, one value of one filter is walked as if it were a list.
+            let default_order = self.order.split([',', ' ']).next() == order.first().map(|(column, _)| *column);
+            let in_order = given.into_iter().find(|(name, filter)| default_order && filter.is_one(request, name));
+            return Ok(in_order.map_or(Access::Walk, |(name, _)| Access::By(name)));
+        }
+        // The narrowest finds the few; no statistics tell which it is.
+        let mut best = (Access::Walk, i64::MAX);
+        for (name, _) in &given {
+            let n = match given.len() {
+                1 => 0,
+                _ => self.count_some(tx, request, name)?,
+            };
+            if n < best.1 {
+                best = (Access::By(name), n);
+            }
+        }
+        Ok(best.0)
+    }
+
+    fn count_some_query(&self, engine: Engine, request: &ListRequest, name: &'static str) -> Query {
+        let filters = request.filters.iter().filter(|(field, _)| field == name).cloned().collect();
+        let alone = ListRequest { filters, ..ListRequest::default() };
+        let rows = self.rows(engine, &alone, None, &Found::ByConditions, Access::By(name));
+        Query {
+            sql: format!("SELECT count(*) FROM (SELECT 1 AS one {} LIMIT {}) AS found", rows.sql, 10 * FEW),
+            ..rows
+        }
+    }
+
+    /// How many rows a filter finds, if they are not very many.
+    fn count_some(&self, tx: &ReadTx<'_>, request: &ListRequest, name: &'static str) -> Result<i64, StoreError> {
+        let query = self.count_some_query(tx.engine(), request, name);
+        tx.query_dynamic(&query.sql, &query.params)?.first().ok_or(StoreError::NoRow)?.get(0)
     }
 
     /// Reads a page. A page beyond the last is the last.
@@ -119,19 +303,89 @@ impl ListSpec {
         base: Option<&str>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let mut query = self.query(request, base);
-        let counted = tx.query_dynamic(&query.count, &query.params)?;
-        let total: i64 = counted.first().ok_or(StoreError::NoRow)?.get(0)?;
+        self.page_of(tx, request, base, None, read)
+    }
+
+    /// Reads a page of a list whose length may be known.
+    pub(crate) fn page_of<T>(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        base: Option<&str>,
+        known: Option<i64>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let engine = tx.engine();
+        let found = self.find(tx, request)?;
+        let total = match known {
+            Some(total) => total,
+            None => self.count(tx, request, base, &found, self.access_to_all(request, &found))?,
+        };
         let (page, offset) = request.window(total);
-        query.params.extend([Value::from(request.limit), Value::from(offset)]);
-        let rows = tx.query_dynamic(&query.rows, &query.params)?;
-        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let length = request.limit.min(total - offset);
+        let mut items = Vec::new();
+        if length > 0 {
+            // The order is walked from the nearer end.
+            let backwards = offset > total / 2;
+            let order = self.order(request);
+            let access = self.access_to_page(tx, request, &found, total, &order)?;
+            let rows = self.rows(engine, request, base, &found, access);
+            let mut query = self.page_query(engine, rows, &order, backwards);
+            let start = if backwards { total - offset - length } else { offset };
+            query.params.extend([Value::from(length), Value::from(start)]);
+            let rows = tx.query_dynamic(&query.sql, &query.params)?;
+            items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            if backwards {
+                items.reverse();
+            }
+        }
         Ok(Page { items, total, page, limit: request.limit })
     }
 
-    /// Every statement that this list can make, for the test that prepares them.
-    pub fn statements(&self) -> Vec<String> {
-        let base = self.base.map(|_| "x");
+    fn find(&self, tx: &ReadTx<'_>, request: &ListRequest) -> Result<Found, StoreError> {
+        let Some((column, pattern)) = self.folded(request) else { return Ok(Found::ByConditions) };
+        let query = self.ids_query(tx.engine(), column, pattern);
+        let rows = tx.query_dynamic(&query.sql, &query.params)?;
+        if i64::try_from(rows.len()).is_ok_and(|n| n > FEW) {
+            return Ok(Found::ByConditions);
+        }
+        let ids = match tx.engine() {
+            Engine::Sqlite => serde_json::to_string(&column_of::<i64>(&rows)?),
+            Engine::Postgres => serde_json::to_string(&column_of::<String>(&rows)?),
+        };
+        Ok(Found::Ids(ids.map_err(|e| StoreError::Other(e.to_string()))?))
+    }
+
+    fn count(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        base: Option<&str>,
+        found: &Found,
+        access: Access,
+    ) -> Result<i64, StoreError> {
+        let query = Self::count_query(self.rows(tx.engine(), request, base, found, access));
+        tx.query_dynamic(&query.sql, &query.params)?.first().ok_or(StoreError::NoRow)?.get(0)
+    }
+
+    /// How many rows match the filters, in the order in which they are.
+    pub(crate) fn count_walking(&self, tx: &ReadTx<'_>, request: &ListRequest) -> Result<i64, StoreError> {
+        self.count(tx, request, None, &Found::ByConditions, Access::Walk)
+    }
+
+    /// The sum of what the rows that match say, by the one column that they have.
+    pub(crate) fn sum(&self, tx: &ReadTx<'_>, request: &ListRequest) -> Result<i64, StoreError> {
+        let query = self.sum_query(self.rows(tx.engine(), request, None, &Found::ByConditions, Access::Walk));
+        tx.query_dynamic(&query.sql, &query.params)?.first().ok_or(StoreError::NoRow)?.get(0)
+    }
+
+    fn sum_query(&self, rows: Query) -> Query {
+        Query { sql: format!("SELECT CAST(coalesce(sum({}), 0) AS BIGINT) {}", self.columns, rows.sql), ..rows }
+    }
+
+    /// Every statement that this list can make on an engine, for the test that prepares them.
+    pub fn statements(&self, engine: Engine) -> Vec<String> {
+        let base = self.base.filter(|base| base.contains('$')).map(|_| "x");
         let mut out = Vec::new();
         let sorts = self.sort.iter().map(|(n, _)| Some((*n).to_owned())).chain([None]);
         for sort in sorts {
@@ -145,8 +399,22 @@ impl ListSpec {
                             filters: filters.iter().map(|(n, f)| ((*n).to_owned(), f.samples())).collect(),
                             ..ListRequest::default()
                         };
-                        let query = self.query(&request, base);
-                        out.extend([query.rows, query.count]);
+                        let mut found = vec![Found::ByConditions];
+                        if let Some((column, pattern)) = self.folded(&request) {
+                            out.push(self.ids_query(engine, column, pattern).sql);
+                            found.push(Found::Ids("[]".to_owned()));
+                        }
+                        let by = self.filters.iter().map(|(name, _)| Access::By(name)).chain([Access::Walk]);
+                        if self.base.is_none() {
+                            let some = self.given(&request).into_iter();
+                            out.extend(some.map(|(name, _)| self.count_some_query(engine, &request, name).sql));
+                        }
+                        for (found, access) in found.iter().flat_map(|f| by.clone().map(move |access| (f, access))) {
+                            let rows = || self.rows(engine, &request, base, found, access);
+                            let order = self.order(&request);
+                            out.extend([false, true].map(|back| self.page_query(engine, rows(), &order, back).sql));
+                            out.push(Self::count_query(rows()).sql);
+                        }
                     }
                 }
             }
@@ -154,5 +422,85 @@ impl ListSpec {
         out.sort();
         out.dedup();
         out
+    }
+}
+
+fn column_of<T: FromValue>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: ListSpec = ListSpec {
+        columns: "t.id",
+        from: "t",
+        base: None,
+        search: &["t.search_key"],
+        sort: &[("name", "t.name"), ("made", "t.made"), ("used", "t.used IS NULL, t.used")],
+        filters: &[("rare", Filter::Bool("t.rare")), ("kind", Filter::Text("t.kind"))],
+        order: "t.made DESC, t.id",
+    };
+
+    fn request(sort: Option<(&str, bool)>, filters: &[(&str, &[&str])]) -> ListRequest {
+        let texts = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
+        ListRequest {
+            sort: sort.map(|(name, descending)| (name.to_owned(), descending)),
+            filters: filters.iter().map(|(name, values)| ((*name).to_owned(), texts(values))).collect(),
+            ..ListRequest::default()
+        }
+    }
+
+    #[test]
+    fn ties_follow_the_sort_and_the_unused_come_last() {
+        let order = |sort| SPEC.order(&request(sort, &[]));
+        assert_eq!(order(None), [("t.made", true), ("t.id", false)]);
+        assert_eq!(order(Some(("name", false))), [("t.name", false), ("t.made", false), ("t.id", false)]);
+        assert_eq!(order(Some(("made", true))), [("t.made", true), ("t.id", true)]);
+        assert_eq!(order(Some(("unknown", true))), [("t.made", true), ("t.id", false)]);
+        let used = order(Some(("used", true)));
+        assert_eq!(used[..2], [("t.used IS NULL", false), ("t.used", true)]);
+        let sql = |engine, order: &[(&str, bool)], back, from: &str| {
+            let sql = SPEC.page_query(engine, Query { sql: from.into(), params: vec![] }, order, back).sql;
+            sql.split("ORDER BY ").last().unwrap().split(" LIMIT").next().unwrap().to_owned()
+        };
+        assert_eq!(
+            sql(Engine::Postgres, &used, true, "FROM t"),
+            "t.used IS NULL DESC, t.used ASC, t.made ASC, t.id ASC"
+        );
+        assert_eq!(
+            sql(Engine::Sqlite, &used, true, "FROM t"),
+            "t.used IS NULL DESC, t.used ASC, t.made ASC, t.rowid ASC"
+        );
+        assert_eq!(sql(Engine::Sqlite, &order(None), true, "FROM t"), "t.made ASC, t.id DESC");
+        assert_eq!(sql(Engine::Sqlite, &order(None), true, "FROM t WHERE t.rare = $1"), "t.made ASC, t.rowid DESC");
+    }
+
+    #[test]
+    fn sqlite_is_told_which_condition_finds_the_rows() {
+        let both = request(None, &[("kind", &["a", "b"]), ("rare", &["true"])]);
+        let sql = |engine, access| SPEC.rows(engine, &both, None, &Found::ByConditions, access).sql;
+        assert_eq!(sql(Engine::Sqlite, Access::By("rare")), "FROM t WHERE t.rare = $1 AND +(t.kind IN ($2, $3))");
+        assert_eq!(sql(Engine::Sqlite, Access::Walk), "FROM t WHERE +(t.rare = $1) AND +(t.kind IN ($2, $3))");
+        assert_eq!(sql(Engine::Postgres, Access::Walk), "FROM t WHERE t.rare = $1 AND t.kind IN ($2, $3)");
+        assert_eq!(SPEC.access_to_all(&request(None, &[]), &Found::ByConditions), Access::Walk);
+        let kind = request(None, &[("kind", &["a"])]);
+        assert_eq!(SPEC.access_to_all(&kind, &Found::ByConditions), Access::By("kind"));
+        assert_eq!(SPEC.access_to_all(&kind, &Found::Ids("[]".into())), Access::Walk);
+        assert!(SPEC.filters[1].1.is_one(&kind, "kind") && !SPEC.filters[1].1.is_one(&both, "kind"));
+        let two = request(None, &[("rare", &["true", "false"])]);
+        assert_eq!(SPEC.given(&two).len(), 0, "both values narrow nothing");
+    }
+
+    #[test]
+    fn case_097_what_is_searched_for_is_text() {
+        assert_eq!(pattern("50%_\\"), "%50\\%\\_\\\\%");
+        let request = ListRequest { search: Some("'; DROP TABLE t --".into()), ..ListRequest::default() };
+        for sql in [Engine::Sqlite, Engine::Postgres]
+            .map(|engine| SPEC.rows(engine, &request, None, &Found::ByConditions, Access::Walk).sql)
+        {
+            assert_eq!(sql, "FROM t WHERE t.search_key LIKE $1 ESCAPE '\\'");
+        }
     }
 }

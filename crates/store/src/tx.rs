@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pid_core::settings::Settings;
 
 use crate::statement::numbered;
-use crate::{Row, Statement, StoreError, Value, postgres, sqlite};
+use crate::{Engine, Row, Statement, StoreError, Value, postgres, sqlite};
 
 /// A transaction that reads.
 pub struct ReadTx<'a> {
@@ -57,6 +57,14 @@ impl<'a> ReadTx<'a> {
 
     pub(crate) fn fixed_settings(&self) -> Option<&Settings> {
         self.settings.get().map(Arc::as_ref)
+    }
+
+    /// Whose transaction this is.
+    pub(crate) fn engine(&self) -> Engine {
+        match self.0 {
+            Inner::Sqlite(_) => Engine::Sqlite,
+            Inner::Postgres(_) => Engine::Postgres,
+        }
     }
 
     /// All rows of an answer.

@@ -22,10 +22,12 @@ statements! {
     BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_key = $1");
     ANY_PERSON = "SELECT 1 FROM users WHERE id <> $1 LIMIT 1";
     INSERT = "INSERT INTO users (id, username, username_key, email, email_key, email_verified, first_name, last_name, display_name, \
-        is_admin, disabled, locale, ldap_id, created_at, updated_at, version) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+        is_admin, disabled, locale, ldap_id, created_at, updated_at, version, search_key) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     UPDATE = "UPDATE users SET username = $2, username_key = $3, email = $4, email_key = $5, email_verified = $6, first_name = $7, \
-        last_name = $8, display_name = $9, is_admin = $10, disabled = $11, locale = $12, updated_at = $13, version = version + 1 WHERE id = $1";
+        last_name = $8, display_name = $9, is_admin = $10, disabled = $11, locale = $12, updated_at = $13, search_key = $14, version = version + 1 WHERE id = $1";
+    LEAVE_GROUPS = "UPDATE user_groups SET member_count = member_count - 1 \
+        WHERE id IN (SELECT group_id FROM user_group_members WHERE user_id = $1)";
     DELETE = "DELETE FROM users WHERE id = $1";
     OTHER_ADMIN_WHO_CAN_SIGN_IN = "SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin AND NOT disabled \
         AND EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) LIMIT 1";
@@ -37,7 +39,7 @@ pub static LIST: ListSpec = ListSpec {
     columns: user_columns!(),
     from: "users",
     base: None,
-    search: &["users.email", "users.first_name", "users.last_name", "users.username", "users.display_name"],
+    search: &["users.search_key"],
     sort: &[
         ("createdAt", "users.created_at"),
         ("username", "users.username_key"),
@@ -50,9 +52,10 @@ pub static LIST: ListSpec = ListSpec {
         ("disabled", "users.disabled"),
     ],
     filters: &[
-        ("emailVerified", Filter::Bool("users.email_verified")),
+        // The rarest first.
         ("isAdmin", Filter::Bool("users.is_admin")),
         ("disabled", Filter::Bool("users.disabled")),
+        ("emailVerified", Filter::Bool("users.email_verified")),
     ],
     order: "users.created_at, users.id",
 };
@@ -114,6 +117,20 @@ pub fn other_admin(tx: &ReadTx<'_>, id: &UserId) -> Result<bool, StoreError> {
     Ok(row.is_some())
 }
 
+/// What a search looks into, in lower case, a line each, without those that are part of another: a search reads it of
+/// everybody. As much of it as an entry of an index may hold on PostgreSQL.
+fn search_key(u: &User) -> String {
+    let email = u.email.as_deref().unwrap_or_default();
+    let mut lines: Vec<String> = Vec::new();
+    for line in [&u.display_name, email, &u.username, &u.first_name, &u.last_name] {
+        let line = line.to_lowercase();
+        if !lines.iter().any(|known| known.contains(&line)) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n").chars().take(600).collect()
+}
+
 /// Stores a new user. A taken name or address is [`StoreError::UniqueViolation`].
 pub fn insert(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
     tx.execute(
@@ -134,7 +151,8 @@ pub fn insert(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
             u.ldap_id.clone(),
             u.created_at.millis(),
             u.updated_at.millis(),
-            u.version
+            u.version,
+            search_key(u)
         ],
     )?;
     Ok(())
@@ -157,7 +175,8 @@ pub fn update(tx: &WriteTx<'_>, u: &User, now: Timestamp) -> Result<bool, StoreE
             u.is_admin,
             u.disabled,
             u.locale.clone(),
-            now.millis()
+            now.millis(),
+            search_key(u)
         ],
     )?;
     Ok(n == 1)
@@ -165,5 +184,6 @@ pub fn update(tx: &WriteTx<'_>, u: &User, now: Timestamp) -> Result<bool, StoreE
 
 /// Deletes a user and all that hangs on them. Tells whether they existed.
 pub fn delete(tx: &WriteTx<'_>, id: &UserId) -> Result<bool, StoreError> {
+    tx.execute(&LEAVE_GROUPS, params![id.as_str()])?;
     Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
 }

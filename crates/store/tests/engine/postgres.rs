@@ -295,7 +295,7 @@ async fn every_parameter_is_of_one_of_four_types() {
         tokio_postgres::connect(fixture.database.as_ref().unwrap().url(), tokio_postgres::NoTls).await.unwrap();
     let driver = tokio::spawn(connection);
     let statements = pid_store::all_statements().into_iter().map(|s| s.sql().to_owned());
-    for sql in statements.chain(pid_store::all_lists().iter().flat_map(|l| l.statements())) {
+    for sql in statements.chain(pid_store::all_lists().iter().flat_map(|l| l.statements(pid_store::Engine::Postgres))) {
         let statement = client.prepare(&sql).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
         for ty in statement.params().iter().chain(statement.columns().iter().map(tokio_postgres::Column::type_)) {
             // A literal 1 in an answer is read as INT4.
