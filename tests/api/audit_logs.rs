@@ -106,3 +106,58 @@ async fn filters_offer_each_name_once_and_the_latest_of_a_person() {
     let names = admin.agent.get("/api/audit-logs/filters/client-names").await.expect(200).json();
     assert_eq!(names, json!(["App", "Wiki"]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_entries_is_right_before_and_after_they_are_counted() {
+    let app = TestApp::start().await;
+    let script = app.script();
+    let tim = app.person("tim").await;
+    let total = async |query: &str| {
+        let page = script.get(&format!("/api/audit-logs/all?limit=1&{query}")).await.expect(200).json();
+        page["pagination"]["totalItems"].as_i64().unwrap()
+    };
+    let made = |n: u8| pid_core::Ctx {
+        now: app.app().clock().now(),
+        seed: pid_core::Seed([n; 32]),
+        ip_address: "203.0.113.7".to_owned(),
+        user_agent: String::new(),
+    };
+    let filters = ["", "filters[event]=USER_CREATED", "filters[location]=external", "filters[clientName]=Shop"];
+    let mut before = Vec::new();
+    for filter in filters {
+        before.push(total(filter).await);
+    }
+    for round in 0..13 {
+        let ctx = made(round);
+        app.app()
+            .db()
+            .write(move |tx| {
+                for n in 0..100 {
+                    let (event, data) = (pid_core::audit::Event::ClientAuthorization, [("clientName", "Shop")]);
+                    pid_flows::audit::record(tx, &ctx, &ctx.stream(&format!("entry {n}")), event, None, None, &data)?;
+                }
+                Ok::<_, pid_flows::Error>(())
+            })
+            .await
+            .unwrap();
+    }
+    let added = [1300, 0, 1300, 1300];
+    let check = async || {
+        for ((filter, before), added) in filters.iter().zip(&before).zip(added) {
+            assert_eq!(total(filter).await, before + added, "{filter}");
+        }
+    };
+    check().await;
+    // Too young to be counted; then old enough, twice.
+    let counted =
+        || app.app().db().read(|tx| pid_store::audit::countable(tx, pid_core::Timestamp::from_millis(i64::MAX)));
+    pid_jobs::count_audit(app.app()).await.unwrap();
+    assert!(counted().await.unwrap().is_some());
+    app.advance(601);
+    pid_jobs::count_audit(app.app()).await.unwrap();
+    assert!(counted().await.unwrap().is_none());
+    pid_jobs::count_audit(app.app()).await.unwrap();
+    check().await;
+    script.patch(&format!("/api/users/{}", tim.id()), &json!({ "firstName": "Tom" }), None).await.expect(200);
+    assert_eq!(total("").await, before[0] + 1301);
+}

@@ -239,7 +239,7 @@ async fn case_097_lists_take_options_as_data() {
         "/api/audit-logs/all".to_owned(),
         "/api/api-keys".to_owned(),
     ] {
-        let total = script.get(path).await.expect(200).json()["pagination"]["totalItems"].clone();
+        let total = script.get(&path).await.expect(200).json()["pagination"]["totalItems"].clone();
         for text in hostile {
             let value: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
             for query in [
