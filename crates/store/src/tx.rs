@@ -61,7 +61,7 @@ impl<'a> ReadTx<'a> {
 
     /// Whose transaction this is.
     pub(crate) fn engine(&self) -> Engine {
-        match self.0 {
+        match self.inner {
             Inner::Sqlite(_) => Engine::Sqlite,
             Inner::Postgres(_) => Engine::Postgres,
         }
