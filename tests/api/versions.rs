@@ -176,6 +176,9 @@ async fn keys_and_passkeys_are_named_under_their_version() {
     tim.get(&key).await.refused(404, "api_key_not_found");
 }
 
+/// What a writer wants, by their number.
+type Want<'a> = Box<dyn Fn(usize) -> Value + 'a>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_read_the_same_version_one_writes() {
     const WRITERS: usize = 5;
@@ -186,7 +189,7 @@ async fn of_many_who_read_the_same_version_one_writes() {
     let (user, group) = (id(&things.user), id(&things.group));
     let claims = |n: usize| json!([{ "key": "seat", "value": format!("{n}") }]);
     // Everybody wants something else. What is a set is emptied first, so that whoever wins changes it.
-    let wants: Vec<(&str, String, Box<dyn Fn(usize) -> Value>)> = vec![
+    let wants: Vec<(&str, String, Want<'_>)> = vec![
         (&things.user, format!("{}/user-groups", things.user), Box::new(|_| json!({ "userGroupIds": [group] }))),
         (&things.user, format!("/api/custom-claims/user/{user}"), Box::new(claims)),
         (&things.group, format!("/api/custom-claims/user-group/{group}"), Box::new(claims)),
