@@ -188,7 +188,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/application-configuration/test-email", Admin(409)),
     ("POST", "/api/application-configuration/sync-ldap", Admin(409)),
     ("GET", "/api/oidc/clients/{id}/scim-service-provider", Admin(404)),
-    ("POST", "/api/scim/service-provider", Admin(501)),
+    ("POST", "/api/scim/service-provider", Admin(409)),
     ("PUT", "/api/scim/service-provider/{id}", Admin(404)),
     ("DELETE", "/api/scim/service-provider/{id}", Admin(404)),
     ("POST", "/api/scim/service-provider/{id}/sync", Admin(404)),

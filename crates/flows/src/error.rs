@@ -124,7 +124,7 @@ codes! {
     /// The directory is switched off.
     LdapDisabled = "ldap_disabled", 409, "The directory (LDAP) is switched off";
     /// Not in this release.
-    NotImplemented = "not_implemented", 501, "This release can't do that yet";
+    NotAvailable = "not_available", 409, "This release can't do that yet";
     /// The configuration comes from the environment.
     UiConfigDisabled = "ui_config_disabled", 403, "The configuration is set by the environment and can't be changed here";
     /// Feature configured off.

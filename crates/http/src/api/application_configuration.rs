@@ -145,5 +145,5 @@ pub async fn sync_ldap(
     Creds(creds): Creds,
 ) -> Result<StatusCode, ApiError> {
     app.db().read(move |tx| creds.admin(tx, ctx.now).map(drop)).await?;
-    Err(if app.settings().ldap_enabled() { Code::NotImplemented } else { Code::LdapDisabled }.into())
+    Err(if app.settings().ldap_enabled() { Code::NotAvailable } else { Code::LdapDisabled }.into())
 }

@@ -30,5 +30,5 @@ pub async fn none(
 
 /// `POST /api/scim/service-provider`.
 pub async fn create(State(app): State<App>, ctx: RequestCtx, creds: Creds) -> Result<StatusCode, ApiError> {
-    refuse(app, ctx, creds, Error::new(Code::NotImplemented)).await
+    refuse(app, ctx, creds, Error::new(Code::NotAvailable)).await
 }

@@ -50,5 +50,5 @@ pub fn test_email() -> Operation {
 pub fn sync_ldap() -> Operation {
     op("syncLdap", "Synchronise the directory")
         .about("There is no directory in this release.")
-        .refuses(&[Code::LdapDisabled, Code::NotImplemented])
+        .refuses(&[Code::LdapDisabled, Code::NotAvailable])
 }

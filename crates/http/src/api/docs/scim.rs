@@ -13,7 +13,7 @@ pub fn of_client() -> Operation {
 }
 
 pub fn create() -> Operation {
-    op("createScimProvider", "Create a SCIM provider").refuses(&[Code::NotImplemented])
+    op("createScimProvider", "Create a SCIM provider").refuses(&[Code::NotAvailable])
 }
 
 pub fn replace() -> Operation {
