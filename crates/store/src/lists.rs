@@ -192,14 +192,21 @@ impl ListSpec {
         order
     }
 
-    fn page_query(&self, engine: Engine, mut rows: Query, order: &[(&str, bool)], backwards: bool) -> Query {
+    fn page_query(
+        &self,
+        engine: Engine,
+        mut rows: Query,
+        order: &[(&str, bool)],
+        walks: bool,
+        backwards: bool,
+    ) -> Query {
+        let is_default = self.is_default(order);
         let direction = |descending: bool| if descending == backwards { "ASC" } else { "DESC" };
         let mut order: Vec<String> =
             order.iter().map(|(column, descending)| format!("{column} {}", direction(*descending))).collect();
-        // The default order has an index with the id. That of another order, or of a filter, ends in the rowid.
-        let first = self.order.split([',', ' ']).next().unwrap_or_default();
-        let is_plain = order.first().is_some_and(|o| o.starts_with(first)) && !rows.sql.contains(" WHERE ");
-        if let Some(last) = order.last_mut().filter(|_| !is_plain) {
+        // The index of the default order has the id. That of another order, or of a filter, ends in the rowid.
+        let with_id = walks && is_default;
+        if let Some(last) = order.last_mut().filter(|_| !with_id) {
             let turned = if last.ends_with(" ASC") { "ASC" } else { "DESC" };
             *last = format!("{} {turned}", self.id(engine));
         }
@@ -213,6 +220,11 @@ impl ListSpec {
             n + 2
         );
         rows
+    }
+
+    /// Whether an order begins as the default one does.
+    fn is_default(&self, order: &[(&str, bool)]) -> bool {
+        self.order.split([',', ' ']).next() == order.first().map(|(column, _)| *column)
     }
 
     fn count_query(rows: Query) -> Query {
@@ -261,8 +273,8 @@ impl ListSpec {
         let given = self.given(request);
         if total > FEW {
             // Filters have indexes in the default order: there, one value of one filter is walked as if it were a list.
-            let default_order = self.order.split([',', ' ']).next() == order.first().map(|(column, _)| *column);
-            let in_order = given.into_iter().find(|(name, filter)| default_order && filter.is_one(request, name));
+            let mut given = given.into_iter();
+            let in_order = given.find(|(name, filter)| self.is_default(order) && filter.is_one(request, name));
             return Ok(in_order.map_or(Access::Walk, |(name, _)| Access::By(name)));
         }
         // The narrowest finds the few; no statistics tell which it is.
@@ -330,7 +342,8 @@ impl ListSpec {
             let order = self.order(request);
             let access = self.access_to_page(tx, request, &found, total, &order)?;
             let rows = self.rows(engine, request, base, &found, access);
-            let mut query = self.page_query(engine, rows, &order, backwards);
+            let walks = access == Access::Walk && self.base.is_none() && found == Found::ByConditions;
+            let mut query = self.page_query(engine, rows, &order, walks, backwards);
             let start = if backwards { total - offset - length } else { offset };
             query.params.extend([Value::from(length), Value::from(start)]);
             let rows = tx.query_dynamic(&query.sql, &query.params)?;
@@ -412,7 +425,11 @@ impl ListSpec {
                         for (found, access) in found.iter().flat_map(|f| by.clone().map(move |access| (f, access))) {
                             let rows = || self.rows(engine, &request, base, found, access);
                             let order = self.order(&request);
-                            out.extend([false, true].map(|back| self.page_query(engine, rows(), &order, back).sql));
+                            for walks in [false, true] {
+                                out.extend(
+                                    [false, true].map(|back| self.page_query(engine, rows(), &order, walks, back).sql),
+                                );
+                            }
                             out.push(Self::count_query(rows()).sql);
                         }
                     }
@@ -461,20 +478,14 @@ mod tests {
         assert_eq!(order(Some(("unknown", true))), [("t.made", true), ("t.id", false)]);
         let used = order(Some(("used", true)));
         assert_eq!(used[..2], [("t.used IS NULL", false), ("t.used", true)]);
-        let sql = |engine, order: &[(&str, bool)], back, from: &str| {
-            let sql = SPEC.page_query(engine, Query { sql: from.into(), params: vec![] }, order, back).sql;
+        let sql = |engine, order: &[(&str, bool)], walks| {
+            let sql = SPEC.page_query(engine, Query { sql: "FROM t".into(), params: vec![] }, order, walks, true).sql;
             sql.split("ORDER BY ").last().unwrap().split(" LIMIT").next().unwrap().to_owned()
         };
-        assert_eq!(
-            sql(Engine::Postgres, &used, true, "FROM t"),
-            "t.used IS NULL DESC, t.used ASC, t.made ASC, t.id ASC"
-        );
-        assert_eq!(
-            sql(Engine::Sqlite, &used, true, "FROM t"),
-            "t.used IS NULL DESC, t.used ASC, t.made ASC, t.rowid ASC"
-        );
-        assert_eq!(sql(Engine::Sqlite, &order(None), true, "FROM t"), "t.made ASC, t.id DESC");
-        assert_eq!(sql(Engine::Sqlite, &order(None), true, "FROM t WHERE t.rare = $1"), "t.made ASC, t.rowid DESC");
+        assert_eq!(sql(Engine::Postgres, &used, true), "t.used IS NULL DESC, t.used ASC, t.made ASC, t.id ASC");
+        assert_eq!(sql(Engine::Sqlite, &used, true), "t.used IS NULL DESC, t.used ASC, t.made ASC, t.rowid ASC");
+        assert_eq!(sql(Engine::Sqlite, &order(None), true), "t.made ASC, t.id DESC");
+        assert_eq!(sql(Engine::Sqlite, &order(None), false), "t.made ASC, t.rowid DESC");
     }
 
     #[test]

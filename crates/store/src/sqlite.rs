@@ -28,6 +28,8 @@ const LOG_PAGES: i64 = 8000;
 const GROUP_JOBS: usize = 64;
 /// How long a group may gather, from its first job.
 const GROUP_TIME: Duration = Duration::from_millis(2);
+/// What a reader may keep of the file, KiB: the index that a search reads, of 100,000 people. A small file fills little.
+const READER_CACHE_KIB: i64 = 16_000;
 /// Read connections that are kept open when idle.
 const IDLE_READERS: usize = 4;
 
@@ -170,6 +172,7 @@ impl Sqlite {
         let conn = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         conn.busy_timeout(Duration::from_secs(5))?;
         configure(&conn)?;
+        conn.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         conn.pragma_update(None, "query_only", true)?;
         Ok(conn)
     }

@@ -22,7 +22,7 @@ CREATE INDEX users_disabled_idx ON users (disabled, created_at);
 ALTER TABLE user_groups ADD COLUMN member_count BIGINT NOT NULL DEFAULT 0;
 UPDATE user_groups SET member_count = (SELECT count(*) FROM user_group_members WHERE group_id = user_groups.id);
 
--- An entry of the audit log is written at each sign-in: these three cost it a page each at most.
+-- An entry of the audit log is written at each sign-in. What these three cost it is in docs/performance.md.
 CREATE INDEX audit_logs_ip_address_idx ON audit_logs (ip_address, created_at);
 CREATE INDEX audit_logs_city_idx ON audit_logs (city, created_at);
 CREATE INDEX audit_logs_user_agent_idx ON audit_logs (user_agent, created_at);

@@ -16,8 +16,8 @@ fn person(n: usize) -> User {
     let name = format!("person{n}");
     User {
         id: UserId::new(format!("{:05}", n * 7919 % 99_991)),
-        email: (n % 4 != 0).then(|| format!("{name}@example.com")),
-        email_verified: n % 10 != 0,
+        email: (!n.is_multiple_of(4)).then(|| format!("{name}@example.com")),
+        email_verified: !n.is_multiple_of(10),
         first_name: format!("Given{}", n % 7),
         last_name: format!("Ünal{}", n % 3),
         display_name: format!("Given{} Ünal{}", n % 7, n % 3),
@@ -27,6 +27,9 @@ fn person(n: usize) -> User {
         ..user(&name)
     }
 }
+
+/// Whom a search or a filter keeps.
+type Keeps = fn(&User) -> bool;
 
 fn request(sort: Option<(&str, bool)>, search: Option<&str>, filters: &[(&str, &str)]) -> ListRequest {
     ListRequest {
@@ -80,7 +83,7 @@ async fn pages_of_people_hold_everybody_once_in_order() {
             "disabled" => u.disabled.to_string(),
             _ => format!("{:012}", u.created_at.millis()),
         };
-        let searches: [(Option<&str>, fn(&User) -> bool); 6] = [
+        let searches: [(Option<&str>, Keeps); 6] = [
             (None, |_| true),
             (Some("zzz"), |_| false),
             (Some("PERSON77@"), |u| u.username == "person77"),
@@ -88,7 +91,7 @@ async fn pages_of_people_hold_everybody_once_in_order() {
             (Some("üNAL1"), |u| u.last_name == "Ünal1"),
             (Some("person"), |_| true),
         ];
-        let filters: [(&[(&str, &str)], fn(&User) -> bool); 5] = [
+        let filters: [(&[(&str, &str)], Keeps); 5] = [
             (&[], |_| true),
             (&[("isAdmin", "true")], |u| u.is_admin),
             (&[("disabled", "false")], |u| !u.disabled),
