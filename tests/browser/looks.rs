@@ -6,7 +6,7 @@ use std::path::Path;
 use pid_testkit::chromium::{Page, role};
 use serde_json::json;
 
-use pid_tests::{Manner, Receiver, RelyingParty};
+use pid_tests::{Mailbox, Manner, Receiver, RelyingParty};
 
 use crate::images::{DARK, LIGHT, photograph};
 use crate::stage::Stage;
@@ -652,4 +652,44 @@ async fn the_api_reads_well() {
         gallery.look(&tab, name).await;
     }
     gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let mut mailbox = Mailbox::start("none", false);
+    let on = json!({
+        "emailOneTimeAccessAsUnauthenticatedEnabled": "true", "emailVerificationEnabled": "true",
+        "emailOneTimeAccessAsAdminEnabled": "true",
+    });
+    mailbox.connect(&stage.app, on).await;
+    let tab = stage.tab().await;
+    for (path, name) in [
+        ("/login/alternative", "alternative-mail"),
+        ("/login/alternative/email", "email-login"),
+        ("/login/alternative/email?sent=1", "email-login-sent"),
+    ] {
+        stage.open(&tab, path).await;
+        gallery.look(&tab, name).await;
+    }
+    let user = format!("/api/users/{}", admin.id());
+    stage.app.script().patch(&user, &json!({ "emailVerified": false }), None).await.expect(200);
+    stage.sign_in_as(&admin.agent).await;
+    for (path, name) in [
+        ("/settings/account", "account-unverified"),
+        ("/verify-email?token=x", "verify-email"),
+        ("/settings/admin/application-configuration#email-title", "configuration-mail"),
+    ] {
+        stage.open(&tab, path).await;
+        gallery.look(&tab, name).await;
+    }
+    gallery.finish();
+    // The letters themselves, as a mail program shows them.
+    stage.app.script().post(&format!("{user}/one-time-access-email"), &json!({})).await.expect(204);
+    let letter = mailbox.letter().await;
+    if let Some(folder) = std::env::var_os("SCREENSHOTS") {
+        std::fs::write(Path::new(&folder).join("letter.html"), letter["html"].as_str().unwrap()).unwrap();
+    }
 }

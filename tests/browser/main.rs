@@ -13,6 +13,7 @@ mod device_login;
 mod images;
 mod interaction;
 mod looks;
+mod mail;
 mod relying_party;
 mod sign_in;
 mod signup;

@@ -217,6 +217,7 @@ mod tests {
         let (mut pages, mut scripts) = (String::new(), String::new());
         read_all("templates", "html", &mut pages);
         read_all("src/pages", "rs", &mut pages);
+        pages.push_str(include_str!("mail.rs"));
         read_all("assets", "js", &mut scripts);
         // Pages name a message only as the first argument of a layout's methods or of `key`, scripts only as that of
         // `word`; so a table of words holds calls, not names.

@@ -11,7 +11,7 @@ use pid_integrations::device::in_words;
 use pid_integrations::mail::{self, Letter, MailError, Security, Server};
 use url::form_urlencoded::byte_serialize;
 
-use crate::i18n::{Words, words};
+use crate::i18n::{Words, key, words};
 use crate::state::App;
 
 /// How long all of a delivery may take: less than the outbox waits for it.
@@ -109,12 +109,14 @@ fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content
     let say = |key: &str| words.with(key, &[("app", name)]);
     let link = |key: &str, path: &str| Some((words.get(key).to_owned(), format!("{origin}{path}")));
     let frame = Content {
-        hello: words.with("mail-hello", &[("name", &mail.name)]),
-        foot: words.with("mail-foot", &[("app", name), ("address", &mail.to)]),
+        hello: words.with(key("mail-hello"), &[("name", &mail.name)]),
+        foot: words.with(key("mail-foot"), &[("app", name), ("address", &mail.to)]),
         ..Content::default()
     };
     match &mail.message {
-        Message::Test => Content { subject: say("mail-test-subject"), lines: vec![say("mail-test-text")], ..frame },
+        Message::Test => {
+            Content { subject: say(key("mail-test-subject")), lines: vec![say(key("mail-test-text"))], ..frame }
+        }
         Message::LoginCode { code, minutes, redirect } => {
             let (code, lifetime) = (code.open(env), lifetime(words, *minutes));
             let query = redirect
@@ -122,51 +124,51 @@ fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content
                 .map(|path| format!("?redirect={}", byte_serialize(path.as_bytes()).collect::<String>()));
             let path = format!("/lc/{code}{}", query.unwrap_or_default());
             Content {
-                subject: say("mail-code-subject"),
-                lines: vec![words.with("mail-code-text", &[("lifetime", &lifetime)])],
-                link: link("mail-code-open", &path),
+                subject: say(key("mail-code-subject")),
+                lines: vec![words.with(key("mail-code-text"), &[("lifetime", &lifetime)])],
+                link: link(key("mail-code-open"), &path),
                 after: vec![
-                    words.with("mail-code-type", &[("url", &format!("{origin}/lc"))]),
-                    words.get("mail-code-not-you").to_owned(),
+                    words.with(key("mail-code-type"), &[("url", &format!("{origin}/lc"))]),
+                    words.get(key("mail-code-not-you")).to_owned(),
                 ],
                 code,
                 ..frame
             }
         }
         Message::Verify { token } => Content {
-            subject: say("mail-verify-subject"),
-            lines: vec![say("mail-verify-text")],
-            link: link("mail-verify-open", &format!("/verify-email?token={}", token.open(env))),
+            subject: say(key("mail-verify-subject")),
+            lines: vec![say(key("mail-verify-text"))],
+            link: link(key("mail-verify-open"), &format!("/verify-email?token={}", token.open(env))),
             ..frame
         },
         Message::NewDevice { ip_address, country, city, user_agent, at } => {
             let place: Vec<&str> =
                 [city.as_str(), country.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
-            let mut lines = vec![words.get("mail-device-text").to_owned()];
-            lines.push(words.with("mail-device-ip", &[("ip", ip_address)]));
+            let mut lines = vec![words.get(key("mail-device-text")).to_owned()];
+            lines.push(words.with(key("mail-device-ip"), &[("ip", ip_address)]));
             if !place.is_empty() {
-                lines.push(words.with("mail-device-place", &[("place", &place.join(", "))]));
+                lines.push(words.with(key("mail-device-place"), &[("place", &place.join(", "))]));
             }
-            lines.push(words.with("mail-device-device", &[("device", &in_words(user_agent))]));
-            lines.push(words.with("mail-device-time", &[("time", &moment(*at))]));
+            lines.push(words.with(key("mail-device-device"), &[("device", &in_words(user_agent))]));
+            lines.push(words.with(key("mail-device-time"), &[("time", &moment(*at))]));
             Content {
-                subject: say("mail-device-subject"),
+                subject: say(key("mail-device-subject")),
                 lines,
-                link: link("mail-device-open", "/settings/account"),
-                after: vec![words.get("mail-device-not-you").to_owned()],
+                link: link(key("mail-device-open"), "/settings/account"),
+                after: vec![words.get(key("mail-device-not-you")).to_owned()],
                 ..frame
             }
         }
-        Message::ApiKeyExpiring { key, at } => Content {
-            subject: words.with("mail-key-subject", &[("key", key)]),
-            lines: vec![words.with("mail-key-text", &[("key", key), ("time", &moment(*at))])],
-            link: link("mail-key-open", "/settings/admin/api-keys"),
+        Message::ApiKeyExpiring { key: named, at } => Content {
+            subject: words.with(key("mail-key-subject"), &[("key", named)]),
+            lines: vec![words.with(key("mail-key-text"), &[("key", named), ("time", &moment(*at))])],
+            link: link(key("mail-key-open"), "/settings/admin/api-keys"),
             ..frame
         },
         Message::AddressChanged => Content {
-            subject: say("mail-address-subject"),
-            lines: vec![words.get("mail-address-text").to_owned()],
-            after: vec![words.get("mail-address-not-you").to_owned()],
+            subject: say(key("mail-address-subject")),
+            lines: vec![words.get(key("mail-address-text")).to_owned()],
+            after: vec![words.get(key("mail-address-not-you")).to_owned()],
             ..frame
         },
     }
@@ -174,9 +176,9 @@ fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content
 
 fn lifetime(words: &Words, minutes: i64) -> String {
     let (key, n) = match minutes {
-        m if m >= 2 * 1440 && m % 1440 == 0 => ("mail-days", m / 1440),
-        m if m >= 60 && m % 60 == 0 => ("mail-hours", m / 60),
-        m => ("mail-minutes", m.max(1)),
+        m if m >= 2 * 1440 && m % 1440 == 0 => (key("mail-days"), m / 1440),
+        m if m >= 60 && m % 60 == 0 => (key("mail-hours"), m / 60),
+        m => (key("mail-minutes"), m.max(1)),
     };
     words.count(key, usize::try_from(n).unwrap_or(1))
 }

@@ -291,6 +291,8 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/login/alternative", get(login::alternative))
         .route("/login/alternative/code", get(login::code))
         .route("/login/alternative/device", get(login::device))
+        .route("/login/alternative/email", get(login::email))
+        .route("/verify-email", get(login::verify_email))
         .route("/login/setup", get(setup::alias))
         .route("/lc", get(login::code_alias))
         .route("/lc/{code}", get(login::code_link))

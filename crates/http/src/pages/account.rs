@@ -57,6 +57,12 @@ pub struct AccountPage {
     pub sessions: Vec<SessionView>,
     /// Where they are in the API.
     pub sessions_api: String,
+    /// Whether the person is asked to prove their address.
+    pub asks_to_verify: bool,
+    /// Whether they come from doing so.
+    pub just_verified: bool,
+    /// Whether the address is proven.
+    pub email_verified: bool,
 }
 
 impl AccountPage {
@@ -85,6 +91,7 @@ impl From<Passkey> for PasskeyView {
 pub async fn account(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
     request.signed_in()?;
     let settings = app.settings();
+    let just_verified = request.param("emailVerificationState").is_some_and(|state| state == "success");
     let read = |tx: &pid_store::ReadTx<'_>, credentials: &pid_flows::access::Credentials, ctx: &pid_core::Ctx| {
         let who = credentials.signed_in(tx, ctx.now)?;
         let own = passkeys::list_own(tx, &who)?;
@@ -92,6 +99,8 @@ pub async fn account(State(app): State<App>, request: PageRequest) -> Result<Res
         Ok((who.user().clone(), own, sessions))
     };
     let (user, own, sessions) = request.read(&app, read).await?;
+    let asks_to_verify =
+        settings.verifies_email() && settings.sends_mail() && user.email.is_some() && !user.email_verified;
     let from_directory = settings.ldap_enabled() && user.ldap_id.is_some();
     let view = AccountPage {
         sessions: sessions.into_iter().map(|s| SessionView::new(&request.layout, s)).collect(),
@@ -105,6 +114,9 @@ pub async fn account(State(app): State<App>, request: PageRequest) -> Result<Res
         first_name: user.first_name,
         last_name: user.last_name,
         display_name: user.display_name,
+        asks_to_verify,
+        just_verified,
+        email_verified: user.email_verified,
         require_email: settings.require_user_email(),
         can_edit: settings.allow_own_account_edit() && !from_directory,
         passkeys: own.into_iter().rev().map(PasskeyView::from).collect(),

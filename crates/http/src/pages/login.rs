@@ -30,8 +30,38 @@ pub struct LoginPage {
 pub struct AlternativePage {
     /// What every page needs.
     pub layout: Layout,
+    /// Whether codes are sent by mail to whoever asks.
+    pub mails_codes: bool,
     /// The query of this page with its `?`, or nothing.
     pub query: String,
+}
+
+/// `/login/alternative/email`.
+#[derive(Debug, Template)]
+#[template(path = "login_email.html")]
+pub struct EmailPage {
+    /// What every page needs.
+    pub layout: Layout,
+    /// Whether somebody has just asked for a mail.
+    pub sent: bool,
+    /// Where the sign-in leads, if somewhere: a checked path on this origin.
+    pub redirect: String,
+    /// This page after somebody has asked.
+    pub then: String,
+    /// The query of this page with its `?`, or nothing.
+    pub query: String,
+}
+
+/// `/verify-email`.
+#[derive(Debug, Template)]
+#[template(path = "verify_email.html")]
+pub struct VerifyEmailPage {
+    /// What every page needs.
+    pub layout: Layout,
+    /// The proof from the link.
+    pub token: String,
+    /// The address that it should prove.
+    pub address: String,
 }
 
 /// `/login/alternative/device`.
@@ -102,7 +132,35 @@ pub async fn alternative(State(app): State<App>, request: PageRequest) -> Result
     if let Some(answer) = elsewhere(&app, &request).await? {
         return Ok(answer);
     }
-    Ok(page(StatusCode::OK, &AlternativePage { query: request.query_suffix(), layout: request.layout }))
+    let mails_codes = app.settings().mails_codes_on_request() && app.settings().sends_mail();
+    Ok(page(StatusCode::OK, &AlternativePage { mails_codes, query: request.query_suffix(), layout: request.layout }))
+}
+
+/// `GET /login/alternative/email`.
+pub async fn email(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if let Some(answer) = elsewhere(&app, &request).await? {
+        return Ok(answer);
+    }
+    if !app.settings().mails_codes_on_request() || !app.settings().sends_mail() {
+        return Err(request.unknown());
+    }
+    let query = request.query_without("sent");
+    let view = EmailPage {
+        sent: request.param("sent").is_some(),
+        redirect: if request.param("redirect").is_some() { next(&request) } else { String::new() },
+        then: format!("/login/alternative/email{query}{}sent=1", if query.is_empty() { '?' } else { '&' }),
+        query,
+        layout: request.layout,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+/// `GET /verify-email`: for whoever the link was sent to. A click verifies, since programs open links in mails too.
+pub async fn verify_email(request: PageRequest) -> Result<Response, PageError> {
+    let who = request.signed_in()?;
+    let address = who.user().email.clone().unwrap_or_default();
+    let token = request.param("token").unwrap_or_default().chars().take(64).collect();
+    Ok(page(StatusCode::OK, &VerifyEmailPage { token, address, layout: request.layout }))
 }
 
 /// `GET /login/alternative/device`.

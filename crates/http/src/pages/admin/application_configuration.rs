@@ -1,11 +1,14 @@
 //! The application configuration.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use pid_core::KeyState;
 use pid_core::claims::CustomClaim;
+use pid_core::settings::Settings;
 use pid_core::settings::setting;
 use pid_flows::{audit_stream, groups, keys};
 use pid_jose::rotation::LEAD;
@@ -60,6 +63,10 @@ pub struct ConfigurationPage {
     pub synced_passkeys: bool,
     /// `any`, `platform` or `cross-platform`.
     pub attachment: String,
+    /// The settings, for the card about mail.
+    pub mail: Arc<Settings>,
+    /// The mail server's password as it may be shown.
+    pub smtp_password: String,
     /// It comes from the environment, and can't be changed here.
     pub fixed: bool,
     /// Every client must push its requests.
@@ -154,6 +161,14 @@ impl ConfigurationPage {
         key.state == KeyState::Active && !waits
     }
 
+    fn is_on(&self, name: &str) -> bool {
+        self.mail.get(name) == "true"
+    }
+
+    fn tls_options(&self) -> [(&'static str, &'static str); 3] {
+        [("none", key("tls-none")), ("starttls", key("tls-starttls")), ("tls", key("tls-tls"))]
+    }
+
     fn accents(&self) -> Vec<(&'static str, &'static str, bool)> {
         ACCENTS.iter().map(|(value, word)| (*value, *word, *value == self.accent)).collect()
     }
@@ -213,6 +228,8 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         default_claims: settings.default_claims(),
         named_scopes: snapshot.scopes.all().to_vec(),
         metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
+        mail: Arc::clone(settings),
+        smtp_password: shown("smtpPassword"),
         fixed: settings.are_fixed(),
         stream_url: shown(audit_stream::URL),
         stream_secret: shown(audit_stream::SECRET),

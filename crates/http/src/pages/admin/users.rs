@@ -74,6 +74,8 @@ pub struct UsersPage {
     pub tokens: Vec<TokenRow>,
     /// Whether an e-mail address is required.
     pub require_email: bool,
+    /// Whether login codes may be sent by mail.
+    pub mails_codes: bool,
 }
 
 /// `/settings/admin/users/{id}`.
@@ -138,6 +140,7 @@ pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Respon
         users: found.items.into_iter().map(|d| UserRow::new(d.user, d.awaits_approval, &me)).collect(),
         groups: group_choices(all, &defaults),
         tokens: TokenRow::list(&app.env().app_url.origin, tokens),
+        mails_codes: app.settings().mails_codes_by_admins() && app.settings().sends_mail(),
         require_email: app.settings().require_user_email(),
         layout: request.layout,
     };
