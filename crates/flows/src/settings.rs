@@ -91,9 +91,12 @@ pub fn update(
         audit_stream::retarget(tx, &after)?;
     }
     let changed = SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key));
-    let note = changed.fold(Note::default(), |note, s| match s.secret {
-        true => note.with(s.key, "changed"),
-        false => note.change(s.key, current.get(s.key), after.get(s.key)),
+    // What follows the question mark of a webhook's address may be what lets one in.
+    let public = |address: &str| address.split('?').next().unwrap_or_default().to_owned();
+    let note = changed.fold(Note::default(), |note, s| match s.rule {
+        _ if s.secret => note.with(s.key, "changed"),
+        Rule::AuditTarget => note.change(s.key, &public(current.get(s.key)), &public(after.get(s.key))),
+        _ => note.change(s.key, current.get(s.key), after.get(s.key)),
     });
     note.record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, Some(&admin.user().id))
 }
