@@ -33,8 +33,13 @@ pub const USER_CODE: Budget = Budget { scope: "user-code", burst: 5, refill_secs
 pub const USER_CODE_GLOBAL: Budget = Budget { scope: "user-code-global", burst: 300, refill_secs: 1 };
 /// Letters that strangers ask for, per address of theirs (api.md §8).
 pub const MAIL_FROM_ADDRESS: Budget = Budget { scope: "mail-from-address", burst: 5, refill_secs: 300 };
-/// Letters that are asked for, per person who gets them (security case 47).
+/// Letters that strangers ask for, per person who gets them and address that asks (security case 47).
 pub const MAIL_TO_PERSON: Budget = Budget { scope: "mail-to-person", burst: 3, refill_secs: 300 };
+/// Letters that strangers ask for, per person who gets them. So large that no single address can use it up and keep the
+/// person from asking (security case 102).
+pub const MAIL_TO_PERSON_IN_ALL: Budget = Budget { scope: "mail-to-person-in-all", burst: 12, refill_secs: 150 };
+/// Proofs of an address that a signed-in person asks for.
+pub const PROOF_OF_ADDRESS: Budget = Budget { scope: "proof-of-address", burst: 3, refill_secs: 300 };
 /// Wrong proofs of an address, per person.
 pub const VERIFY_EMAIL: Budget = Budget { scope: "verify-email", burst: 5, refill_secs: 10 };
 /// Wrong set-up codes per address.

@@ -9,7 +9,7 @@ use pid_store::{WriteTx, email_verifications, users};
 
 use crate::access::SignedIn;
 use crate::audit::Note;
-use crate::budget::{MAIL_TO_PERSON, VERIFY_EMAIL};
+use crate::budget::{PROOF_OF_ADDRESS, VERIFY_EMAIL};
 use crate::env::Env;
 use crate::mail::{self, Mail, Message, Sealed};
 use crate::{Code, Error};
@@ -34,8 +34,8 @@ pub fn request(
         return Err(Error::new(Code::MailNotConfigured));
     }
     if limited {
-        MAIL_TO_PERSON.check(tx, user.id.as_str(), ctx.now)?;
-        MAIL_TO_PERSON.fail(tx, user.id.as_str(), ctx.now)?;
+        PROOF_OF_ADDRESS.check(tx, user.id.as_str(), ctx.now)?;
+        PROOF_OF_ADDRESS.fail(tx, user.id.as_str(), ctx.now)?;
     }
     send_link(tx, ctx, env, settings, user)
 }

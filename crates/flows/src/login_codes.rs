@@ -15,7 +15,9 @@ use pid_core::{Ctx, FieldCode, Fields, SessionId, Timestamp, UserId};
 use pid_store::{WriteTx, login_codes, passkeys, users};
 
 use crate::access::{Admin, SessionUser, has_fresh_proof};
-use crate::budget::{LOGIN_CODE, LOGIN_CODE_GLOBAL, MAIL_FROM_ADDRESS, MAIL_TO_PERSON, address_subject};
+use crate::budget::{
+    LOGIN_CODE, LOGIN_CODE_GLOBAL, MAIL_FROM_ADDRESS, MAIL_TO_PERSON, MAIL_TO_PERSON_IN_ALL, address_subject,
+};
 use crate::env::Env;
 use crate::mail::{self, Mail, Message, Sealed};
 use crate::sessions::{NewSession, begin};
@@ -97,13 +99,19 @@ pub fn mail_on_request(
         MAIL_FROM_ADDRESS.check(tx, &subject, ctx.now)?;
         MAIL_FROM_ADDRESS.fail(tx, &subject, ctx.now)?;
     }
-    let known = users::by_email(tx, &nfc(email))?.filter(|user| !user.disabled && settings.sends_mail());
+    // Where addresses are proven, one that is not may be a stranger's (security case 73).
+    let reachable = |user: &User| !user.disabled && (user.email_verified || !settings.verifies_email());
+    let known = users::by_email(tx, &nfc(email))?.filter(|user| reachable(user) && settings.sends_mail());
     let Some(user) = known else { return Ok(()) };
     if limited {
-        if MAIL_TO_PERSON.check(tx, user.id.as_str(), ctx.now).is_err() {
-            return Ok(());
+        let by_address = format!("{} {}", user.id, address_subject(&ctx.ip_address));
+        for (budget, subject) in [(MAIL_TO_PERSON, by_address.as_str()), (MAIL_TO_PERSON_IN_ALL, user.id.as_str())] {
+            match budget.check(tx, subject, ctx.now) {
+                Ok(()) => budget.fail(tx, subject, ctx.now)?,
+                Err(error) if error.code == Code::RateLimited => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
-        MAIL_TO_PERSON.fail(tx, user.id.as_str(), ctx.now)?;
     }
     let bound = Bound::Browser(sha256(device.expose().as_bytes()));
     let code = create(tx, ctx, &user, "mail", None, DEFAULT_TTL_SECS, bound)?;

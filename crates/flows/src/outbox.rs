@@ -118,7 +118,13 @@ pub fn begin(tx: &WriteTx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Attempt
     let mut attempts = Vec::new();
     for entry in outbox::claim(tx, now, now.plus_secs(LOST_SECS), limit)? {
         if entry.kind == MAIL {
-            let mail = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
+            // A newer version may have written it: it is held for a while, for a replica that can read it.
+            let Ok(mail) = serde_json::from_str(&entry.payload) else {
+                if usize::try_from(entry.attempts).is_ok_and(|n| n > PAUSES.len()) {
+                    outbox::end(tx, &entry.id, State::Failed, None, Some("unreadable"))?;
+                }
+                continue;
+            };
             attempts.push(Attempt { entry, what: What::Mail(mail) });
             continue;
         }

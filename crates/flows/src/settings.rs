@@ -10,6 +10,7 @@ use pid_oidc::redirect_uri::Pattern;
 use pid_oidc::return_path;
 use pid_store::instance::{self, Cached};
 use pid_store::{ReadTx, WriteTx, apis, settings};
+use url::Position;
 
 use crate::access::Admin;
 use crate::audit::Note;
@@ -77,8 +78,8 @@ pub fn update(
         let is_default = value.is_empty() || value == setting.default;
         changes.push((setting.key, if is_default { None } else { Some(value) }));
     }
-    for (address, secret) in GIVEN_TO {
-        keep_from_others(&current, &mut changes, address, secret, &mut fields);
+    for (addresses, secret) in GIVEN_TO {
+        keep_from_others(&current, &mut changes, addresses, secret, &mut fields);
     }
     fields.finish()?;
     if current.are_fixed() {
@@ -91,37 +92,48 @@ pub fn update(
         audit_stream::retarget(tx, &after)?;
     }
     let changed = SETTINGS.iter().filter(|s| after.get(s.key) != current.get(s.key));
-    // What follows the question mark of a webhook's address may be what lets one in.
-    let public = |address: &str| address.split('?').next().unwrap_or_default().to_owned();
+    // The rest of a webhook's address may be what lets one in.
+    let public =
+        |address: &str| url::Url::parse(address).map_or(String::new(), |url| url[..Position::BeforePath].to_owned());
     let note = changed.fold(Note::default(), |note, s| match s.rule {
         _ if s.secret => note.with(s.key, "changed"),
-        Rule::AuditTarget => note.change(s.key, &public(current.get(s.key)), &public(after.get(s.key))),
+        Rule::AuditTarget => match (public(current.get(s.key)), public(after.get(s.key))) {
+            (before, after) if before == after => note.with(s.key, "changed"),
+            (before, after) => note.change(s.key, &before, &after),
+        },
         _ => note.change(s.key, current.get(s.key), after.get(s.key)),
     });
     note.record(tx, ctx, &ctx.entropy(), Event::ConfigurationUpdated, None, Some(&admin.user().id))
 }
 
 /// Secrets, and the addresses that they are given to or that get what they sign.
-const GIVEN_TO: [(&str, &str); 3] =
-    [("smtpHost", "smtpPassword"), ("ldapUrl", "ldapBindPassword"), (audit_stream::URL, audit_stream::SECRET)];
+/// The first of them is the address itself; the others say how it is reached.
+const GIVEN_TO: [(&[&str], &str); 3] = [
+    (&["smtpHost", "smtpPort", "smtpTls", "smtpSkipCertVerify"], "smtpPassword"),
+    (&["ldapUrl", "ldapSkipCertVerify"], "ldapBindPassword"),
+    (&[audit_stream::URL], audit_stream::SECRET),
+];
 
 /// A secret that is stored is not given to another address: it must be entered again (security case 77). It goes with
 /// an address that needs none.
 fn keep_from_others(
     current: &Settings,
     changes: &mut Vec<(&'static str, Option<String>)>,
-    address: &str,
+    addresses: &[&str],
     secret: &'static str,
     fields: &mut Fields,
 ) {
     let next = |key: &str| match changes.iter().find(|(changed, _)| *changed == key) {
-        Some((_, value)) => value.as_deref().unwrap_or_default(),
+        Some((_, Some(value))) => value,
+        Some((_, None)) => pid_core::settings::setting(key).map_or("", |setting| setting.default),
         None => current.get(key),
     };
+    let Some(address) = addresses.first() else { return };
     let (to, is_sent) = (next(address), changes.iter().any(|(changed, _)| *changed == secret));
-    let is_stream = address == audit_stream::URL;
+    let is_stream = *address == audit_stream::URL;
     let needs_it = if is_stream { Target::parse(to).is_ok_and(|to| to.is_signed()) } else { !to.is_empty() };
-    let moves = to != current.get(address) && !current.get(secret).is_empty() && !is_sent;
+    let moves =
+        addresses.iter().any(|key| next(key) != current.get(key)) && !current.get(secret).is_empty() && !is_sent;
     if needs_it && moves {
         fields.refuse(secret, FieldCode::Required, "must be entered again, because the address has changed");
     } else if is_stream && needs_it && next(secret).len() < 16 {
@@ -167,7 +179,12 @@ pub fn from_environment(mut value: impl FnMut(&Setting) -> Option<String>) -> Re
             Err(refused) => errors.extend(refused.iter().map(|e| format!("{} {}.", setting.variable(), e.message))),
         }
     }
-    if errors.is_empty() { Ok(Settings::fixed(values)) } else { Err(errors) }
+    let settings = Settings::fixed(values);
+    let is_signed = Target::parse(settings.get(audit_stream::URL)).is_ok_and(|to| to.is_signed());
+    if is_signed && settings.get(audit_stream::SECRET).len() < 16 {
+        errors.push("AUDIT_STREAM_SECRET must have at least 16 characters: it signs what is sent.".to_owned());
+    }
+    if errors.is_empty() { Ok(settings) } else { Err(errors) }
 }
 
 /// Why a named scope can't be: it is also a permission of an API, which whoever asks for the scope would then have.

@@ -158,12 +158,18 @@ pub async fn send(fetcher: &Fetcher, server: &Server, letter: Letter) -> Result<
         let sent = tokio::time::timeout(3 * TIME, transport.build().send(message.clone())).await;
         outcome = match sent {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) if error.is_permanent() => return Err(MailError::Never(in_words(&error))),
+            Ok(Err(error)) if is_about_the_letter(&error) => return Err(MailError::Never(in_words(&error))),
             Ok(Err(error)) => Err(MailError::Later(in_words(&error))),
             Err(_) => Err(MailError::Later("there was no complete answer in time".to_owned())),
         };
     }
     outcome
+}
+
+/// Whether the receiver or the letter itself was refused for good (RFC 5321 §4.2.3). Other refusals are about us, a wrong
+/// password for example, and an administrator may mend them.
+fn is_about_the_letter(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(code.to_string().as_str(), "550" | "551" | "552" | "553"))
 }
 
 /// An error with its causes.

@@ -45,7 +45,9 @@ statements! {
     CLIENT_NAMES = "WITH RECURSIVE names(name) AS (SELECT min(client_name) FROM audit_logs UNION ALL \
         SELECT (SELECT min(client_name) FROM audit_logs WHERE client_name > names.name) FROM names WHERE names.name IS NOT NULL) \
         SELECT name FROM names WHERE name IS NOT NULL ORDER BY name";
-    KNOWS_DEVICE = "SELECT 1 FROM audit_logs WHERE user_id = $1 AND ip_address = $2 AND user_agent = $3 LIMIT 1";
+    // What strangers cause in a person's name makes no device known.
+    KNOWS_DEVICE = "SELECT 1 FROM audit_logs WHERE user_id = $1 AND ip_address = $2 AND user_agent = $3 AND actor_id IS NULL \
+        AND event IN ('SIGN_IN', 'TOKEN_SIGN_IN', 'REMOTE_SIGN_IN', 'PASSKEY_ADDED', 'ACCOUNT_CREATED', 'SETUP_COMPLETED') LIMIT 1";
     USERS = "WITH RECURSIVE people(id) AS (SELECT min(user_id) FROM audit_logs UNION ALL \
         SELECT (SELECT min(user_id) FROM audit_logs WHERE user_id > people.id) FROM people WHERE people.id IS NOT NULL), \
         named(id, username) AS (SELECT people.id, (SELECT username FROM audit_logs WHERE user_id = people.id AND username IS NOT NULL \
@@ -209,7 +211,7 @@ pub fn list_of_user(tx: &ReadTx<'_>, user: &UserId, request: &ListRequest) -> Re
     LIST_OF_USER.page(tx, request, Some(user.as_str()), from_row)
 }
 
-/// Whether an entry about a person names this address and this browser.
+/// Whether a person was signed in from this address with this browser, as far as the log reaches.
 pub fn knows_device(tx: &ReadTx<'_>, user: &UserId, ip_address: &str, user_agent: &str) -> Result<bool, StoreError> {
     Ok(tx.query_opt(&KNOWS_DEVICE, params![user.as_str(), ip_address, user_agent])?.is_some())
 }
