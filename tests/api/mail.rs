@@ -116,6 +116,12 @@ async fn a_code_on_request_works_in_the_browser_that_asked() {
     // A foreign address to return to is left out.
     ask(&app.agent(), json!({ "email": "tim@example.com", "redirectPath": "//evil.example" })).await.expect(204);
     assert!(!text(&mailbox.letter().await).contains("evil"));
+    // Where addresses are proven, one that is not gets nothing (security case 73).
+    mailbox.connect(&app, json!({ "emailVerificationEnabled": "true" })).await;
+    app.script().patch(&format!("/api/users/{}", tim.id()), &json!({ "emailVerified": false }), None).await.expect(200);
+    ask(&app.agent(), json!({ "email": "tim@example.com" })).await.expect(204);
+    tokio::time::sleep(std::time::Duration::from_millis(1000)).await;
+    assert!(mailbox.letters().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
