@@ -9,6 +9,7 @@ pub mod application_images;
 pub mod audit;
 pub mod claims;
 pub mod clients;
+pub mod codes;
 pub mod ctx;
 pub mod entropy;
 pub mod groups;

@@ -44,15 +44,7 @@ impl LoginCode {
     /// that digit. `None` if it can't be a code of this kind.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
-        let code: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').take(64).collect();
-        let code: String = code
-            .chars()
-            .map(|c| match c.to_ascii_uppercase() {
-                'I' | 'L' => '1',
-                'O' => '0',
-                other => other,
-            })
-            .collect();
+        let code = pid_core::codes::folded(typed);
         let rest = code.strip_prefix(MARK)?;
         let fits = rest.len() == RANDOM_LENGTH && rest.bytes().all(|b| LOGIN_CODE.contains(&b));
         fits.then_some(Self(code))

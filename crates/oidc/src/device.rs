@@ -53,15 +53,7 @@ impl UserCode {
         if typed.len() > 64 {
             return None;
         }
-        let code: String = typed
-            .chars()
-            .filter(|c| !c.is_whitespace() && *c != '-')
-            .map(|c| match c.to_ascii_uppercase() {
-                'I' | 'L' => '1',
-                'O' => '0',
-                other => other,
-            })
-            .collect();
+        let code = pid_core::codes::folded(typed);
         let rest = code.strip_prefix(MARK)?;
         let fits = rest.len() == RANDOM_LENGTH && rest.bytes().all(|b| ALPHABET.contains(&b));
         fits.then_some(Self(code))
