@@ -6,7 +6,7 @@ use std::path::Path;
 use pid_testkit::chromium::{Page, role};
 use serde_json::json;
 
-use pid_tests::{Mailbox, Manner, Receiver, RelyingParty};
+use pid_tests::{Mailbox, Manner, Receiver, RelyingParty, TestApp};
 
 use crate::images::{DARK, LIGHT, photograph};
 use crate::stage::Stage;
@@ -692,4 +692,21 @@ async fn mail_looks_right() {
     if let Some(folder) = std::env::var_os("SCREENSHOTS") {
         std::fs::write(Path::new(&folder).join("letter.html"), letter["html"].as_str().unwrap()).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_of_the_environment_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::with(TestApp::start_with(&[("UI_CONFIG_DISABLED", "true"), ("APP_NAME", "Club")]).await).await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    tab.wait_for_text("UI Configuration Disabled").await.unwrap();
+    // Nothing can be saved that would be refused.
+    let open = "[...document.querySelectorAll('form[data-api=\"/api/application-configuration\"] [type=submit]')]\
+        .filter(button => !button.matches(':disabled')).length";
+    assert_eq!(tab.eval::<usize>(open).await.unwrap(), 0);
+    gallery.look(&tab, "configuration-fixed").await;
+    gallery.finish();
 }
