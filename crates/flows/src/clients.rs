@@ -14,16 +14,16 @@ use pid_jose::Alg;
 use pid_oidc::backchannel_logout;
 use pid_oidc::claim_mapping::ClaimMapping;
 use pid_oidc::redirect_uri::{Pattern, Purpose};
-use pid_store::files::{self, File};
+use pid_store::files;
 use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
-use crate::audit::{Note, REPLACED, SET, TAKEN_AWAY};
-use crate::change::{Change, check_file, check_version};
+use crate::audit::Note;
+use crate::change::{Change, check_version};
 use crate::keys::{self, KeySealer};
-use crate::{Code, Error, audit, client_keys, sign_out};
+use crate::{Code, Error, client_keys, client_logos, sign_out};
 
 /// The fields of a client (api.md §16.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -136,7 +136,7 @@ pub struct NewSecret {
 /// What a client or an API may choose; the larger siblings are for instances that were imported with them.
 pub(crate) const SIGNING_ALGS: [Alg; 3] = [Alg::RS256, Alg::ES256, Alg::EdDSA];
 
-fn find(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
+pub(crate) fn find(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
     clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))
 }
 
@@ -468,7 +468,7 @@ pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, if_matc
     let client = find(tx, id)?;
     check_version(if_match, client.version)?;
     for dark in [false, true] {
-        files::delete(tx, &logo_path(id, dark))?;
+        files::delete(tx, &client_logos::path(id, dark))?;
     }
     sign_out::client(tx, ctx, id)?;
     keys::remember_lifetime(tx, client.longest_signed_minutes(), ctx.now)?;
@@ -585,69 +585,4 @@ pub fn delete_secret(
     clients::touch(tx, id, ctx.now)?;
     let none: [&str; 0] = [];
     record(tx, ctx, admin, Event::ClientSecretDeleted, &client, |note| note.set("secretIDs", &[secret], &none))
-}
-
-fn logo_path(id: &ClientId, dark: bool) -> String {
-    format!("oidc-client-images/{id}{}", if dark { "-dark" } else { "" })
-}
-
-/// A client's logo; the light one where a dark one is missing.
-pub fn logo(tx: &ReadTx<'_>, id: &ClientId, dark: bool) -> Result<File, Error> {
-    find(tx, id)?;
-    let found = match files::get(tx, &logo_path(id, dark))? {
-        None if dark => files::get(tx, &logo_path(id, false))?,
-        found => found,
-    };
-    found.ok_or_else(|| Error::new(Code::ImageNotFound))
-}
-
-/// Stores a logo that was checked already.
-pub fn set_logo(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    admin: &Admin,
-    id: &ClientId,
-    dark: bool,
-    content_type: &str,
-    content: &[u8],
-) -> Result<(), Error> {
-    let mut client = find(tx, id)?;
-    let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
-    files::put(tx, &logo_path(id, dark), &file)?;
-    let had = std::mem::replace(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }, true);
-    clients::update(tx, &client, ctx.now)?;
-    record_logo(tx, ctx, admin, &client, dark, if had { REPLACED } else { SET })
-}
-
-/// A stream of its own: logos come with other changes of a client.
-fn record_logo(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    admin: &Admin,
-    client: &Client,
-    dark: bool,
-    change: &str,
-) -> Result<(), Error> {
-    let name = if dark { "darkLogo" } else { "logo" };
-    let names = [("clientName", client.name.as_str()), ("clientID", client.id.as_str()), (name, change)];
-    audit::record(tx, ctx, &ctx.stream(name), Event::ClientUpdated, None, Some(&admin.user().id), &names)
-}
-
-/// Deletes a logo.
-pub fn delete_logo(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    admin: &Admin,
-    id: &ClientId,
-    dark: bool,
-    if_match: Option<i64>,
-) -> Result<(), Error> {
-    let mut client = find(tx, id)?;
-    check_file(tx, if_match, &logo_path(id, dark))?;
-    if !files::delete(tx, &logo_path(id, dark))? {
-        return Err(Error::new(Code::ImageNotFound));
-    }
-    *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = false;
-    clients::update(tx, &client, ctx.now)?;
-    record_logo(tx, ctx, admin, &client, dark, TAKEN_AWAY)
 }

@@ -19,6 +19,7 @@ pub mod cimd;
 pub mod claims;
 pub mod client_auth;
 mod client_keys;
+pub mod client_logos;
 pub mod clients;
 pub mod device;
 pub mod device_login;

@@ -7,10 +7,10 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use pid_core::Timestamp;
 use pid_core::clients::{AuthMethod, BackchannelSource, Client, ClientSecret, FederatedIdentity};
 use pid_core::ids::client_id_from_path;
-use pid_flows::Error;
 use pid_flows::access::Credentials;
 use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientDetails, ClientInput};
+use pid_flows::{Error, client_logos};
 use pid_integrations::images::{MAX_UPLOAD, Purpose};
 use pid_jose::Alg;
 use schemars::JsonSchema;
@@ -444,7 +444,7 @@ pub async fn logo(
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = client_id_from_path(&id);
-    let file = app.db().read(move |tx| clients::logo(tx, &id, variant.is_dark())).await?;
+    let file = app.db().read(move |tx| client_logos::get(tx, &id, variant.is_dark())).await?;
     let caching = cache_control(&uri, "public, max-age=900, stale-while-revalidate=43200");
     Ok(pictures::shown(file, caching, &request))
 }
@@ -463,7 +463,7 @@ pub async fn set_logo(
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::set_logo(tx, &ctx, &admin, &id, variant.is_dark(), picture.content_type, &picture.content)
+            client_logos::set(tx, &ctx, &admin, &id, variant.is_dark(), picture.content_type, &picture.content)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -482,7 +482,7 @@ pub async fn delete_logo(
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::delete_logo(tx, &ctx, &admin, &id, variant.is_dark(), version)
+            client_logos::delete(tx, &ctx, &admin, &id, variant.is_dark(), version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -9,7 +9,7 @@ use pid_core::ids::ClientId;
 use pid_flows::access::Admin;
 use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientInput};
-use pid_flows::{Code, Error};
+use pid_flows::{Code, Error, client_logos};
 use pid_integrations::fetch::{FetchError, Limits, NamedBy, Request, Response};
 use pid_integrations::images::{self, MAX_UPLOAD, Picture, Purpose};
 use pid_store::WriteTx;
@@ -52,7 +52,7 @@ impl RemoteLogos {
         let all = [(false, &self.light), (true, &self.dark)];
         let mut any = false;
         for (dark, picture) in all.iter().filter_map(|(dark, picture)| Some((*dark, picture.as_ref()?))) {
-            clients::set_logo(tx, ctx, admin, id, dark, picture.content_type, &picture.content)?;
+            client_logos::set(tx, ctx, admin, id, dark, picture.content_type, &picture.content)?;
             any = true;
         }
         Ok(any)
