@@ -131,6 +131,13 @@ impl TestApp {
         self.run().await;
     }
 
+    /// Stops the server.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
     /// `APP_URL`, without a trailing slash: the issuer and the origin of passkeys.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -196,6 +203,12 @@ impl TestApp {
     /// The person of an account that the API made, as [`TestApp::person`].
     pub async fn enter(&self, user: serde_json::Value) -> Person {
         Person::enter(self, user).await
+    }
+
+    /// Gives somebody roles, as an administrator does.
+    pub async fn give(&self, person: &Person, roles: &[&str]) {
+        let path = format!("/api/users/{}", person.id());
+        self.script().patch(&path, &json!({ "roles": roles }), None).await.expect(200);
     }
 
     /// The audit log's entries of one event, the latest first.

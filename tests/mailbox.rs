@@ -1,12 +1,29 @@
 //! A real mail server with one mailbox for everybody.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pid_testkit::process::free_port;
 use pid_testkit::program::Program;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use crate::TestApp;
+
+const AUTHORITY: &str = "authority.pem";
+
+/// Makes an authority of its own, and a certificate of it for `localhost`.
+fn certify(dir: &Path, certificate: &Path, key: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate()?;
+    std::fs::write(dir.join(AUTHORITY), params.self_signed(&authority_key)?.pem())?;
+    let server_key = KeyPair::generate()?;
+    let server = CertificateParams::new(vec!["localhost".to_owned()])?;
+    let server = server.signed_by(&server_key, &Issuer::new(params, authority_key))?;
+    std::fs::write(certificate, server.pem())?;
+    Ok(std::fs::write(key, server_key.serialize_pem())?)
+}
 
 /// The server.
 pub struct Mailbox {
@@ -14,7 +31,7 @@ pub struct Mailbox {
     port: u16,
     mode: &'static str,
     login: bool,
-    _certificate: tempfile::TempDir,
+    certificates: tempfile::TempDir,
 }
 
 impl Mailbox {
@@ -27,15 +44,19 @@ impl Mailbox {
         let program = Program::python("mailbox.py").expect("the mail server's program");
         let dir = tempfile::tempdir().expect("a folder");
         let (certificate, key) = (dir.path().join("certificate.pem"), dir.path().join("key.pem"));
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-        std::fs::write(&certificate, made.cert.pem()).expect("a file");
-        std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+        certify(dir.path(), &certificate, &key).expect("a certificate");
         let port = free_port().expect("a free port");
-        let mut mailbox = Self { program, port, mode, login, _certificate: dir };
+        let mut mailbox = Self { program, port, mode, login, certificates: dir };
         let tls = mode != "none";
         mailbox.call(&json!({ "do": "start", "mode": mode, "port": port, "login": login,
             "certificate": tls.then_some(certificate), "key": tls.then_some(key) }));
         mailbox
+    }
+
+    /// The certificate of the authority that vouches for this server as `localhost`.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.certificates.path().join(AUTHORITY)
     }
 
     fn call(&mut self, request: &Value) -> Value {
@@ -48,7 +69,8 @@ impl Mailbox {
     #[must_use]
     pub fn settings(&self) -> Value {
         let mut settings = json!({ "smtpHost": "127.0.0.1", "smtpPort": self.port.to_string(), "smtpTls": self.mode,
-            "smtpFrom": "id@example.com", "smtpSkipCertVerify": (self.mode != "none").to_string() });
+            "smtpFrom": "id@example.com", "smtpSkipCertVerify": (self.mode != "none").to_string(),
+            "emailLoginCodeNoticeEnabled": "false", "emailPasskeyNoticeEnabled": "false" });
         if self.login {
             settings["smtpUser"] = json!("postman");
             settings["smtpPassword"] = json!("knock twice");

@@ -20,6 +20,8 @@ use crate::wire::{Reply, Wire};
 /// The callback of every client, and as it stands in a query.
 pub const CALLBACK: &str = "https://app.example/cb";
 const CALLBACK_QUERY: &str = "https%3A%2F%2Fapp.example%2Fcb";
+/// The host of the app behind a proxy.
+pub const HOST: &str = "paperless.example";
 /// PKCE (RFC 7636 appendix B).
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -48,7 +50,10 @@ impl App {
 /// Somebody who uses the server.
 pub struct Actor {
     wire: Wire,
+    /// Where the server listens that they talk to.
     address: SocketAddr,
+    /// The port by which the installation is known.
+    known_port: u16,
     number: u32,
     requests: u32,
     passkey: SoftAuthenticator,
@@ -61,6 +66,8 @@ pub struct Actor {
     prover: Prover,
     /// What a device of theirs polls with.
     device_code: Option<String>,
+    /// The cookie of their session at an app behind a proxy.
+    door: String,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +82,7 @@ impl Actor {
         Ok(Self {
             wire: Wire::open(address).await?,
             address,
+            known_port: address.port(),
             number,
             requests: 0,
             passkey: SoftAuthenticator::new(-7),
@@ -83,7 +91,13 @@ impl Actor {
             tokens: HashMap::new(),
             prover: Prover::new()?,
             device_code: None,
+            door: String::new(),
         })
+    }
+
+    /// Talks to this replica from now on.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        self.address = address;
     }
 
     /// Connects anew.
@@ -105,7 +119,7 @@ impl Actor {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", format!("localhost:{}", self.address.port()))
+            .header("host", format!("localhost:{}", self.known_port))
             .header("user-agent", USER_AGENT)
             .header("x-forwarded-for", format!("10.{a}.{b}.{c}"));
         for (name, value) in headers {
@@ -155,6 +169,10 @@ impl Actor {
             }
             Operation::Jwks => self.get("/.well-known/jwks.json", &[]).await?.expect(200).map(drop),
             Operation::Discovery => self.get("/.well-known/openid-configuration", &[]).await?.expect(200).map(drop),
+            Operation::Verdict => {
+                let door = self.door.clone();
+                self.ask("/documents/42", &door).await?.expect(200).map(drop)
+            }
             Operation::LoginPage => self.get("/login", &[("accept", "text/html")]).await?.expect(200).map(drop),
         }
     }
@@ -188,6 +206,48 @@ impl Actor {
         self.redeem(alg, &reply.redirected("code")?).await
     }
 
+    /// What a proxy asks about a request to [`HOST`].
+    async fn ask(&mut self, uri: &str, cookies: &str) -> Result<Reply> {
+        let told = [
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-host", HOST),
+            ("x-forwarded-uri", uri),
+            ("accept", "text/html"),
+            ("cookie", cookies),
+        ];
+        self.get("/api/forward-auth", &told).await
+    }
+
+    /// Enters the app behind a proxy.
+    pub async fn enter_proxied(&mut self) -> Result<()> {
+        let away = self.ask("/", "").await?.expect(302)?;
+        let browser = away.cookie("pocket-id-sign-in")?;
+        let path = away.header("location").split_once("/authorize").map(|(_, query)| format!("/authorize{query}"));
+        let (path, session) = (path.ok_or("no way to sign in")?, self.session.clone());
+        let back = self.get(&path, &[("cookie", &session)]).await?.expect(303)?;
+        let callback = back.header("location").split_once(HOST).map(|(_, uri)| uri.to_owned()).ok_or("no way back")?;
+        self.door = self.ask(&callback, &browser).await?.expect(302)?.cookie("pocket-id-app")?;
+        Ok(())
+    }
+
+    /// `access_token=…` of this browser.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// The id of a client that nobody has agreed to.
+    pub fn unused_app(&self) -> Result<&str> {
+        Ok(&self.apps.get(Alg::ALL.len()).ok_or("every client is in use")?.id)
+    }
+
+    /// Comes from a client for the first time: the page that asks for consent, and the cookies that it is shown to.
+    pub async fn begin_interaction(&mut self) -> Result<(String, String)> {
+        let (path, session) = (authorize_path(self.unused_app()?), self.session.clone());
+        let reply = self.get(&path, &[("cookie", &session)]).await?.expect(302)?;
+        let cookies = format!("{session}; {}", reply.cookie("session")?);
+        Ok((format!("/interaction?interaction={}", reply.redirected("interaction")?), cookies))
+    }
+
     /// Signs in to a public client that needs no consent.
     pub async fn visit(&mut self, client_id: &str) -> Result<()> {
         let (path, session) = (authorize_path(client_id), self.session.clone());
@@ -207,7 +267,7 @@ impl Actor {
     }
 
     fn origin(&self) -> String {
-        format!("http://localhost:{}", self.address.port())
+        format!("http://localhost:{}", self.known_port)
     }
 
     fn app(&self, alg: Alg) -> Result<&App> {

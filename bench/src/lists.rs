@@ -62,6 +62,7 @@ pub async fn run(binary: &Path, options: &Options) -> Result<()> {
             println!("Filling the store …");
             let began = Instant::now();
             fill(&store)?;
+            wait_until_counted(binary, &home, &store).await?;
             println!("… in {} s: {} MB", began.elapsed().as_secs(), std::fs::metadata(&store)?.len() / 1_000_000);
             if let Some(kept) = &options.filled {
                 copy_dir(&data, kept)?;
@@ -76,6 +77,26 @@ pub async fn run(binary: &Path, options: &Options) -> Result<()> {
         std::fs::write(path, serde_json::to_vec_pretty(&readings)?)?;
     }
     Ok(())
+}
+
+/// Lets a server count the entries, as it does by itself some seconds after its start.
+async fn wait_until_counted(binary: &Path, home: &Home, store: &Path) -> Result<()> {
+    let server = Server::start(binary, home)?;
+    let db = Connection::open(store)?;
+    let began = Instant::now();
+    loop {
+        let left = "SELECT count(*) FROM audit_logs WHERE created_at >= (SELECT counted_until FROM audit_counted)";
+        let left: i64 = db.query_row(left, [], |row| row.get(0))?;
+        if left < 2000 {
+            println!("The entries were counted in {} s.", began.elapsed().as_secs());
+            server.stop();
+            return Ok(());
+        }
+        if began.elapsed() > Duration::from_secs(600) {
+            return Err(format!("{left} entries are not counted after ten minutes").into());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 fn copy_dir(from: &Path, to: &Path) -> Result<()> {
@@ -224,8 +245,8 @@ fn clients(tx: &Connection, now: i64) -> Result<()> {
 /// Three months of sign-ins from a thousand a day to a few thousand, with what else happens.
 fn entries(tx: &Connection, now: i64) -> Result<()> {
     let mut entry = tx.prepare(
-        "INSERT INTO audit_logs (id, created_at, event, user_id, username, client_name, ip_address, user_agent, country, city, data) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO audit_logs (id, created_at, event, user_id, username, client_name, ip_address, user_agent, country, city, data, \
+         search_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     let step = 80 * DAY_MS / ENTRIES as i64;
     for n in 0..ENTRIES {
@@ -250,29 +271,24 @@ fn entries(tx: &Connection, now: i64) -> Result<()> {
             80 + person % 60
         );
         let made = now - 80 * DAY_MS + n as i64 * step;
+        let name = format!("person{person}");
+        let searched =
+            format!("{name}\n\n{}\n{address}\n{event}", client.as_deref().unwrap_or_default()).to_lowercase();
         entry.execute(params![
             id(5, n),
             made,
             event,
             id(1, person),
-            format!("person{person}"),
+            name,
             client,
             address,
             agent,
             country,
             city,
-            data
+            data,
+            searched
         ])?;
     }
-    // As the server counts them itself.
-    let until = now - 600_000;
-    tx.execute("UPDATE audit_counted SET counted_until = ?1", [until])?;
-    tx.execute(
-        "INSERT INTO audit_counts SELECT event, coalesce(client_name, ''), CASE WHEN country = 'Internal Network' THEN 'internal' \
-         WHEN ip_address <> '' THEN 'external' ELSE '' END, count(*) FROM audit_logs WHERE created_at < ?1 GROUP BY 1, 2, 3 \
-         ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [until],
-    )?;
     Ok(())
 }
 
@@ -414,7 +430,7 @@ fn asks() -> Vec<Asks> {
             "audit log",
             "/api/audit-logs/all",
             AUDIT_SORT,
-            &[],
+            &[("none", "zzzz"), ("few", "app 77"), ("many", "sign_in"), ("all", "person")],
             [
                 person,
                 "filters[event]=SIGN_IN",
@@ -428,6 +444,9 @@ fn asks() -> Vec<Asks> {
                 "filters[event]=CLIENT_AUTHORIZATION&filters[clientName]=App 77",
                 "filters[event]=USER_CREATED&filters[location]=internal",
                 "filters[location]=internal&sort[column]=ipAddress&sort[direction]=asc",
+                "filters[event]=SIGN_OUT&search=app",
+                "filters[event]=USER_CREATED&filters[location]=external&search=person",
+                "search=person&sort[column]=userAgent&sort[direction]=asc",
             ]
             .to_vec()
             .leak(),

@@ -32,19 +32,19 @@ pub struct Measured {
     pub written_kib: f64,
 }
 
-/// Lets everybody do one thing again and again.
+/// Lets everybody do one thing again and again, at every replica.
 pub async fn run(
-    server: &Server,
+    servers: &[Server],
     actors: Vec<Actor>,
     operation: Operation,
     time: Duration,
 ) -> Result<(Measured, Vec<Actor>)> {
     let (_, actors) = repeat(actors, operation, WARM_UP).await?;
-    let (cpu, bytes, began) = (cpu_ms(server.id())?, written(server.id())?, Instant::now());
+    let (cpu, bytes, began) = (sum(servers, cpu_ms)?, sum(servers, written)?, Instant::now());
     let (mut times, actors) = repeat(actors, operation, time).await?;
     let seconds = began.elapsed().as_secs_f64();
-    let cpu = cpu_ms(server.id())? - cpu;
-    let bytes = written(server.id())? - bytes;
+    let cpu = sum(servers, cpu_ms)? - cpu;
+    let bytes = sum(servers, written)? - bytes;
     times.sort_unstable();
     let count = times.len() as f64;
     let at = |share: f64| times.get((count * share) as usize).map_or(0.0, |t| t.as_secs_f64() * 1e3);
@@ -56,6 +56,10 @@ pub async fn run(
         written_kib: bytes as f64 / 1024.0 / count,
     };
     Ok((measured, actors))
+}
+
+fn sum<T: std::iter::Sum>(servers: &[Server], what: impl Fn(u32) -> Result<T>) -> Result<T> {
+    servers.iter().map(|server| what(server.id())).sum()
 }
 
 async fn repeat(actors: Vec<Actor>, operation: Operation, time: Duration) -> Result<(Vec<Duration>, Vec<Actor>)> {

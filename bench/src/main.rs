@@ -5,6 +5,7 @@
 
 mod actor;
 mod hello;
+mod ldap;
 mod limits;
 mod lists;
 mod load;
@@ -13,6 +14,7 @@ mod options;
 mod page;
 mod proof;
 mod report;
+mod scim;
 mod server;
 mod sign_out;
 mod startup;
@@ -57,15 +59,24 @@ async fn run(options: &Options) -> Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => server::build()?,
     };
+    if let Some(people) = options.scim {
+        return scim::run(&binary, options, people).await;
+    }
     if options.lists {
         return lists::run(&binary, options).await;
+    }
+    if let Some(people) = options.ldap {
+        return ldap::run(&binary, options, people).await;
+    }
+    if options.replicas > 1 && !options.is_postgres() {
+        return Err("several servers need --engine postgres".into());
     }
     let operations: Vec<Operation> = Operation::ALL.into_iter().filter(|o| options.wants(*o)).collect();
     if operations.is_empty() {
         return Err(format!("no operation has \"{}\" in its name", options.only.join("\", \"")).into());
     }
     let mut report = Report::default();
-    if options.only.is_empty() {
+    if options.only.is_empty() && !options.pages {
         println!("Starting from nothing and again …");
         report.facts.extend(startup::measure(&binary, options)?);
     }
@@ -77,14 +88,27 @@ async fn run(options: &Options) -> Result<()> {
     drop(server);
 
     // Started again, so that what set-up left in memory is not counted.
-    let server = Server::start(&binary, &home)?;
-    for actor in &mut actors {
+    let mut servers = vec![Server::start(&binary, &home)?];
+    for _ in 1..options.replicas {
+        servers.push(Server::start_replica(&binary, &home)?);
+    }
+    // Each browser stays at one; the next one beside it is at another.
+    for (actor, server) in actors.iter_mut().zip(servers.iter().cycle()) {
+        actor.move_to(server.address);
         actor.reconnect().await?;
     }
-    if options.only.is_empty() {
+    if options.only.is_empty() && !options.pages {
         println!("Looking at the server at rest …");
-        report.facts.extend(page::weigh(&mut actors[0]).await?);
-        report.facts.extend(at_rest(&server, options.idle).await?);
+        report.facts.extend(at_rest(&servers[0], options.idle).await?);
+    }
+
+    if options.only.is_empty() || options.pages {
+        println!("Weighing the pages …");
+        report.pages = page::weigh(&mut actors[0]).await?;
+    }
+    if options.pages {
+        println!("{report}");
+        return Ok(());
     }
 
     println!("Measuring the limits of this machine …");
@@ -92,18 +116,18 @@ async fn run(options: &Options) -> Result<()> {
     for operation in operations {
         println!("Running: {} …", operation.name());
         let measured;
-        (measured, actors) = load::run(&server, actors, operation, Duration::from_secs_f64(options.seconds)).await?;
+        (measured, actors) = load::run(&servers, actors, operation, Duration::from_secs_f64(options.seconds)).await?;
         report.rows.push(Row::new(operation, &measured, &limits, options.is_postgres()));
     }
-    let memory = usage::memory(server.id())?;
+    let memory = usage::memory(servers[0].id())?;
     report.facts.push(Fact::new("memory after the load, RSS", memory.rss, "MiB", None));
     report.facts.push(Fact::new("memory after the load, PSS", memory.pss, "MiB", None));
     if options.only.is_empty() {
         println!("Signing out of a hundred clients …");
-        report.facts.extend(sign_out::measure(&server).await?);
+        report.facts.extend(sign_out::measure(&servers[0]).await?);
     }
     report.limits = limits;
-    drop(server);
+    drop(servers);
 
     println!("{report}");
     if let Some(path) = &options.json {

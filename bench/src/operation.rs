@@ -54,11 +54,13 @@ pub enum Operation {
     Discovery,
     /// The page at `/login`.
     LoginPage,
+    /// A proxy asks whether a request of somebody may pass (forward authentication).
+    Verdict,
 }
 
 impl Operation {
     /// All rows.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SignIn(Alg::RS256),
         Self::SignIn(Alg::ES256),
         Self::SignIn(Alg::EdDSA),
@@ -78,6 +80,7 @@ impl Operation {
         Self::Jwks,
         Self::Discovery,
         Self::LoginPage,
+        Self::Verdict,
     ];
 
     /// The name in the table.
@@ -95,6 +98,7 @@ impl Operation {
             Self::Jwks => "JWKS".to_owned(),
             Self::Discovery => "discovery".to_owned(),
             Self::LoginPage => "login page".to_owned(),
+            Self::Verdict => "forward-auth verdict".to_owned(),
         }
     }
 
@@ -119,6 +123,7 @@ impl Operation {
             Self::UserInfo => 0.05,
             Self::Jwks | Self::Discovery => 0.015,
             Self::LoginPage => 0.017,
+            Self::Verdict => 0.05,
         }
     }
 
@@ -152,6 +157,8 @@ impl Operation {
             // Token, grant, person, groups.
             Self::UserInfo => limits.hello + limits.verify_rs256 + 4.0 * limits.select,
             Self::Jwks | Self::Discovery | Self::LoginPage => limits.hello,
+            // App, visitor, groups.
+            Self::Verdict => limits.hello + 3.0 * limits.select,
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct Options {
     /// With `--engine postgres`: a server and a role that may create databases.
     #[arg(long, required_if_eq("engine", "postgres"))]
     pub url: Option<String>,
+    /// With `--engine postgres`: so many servers on one database share the load.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub replicas: u8,
     /// How long each operation is driven.
     #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     pub seconds: f64,
@@ -37,6 +40,16 @@ pub struct Options {
     /// With `--lists`: keeps the filled store in this file, or takes it from there.
     #[arg(long, requires = "lists")]
     pub filled: Option<PathBuf>,
+    /// Instead of driving operations, fills a directory (LDAP) with so many people and synchronises it while somebody signs
+    /// in.
+    #[arg(long, value_name = "PEOPLE", conflicts_with = "lists")]
+    pub ldap: Option<usize>,
+    /// Only weighs the pages.
+    #[arg(long, conflicts_with = "lists")]
+    pub pages: bool,
+    /// Instead of driving operations, makes so many people and provisions them by SCIM.
+    #[arg(long, conflicts_with = "lists")]
+    pub scim: Option<usize>,
     #[command(subcommand)]
     pub command: Option<Command>,
 }

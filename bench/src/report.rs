@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::limits::Limits;
 use crate::load::Measured;
 use crate::operation::Operation;
+use crate::page::Weight;
 
 /// Everything that a run showed.
 #[derive(Debug, Default, Serialize)]
@@ -15,6 +16,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Figures that belong to no operation.
     pub facts: Vec<Fact>,
+    /// What pages weigh.
+    pub pages: Vec<Weight>,
     /// What the parts cost.
     pub limits: Limits,
 }
@@ -69,16 +72,18 @@ impl Fact {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\n| operation | per second | p50 ms | p99 ms | CPU ms | limit ms | × limit | goal ms | × goal | KiB written |"
-        )?;
-        writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        for r in &self.rows {
-            write!(f, "| {} | {:.0} | {:.2} | {:.2} | {:.4} ", r.name, r.per_second, r.p50_ms, r.p99_ms, r.cpu_ms)?;
-            write!(f, "| {:.4} | {:.2} | {} ", r.limit_ms, r.cpu_ms / r.limit_ms, r.goal_ms)?;
-            let written = r.written_kib.map_or("–".to_owned(), |kib| format!("{kib:.1}"));
-            writeln!(f, "| {:.2} | {written} |", r.cpu_ms / r.goal_ms)?;
+        if !self.rows.is_empty() {
+            writeln!(
+                f,
+                "\n| operation | per second | p50 ms | p99 ms | CPU ms | limit ms | × limit | goal ms | × goal | KiB written |"
+            )?;
+            writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+            for r in &self.rows {
+                write!(f, "| {} | {:.0} | {:.2} | {:.2} | {:.4} ", r.name, r.per_second, r.p50_ms, r.p99_ms, r.cpu_ms)?;
+                write!(f, "| {:.4} | {:.2} | {} ", r.limit_ms, r.cpu_ms / r.limit_ms, r.goal_ms)?;
+                let written = r.written_kib.map_or("–".to_owned(), |kib| format!("{kib:.1}"));
+                writeln!(f, "| {:.2} | {written} |", r.cpu_ms / r.goal_ms)?;
+            }
         }
         if !self.facts.is_empty() {
             writeln!(f, "\n| figure | value | goal |\n|---|---:|---:|")?;
@@ -87,7 +92,25 @@ impl fmt::Display for Report {
             let goal = fact.goal.map_or("–".to_owned(), |goal| format!("≤ {goal}"));
             writeln!(f, "| {} | {} {} | {goal} |", fact.name, round(fact.value), fact.unit)?;
         }
+        if !self.pages.is_empty() {
+            writeln!(f, "\n| page, cold | KiB | goal KiB | requests | server ms | Pocket ID: scripts KB | requests |")?;
+            writeln!(f, "|---|---:|---:|---:|---:|---:|---:|")?;
+        }
+        for p in &self.pages {
+            write!(f, "| {} | {:.1} | ≤ {} | {} | {:.2} ", p.page, p.kib, p.goal_kib, p.requests, p.server_ms)?;
+            let (kb, requests) = p.theirs.unzip();
+            let text = |number: Option<String>| number.unwrap_or_else(|| "–".to_owned());
+            let (kb, requests) = (text(kb.map(|n| n.to_string())), text(requests.flatten().map(|n| n.to_string())));
+            writeln!(f, "| {kb} | {requests} |")?;
+        }
+        // Not measured where only pages were weighed.
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         let l = &self.limits;
+        if l.hello == 0.0 {
+            return Ok(());
+        }
         writeln!(f, "\n| part, alone on one core | CPU ms | per second |\n|---|---:|---:|")?;
         for (name, ms) in [
             ("RS256 signature", l.sign_rs256),

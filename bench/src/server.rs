@@ -74,10 +74,18 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it is healthy.
     pub fn start(binary: &Path, home: &Home) -> Result<Self> {
-        let address = home.address;
+        Self::start_at(binary, home, home.address)
+    }
+
+    /// Starts another one on the same database, which listens elsewhere and is known by the same address.
+    pub fn start_replica(binary: &Path, home: &Home) -> Result<Self> {
+        Self::start_at(binary, home, SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)))
+    }
+
+    fn start_at(binary: &Path, home: &Home, address: SocketAddr) -> Result<Self> {
         let mut command = Command::new(binary);
         command.env_clear().current_dir(home.dir());
-        command.env("APP_URL", format!("http://localhost:{}", address.port()));
+        command.env("APP_URL", format!("http://localhost:{}", home.address.port()));
         command.env("HOST", "127.0.0.1").env("PORT", address.port().to_string());
         command.env("STATIC_API_KEY", API_KEY);
         // The limiter stays on; each request names another address, as a proxy would.
@@ -86,7 +94,7 @@ impl Server {
             command.env("DB_CONNECTION_STRING", database.url()).env("ENCRYPTION_KEY", "bench-encryption-key");
         }
         let began = Instant::now();
-        let process = Process::spawn(&mut command, home.dir().join("log"))?;
+        let process = Process::spawn(&mut command, home.dir().join(format!("log-{}", address.port())))?;
         let mut server = Self { process, address, healthy_after: Duration::ZERO, ready_after: Duration::ZERO, began };
         server.healthy_after = server.wait("/healthz", "204")?;
         server.ready_after = server.wait("/.well-known/jwks.json", "200")?;

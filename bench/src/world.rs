@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::actor::{Actor, App, CALLBACK};
+use crate::actor::{Actor, App, CALLBACK, HOST};
 use crate::load::CONNECTIONS;
 use crate::operation::Alg;
 use crate::server::{API_KEY, Server};
-use crate::wire::Wire;
+use crate::wire::{Reply, Wire};
 
 const PEOPLE: usize = 10;
 const CLIENTS: usize = 10;
@@ -45,14 +45,42 @@ impl Script {
         format!("198.{b}.{c}.{d}")
     }
 
-    /// `POST`, which must make something.
-    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+    /// `POST` without a body, which must do something.
+    pub async fn act(&mut self, path: &str) -> Result<()> {
         let request = http::Request::post(path)
             .header("host", &self.host)
             .header("x-api-key", API_KEY)
-            .header("content-type", "application/json")
+            .header("x-forwarded-for", self.address())
+            .body(bytes::Bytes::new().into())?;
+        self.wire.send(request).await?.expect(200).map(drop)
+    }
+
+    /// `POST`, which must make something.
+    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+        self.send(http::Method::POST, path, "application/json", body).await?.expect(201)?.json()
+    }
+
+    /// `PATCH`, which must be taken.
+    pub async fn patch(&mut self, path: &str, body: &Value) -> Result<Value> {
+        self.send(http::Method::PATCH, path, "application/merge-patch+json", body).await?.expect(200)?.json()
+    }
+
+    /// `POST` of something that is to be done.
+    pub async fn ask(&mut self, path: &str) -> Result<()> {
+        self.send(http::Method::POST, path, "application/json", &json!({})).await?.expect(204)?;
+        Ok(())
+    }
+
+    async fn send(&mut self, method: http::Method, path: &str, kind: &str, body: &Value) -> Result<Reply> {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.host)
+            .header("x-api-key", API_KEY)
+            .header("x-forwarded-for", self.address())
+            .header("content-type", kind)
             .body(body.to_string().into())?;
-        self.wire.send(request).await?.expect(201)?.json()
+        self.wire.send(request).await
     }
 }
 
@@ -71,11 +99,16 @@ pub async fn set_up(server: &Server) -> Result<Vec<Actor>> {
         let secret = script.post(&format!("/api/oidc/clients/{id}/secrets"), &json!({})).await?;
         apps.push(App::new(alg, id, secret["secret"].as_str().unwrap_or_default()));
     }
+    let proxied = json!({ "name": "Paperless", "clientType": "proxy", "forwardAuth": {
+        "hosts": [format!("http://{HOST}")], "rules": [{ "path": "/share", "public": true }] } });
+    script.post("/api/oidc/clients", &proxied).await?;
     let apps: Arc<[App]> = apps.into();
     let mut people = Vec::new();
     for i in 0..PEOPLE {
         let (name, email) = (format!("person{i}"), format!("person{i}@example.com"));
-        let body = json!({ "username": name, "email": email, "firstName": "Tim", "lastName": "Test", "displayName": "Tim Test" });
+        let body = json!({ "username": name, "email": email, "firstName": "Tim", "lastName": "Test", "displayName": "Tim Test",
+            // The first of them sees the pages of the administration.
+            "isAdmin": i == 0 });
         people.push(script.post("/api/users", &body).await?);
     }
     let mut actors = Vec::new();
@@ -88,6 +121,7 @@ pub async fn set_up(server: &Server) -> Result<Vec<Actor>> {
         for alg in Alg::ALL {
             actor.consent(alg).await?;
         }
+        actor.enter_proxied().await?;
         actors.push(actor);
     }
     Ok(actors)

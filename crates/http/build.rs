@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     }
     for entry in fs::read_dir("messages")? {
         let path = entry?.path();
-        let language = file_name(&path)?.trim_end_matches(".ftl").to_owned();
+        let Some(language) = file_name(&path)?.strip_suffix(".ftl").map(str::to_owned) else { continue };
         let words = script_words(&fs::read_to_string(&path)?)?;
         for entry in ENTRIES {
             let bundle = bundle(entry, &words, &scripts)?;

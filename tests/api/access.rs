@@ -18,15 +18,21 @@ enum Access {
     Session(u16),
     /// Administrators, by session or key.
     Admin(u16),
+    /// Administrators and auditors, by session or key.
+    Auditor(u16),
+    /// Administrators and user managers, by session or key.
+    Manager(u16),
+    /// Administrators, user managers and auditors, by session or key.
+    ManagerOrAuditor(u16),
     /// The owner gets this; others who are signed in find nothing.
     Own(u16),
     /// As before, but keys are refused.
     OwnSession(u16),
 }
-use Access::{Admin, Own, OwnSession, Public, Session, User};
+use Access::{Admin, Auditor, Manager, ManagerOrAuditor, Own, OwnSession, Public, Session, User};
 
 /// In the order in which they are called. The owner is last, since they may delete what is theirs.
-const CALLERS: [&str; 12] = [
+const CALLERS: [&str; 17] = [
     "nobody",
     "another person",
     "administrator",
@@ -38,6 +44,11 @@ const CALLERS: [&str; 12] = [
     "disabled person",
     "key of a disabled person",
     "who came by a code of their own",
+    "user manager",
+    "user manager's key",
+    "auditor",
+    "auditor's key",
+    "member of the user managers",
     "owner",
 ];
 
@@ -48,19 +59,33 @@ const OF_USERS: [&str; 4] = ["/api/users", "/api/user-groups", "/api/custom-clai
 const FOR_LIMITED: [(&str, &str); 2] = [("GET", "/api/users/me"), ("POST", "/api/webauthn/logout")];
 
 impl Access {
-    fn expected(self, method: &str, route: &str) -> [u16; 12] {
+    fn expected(self, method: &str, route: &str) -> [u16; 17] {
         let if_so = |so: bool, status: u16| if so { status } else { 403 };
         let limited = |s| if_so(FOR_LIMITED.contains(&(method, route)), s);
         let reading = |s| if_so(method == "GET", s);
         let of_users = |s| if_so(OF_USERS.iter().any(|root| route.starts_with(root)), s);
         match self {
-            Public(s) => [s; 12],
-            User(s) => [401, s, s, s, s, reading(s), of_users(s), 401, 403, 403, limited(s), s],
-            Session(s) => [401, s, s, 403, 403, 403, 403, 403, 403, 403, 403, s],
-            Admin(s) => [401, 403, s, s, s, reading(s), of_users(s), 401, 403, 403, 403, 403],
-            Own(s) => [401, 404, 404, 404, 404, reading(404), of_users(404), 401, 403, 403, 403, s],
-            OwnSession(s) => [401, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, s],
+            Public(s) => [s; 17],
+            User(s) => [401, s, s, s, s, reading(s), of_users(s), 401, 403, 403, limited(s), s, s, s, s, s, s],
+            Session(s) => [401, s, s, 403, 403, 403, 403, 403, 403, 403, 403, s, 403, s, 403, s, s],
+            Admin(_) | Auditor(_) | Manager(_) | ManagerOrAuditor(_) => self.of_administration(reading, of_users),
+            Own(s) => {
+                [401, 404, 404, 404, 404, reading(404), of_users(404), 401, 403, 403, 403, 404, 404, 404, 404, 404, s]
+            }
+            OwnSession(s) => [401, 404, 404, 403, 403, 403, 403, 403, 403, 403, 403, 404, 403, 404, 403, 404, s],
         }
+    }
+
+    fn of_administration(self, reading: impl Fn(u16) -> u16, of_users: impl Fn(u16) -> u16) -> [u16; 17] {
+        let (s, manager, auditor) = match self {
+            Auditor(s) => (s, 403, s),
+            Manager(s) => (s, s, 403),
+            ManagerOrAuditor(s) => (s, s, s),
+            Admin(s) | Public(s) | User(s) | Session(s) | Own(s) | OwnSession(s) => (s, 403, 403),
+        };
+        let of_roles = [manager, manager, auditor, auditor, manager];
+        let [a, b, c, d, e] = of_roles;
+        [401, 403, s, s, s, reading(s), of_users(s), 401, 403, 403, 403, a, b, c, d, e, 403]
     }
 
     /// The class as the document says it.
@@ -70,57 +95,60 @@ impl Access {
             User(_) | Own(_) => "user",
             Session(_) | OwnSession(_) => "session",
             Admin(_) => "admin",
+            Auditor(_) => "auditor",
+            Manager(_) => "user-manager",
+            ManagerOrAuditor(_) => "user-manager-or-auditor",
         }
     }
 }
 
 const ROUTES: &[(&str, &str, Access)] = &[
-    ("GET", "/api/users", Admin(200)),
-    ("POST", "/api/users", Admin(400)),
+    ("GET", "/api/users", ManagerOrAuditor(200)),
+    ("POST", "/api/users", Manager(400)),
     ("GET", "/api/users/me", User(200)),
     ("PUT", "/api/users/me", User(400)),
     ("PATCH", "/api/users/me", User(400)),
-    ("GET", "/api/users/{id}", Admin(404)),
-    ("PUT", "/api/users/{id}", Admin(404)),
-    ("PATCH", "/api/users/{id}", Admin(404)),
-    ("DELETE", "/api/users/{id}", Admin(404)),
-    ("GET", "/api/users/{id}/groups", Admin(404)),
-    ("PUT", "/api/users/{id}/user-groups", Admin(400)),
-    ("GET", "/api/users/{id}/webauthn-credentials", Admin(404)),
-    ("DELETE", "/api/users/{id}/webauthn-credentials/{credential}", Admin(404)),
-    ("POST", "/api/users/{id}/one-time-access-token", Admin(404)),
+    ("GET", "/api/users/{id}", ManagerOrAuditor(404)),
+    ("PUT", "/api/users/{id}", Manager(404)),
+    ("PATCH", "/api/users/{id}", Manager(404)),
+    ("DELETE", "/api/users/{id}", Manager(404)),
+    ("GET", "/api/users/{id}/groups", ManagerOrAuditor(404)),
+    ("PUT", "/api/users/{id}/user-groups", Manager(400)),
+    ("GET", "/api/users/{id}/webauthn-credentials", ManagerOrAuditor(404)),
+    ("DELETE", "/api/users/{id}/webauthn-credentials/{credential}", Manager(404)),
+    ("POST", "/api/users/{id}/one-time-access-token", Manager(404)),
     ("GET", "/api/users/{id}/profile-picture.png", Public(400)),
-    ("PUT", "/api/users/{id}/profile-picture", Admin(400)),
-    ("DELETE", "/api/users/{id}/profile-picture", Admin(400)),
+    ("PUT", "/api/users/{id}/profile-picture", Manager(400)),
+    ("DELETE", "/api/users/{id}/profile-picture", Manager(400)),
     ("PUT", "/api/users/me/profile-picture", User(400)),
     ("DELETE", "/api/users/me/profile-picture", User(204)),
     ("POST", "/api/users/me/one-time-access-token", Session(401)),
-    ("GET", "/api/users/{id}/sessions", Admin(404)),
-    ("DELETE", "/api/users/{id}/sessions", Admin(404)),
-    ("DELETE", "/api/users/{id}/sessions/{session}", Admin(404)),
+    ("GET", "/api/users/{id}/sessions", ManagerOrAuditor(404)),
+    ("DELETE", "/api/users/{id}/sessions", Manager(404)),
+    ("DELETE", "/api/users/{id}/sessions/{session}", Manager(404)),
     ("GET", "/api/sessions", User(200)),
     ("DELETE", "/api/sessions", User(204)),
     ("DELETE", "/api/sessions/{id}", User(404)),
-    ("GET", "/api/user-groups", Admin(200)),
-    ("POST", "/api/user-groups", Admin(400)),
-    ("GET", "/api/user-groups/{id}", Admin(404)),
-    ("PUT", "/api/user-groups/{id}", Admin(404)),
-    ("PATCH", "/api/user-groups/{id}", Admin(404)),
-    ("DELETE", "/api/user-groups/{id}", Admin(404)),
-    ("PUT", "/api/user-groups/{id}/users", Admin(400)),
+    ("GET", "/api/user-groups", ManagerOrAuditor(200)),
+    ("POST", "/api/user-groups", Manager(400)),
+    ("GET", "/api/user-groups/{id}", ManagerOrAuditor(404)),
+    ("PUT", "/api/user-groups/{id}", Manager(404)),
+    ("PATCH", "/api/user-groups/{id}", Manager(404)),
+    ("DELETE", "/api/user-groups/{id}", Manager(404)),
+    ("PUT", "/api/user-groups/{id}/users", Manager(400)),
     ("PUT", "/api/user-groups/{id}/allowed-oidc-clients", Admin(400)),
-    ("GET", "/api/custom-claims/suggestions", Admin(200)),
-    ("PUT", "/api/custom-claims/user/{id}", Admin(400)),
-    ("PUT", "/api/custom-claims/user-group/{id}", Admin(400)),
-    ("GET", "/api/oidc/clients", Admin(200)),
+    ("GET", "/api/custom-claims/suggestions", ManagerOrAuditor(200)),
+    ("PUT", "/api/custom-claims/user/{id}", Manager(400)),
+    ("PUT", "/api/custom-claims/user-group/{id}", Manager(400)),
+    ("GET", "/api/oidc/clients", Auditor(200)),
     ("POST", "/api/oidc/clients", Admin(400)),
-    ("GET", "/api/oidc/clients/{id}", Admin(404)),
+    ("GET", "/api/oidc/clients/{id}", Auditor(404)),
     ("PUT", "/api/oidc/clients/{id}", Admin(404)),
     ("PATCH", "/api/oidc/clients/{id}", Admin(404)),
     ("DELETE", "/api/oidc/clients/{id}", Admin(404)),
     ("GET", "/api/oidc/clients/{id}/meta", Public(404)),
     ("PUT", "/api/oidc/clients/{id}/allowed-user-groups", Admin(400)),
-    ("GET", "/api/oidc/clients/{id}/secrets", Admin(404)),
+    ("GET", "/api/oidc/clients/{id}/secrets", Auditor(404)),
     ("POST", "/api/oidc/clients/{id}/secrets", Admin(404)),
     ("DELETE", "/api/oidc/clients/{id}/secrets/{secret}", Admin(404)),
     ("POST", "/api/oidc/clients/{id}/secret", Admin(404)),
@@ -139,66 +167,88 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/application-images/background", Public(404)),
     ("PUT", "/api/application-images/background", Admin(400)),
     ("DELETE", "/api/application-images/background", Admin(404)),
-    ("GET", "/api/application-images/default-profile-picture", Admin(404)),
+    ("GET", "/api/application-images/default-profile-picture", Auditor(404)),
     ("PUT", "/api/application-images/default-profile-picture", Admin(400)),
     ("DELETE", "/api/application-images/default-profile-picture", Admin(404)),
-    ("GET", "/api/oidc/clients/{id}/preview/{user}", Admin(400)),
+    ("GET", "/api/oidc/clients/{id}/preview/{user}", Auditor(400)),
+    ("GET", "/api/oidc/clients/{id}/test-sign-in/{user}", Auditor(404)),
     ("POST", "/api/oidc/clients/{id}/backchannel-logout/test", Admin(404)),
-    ("GET", "/api/oidc/clients/{id}/backchannel-logout/deliveries", Admin(404)),
+    ("GET", "/api/oidc/clients/{id}/backchannel-logout/deliveries", Auditor(404)),
     ("GET", "/api/oidc/users/me/clients", User(200)),
     ("GET", "/api/oidc/users/me/authorized-clients", User(200)),
     ("DELETE", "/api/oidc/users/me/authorized-clients/{client}", User(404)),
-    ("GET", "/api/oidc/users/{id}/authorized-clients", Admin(404)),
-    ("GET", "/api/apis", Admin(200)),
+    ("GET", "/api/oidc/users/{id}/authorized-clients", ManagerOrAuditor(404)),
+    ("GET", "/api/app-passwords", User(200)),
+    ("POST", "/api/app-passwords", Session(400)),
+    ("DELETE", "/api/app-passwords/{id}", User(404)),
+    ("GET", "/api/apis", Auditor(200)),
     ("POST", "/api/apis", Admin(400)),
-    ("GET", "/api/apis/{id}", Admin(404)),
+    ("GET", "/api/apis/{id}", Auditor(404)),
     ("PUT", "/api/apis/{id}", Admin(404)),
     ("PATCH", "/api/apis/{id}", Admin(404)),
     ("DELETE", "/api/apis/{id}", Admin(404)),
     ("PUT", "/api/apis/{id}/permissions", Admin(404)),
-    ("GET", "/api/apis/{id}/cimd-access", Admin(404)),
+    ("GET", "/api/apis/{id}/cimd-access", Auditor(404)),
     ("PUT", "/api/apis/{id}/cimd-access", Admin(404)),
-    ("GET", "/api/apis/{id}/clients", Admin(404)),
-    ("GET", "/api/apis/{id}/assignable-clients", Admin(404)),
-    ("GET", "/api/apis/{id}/clients/{client}", Admin(404)),
+    ("GET", "/api/apis/{id}/clients", Auditor(404)),
+    ("GET", "/api/apis/{id}/assignable-clients", Auditor(404)),
+    ("GET", "/api/apis/{id}/clients/{client}", Auditor(404)),
     ("PUT", "/api/apis/{id}/clients/{client}", Admin(404)),
     ("DELETE", "/api/apis/{id}/clients/{client}", Admin(404)),
-    ("GET", "/api/api-access/{client}/apis", Admin(404)),
-    ("GET", "/api/api-access/{client}/assignable-apis", Admin(404)),
+    ("GET", "/api/api-access/{client}/apis", Auditor(404)),
+    ("GET", "/api/api-access/{client}/assignable-apis", Auditor(404)),
     ("GET", "/api/application-configuration", Public(200)),
-    ("GET", "/api/application-configuration/all", Admin(200)),
+    ("GET", "/api/application-configuration/all", Auditor(200)),
     ("PUT", "/api/application-configuration", Admin(400)),
     ("PATCH", "/api/application-configuration", Admin(200)),
     ("GET", "/api/audit-logs", User(200)),
-    ("GET", "/api/audit-logs/all", Admin(200)),
-    ("GET", "/api/audit-logs/export", Admin(200)),
-    ("GET", "/api/audit-logs/stream", Admin(200)),
-    ("GET", "/api/audit-logs/filters/client-names", Admin(200)),
-    ("GET", "/api/audit-logs/filters/users", Admin(200)),
-    ("GET", "/api/signing-keys", Admin(200)),
+    ("GET", "/api/audit-logs/all", Auditor(200)),
+    ("GET", "/api/audit-logs/export", Auditor(200)),
+    ("GET", "/api/audit-logs/stream", Auditor(200)),
+    ("GET", "/api/audit-logs/filters/client-names", Auditor(200)),
+    ("GET", "/api/audit-logs/filters/users", Auditor(200)),
+    ("GET", "/api/doctor", Auditor(200)),
+    ("GET", "/api/signing-keys", Auditor(200)),
     ("POST", "/api/signing-keys/rotate", Admin(200)),
     ("DELETE", "/api/signing-keys/{kid}", Admin(404)),
     ("GET", "/api/version/current", User(200)),
     ("GET", "/api/version/latest", Public(200)),
     ("GET", "/api/openapi.json", Public(200)),
-    ("POST", "/api/users/{id}/one-time-access-email", Admin(403)),
+    ("POST", "/api/users/{id}/one-time-access-email", Manager(403)),
     ("POST", "/api/one-time-access-email", Public(403)),
     ("POST", "/api/users/me/send-email-verification", User(409)),
     ("POST", "/api/users/me/verify-email", User(400)),
+    ("POST", "/api/application-configuration/passkey-policy/dry-run", Admin(200)),
+    ("POST", "/api/signup/verify-email", Public(400)),
+    ("POST", "/api/signup/disown", Public(400)),
+    ("GET", "/api/users/me/notices", User(200)),
+    ("PATCH", "/api/users/me/notices", Session(200)),
+    ("POST", "/api/users/me/notices/seen", Session(204)),
+    ("POST", "/api/sessions/disown", Public(400)),
     ("POST", "/api/application-configuration/test-email", Admin(409)),
     ("POST", "/api/application-configuration/sync-ldap", Admin(409)),
-    ("GET", "/api/oidc/clients/{id}/scim-service-provider", Admin(404)),
-    ("POST", "/api/scim/service-provider", Admin(409)),
+    ("POST", "/api/application-configuration/ldap/test", Admin(400)),
+    ("POST", "/api/application-configuration/ldap/dry-run", Admin(400)),
+    ("GET", "/api/application-configuration/ldap/runs", Auditor(200)),
+    ("GET", "/api/application-configuration/ldap/runs/{id}", Auditor(404)),
+    ("GET", "/api/application-configuration/ldap/runs/{id}/entries", Auditor(404)),
+    ("POST", "/api/application-configuration/ldap/runs/{id}/confirm", Admin(409)),
+    ("GET", "/api/oidc/clients/{id}/diagnoses", Auditor(404)),
+    ("DELETE", "/api/oidc/clients/{id}/diagnoses", Admin(404)),
+    ("GET", "/api/oidc/diagnoses", Auditor(200)),
+    ("GET", "/api/oidc/clients/{id}/scim-service-provider", Auditor(404)),
+    ("POST", "/api/scim/service-provider", Admin(400)),
     ("PUT", "/api/scim/service-provider/{id}", Admin(404)),
+    ("PATCH", "/api/scim/service-provider/{id}", Admin(404)),
     ("DELETE", "/api/scim/service-provider/{id}", Admin(404)),
     ("POST", "/api/scim/service-provider/{id}/sync", Admin(404)),
     ("GET", "/api/signup/setup", Public(404)),
     ("POST", "/api/signup/setup", Public(409)),
     ("POST", "/api/one-time-access-token/{token}", Public(401)),
     ("POST", "/api/signup", Public(400)),
-    ("GET", "/api/signup-tokens", Admin(200)),
-    ("POST", "/api/signup-tokens", Admin(400)),
-    ("DELETE", "/api/signup-tokens/{id}", Admin(204)),
+    ("GET", "/api/signup-tokens", ManagerOrAuditor(200)),
+    ("POST", "/api/signup-tokens", Manager(400)),
+    ("DELETE", "/api/signup-tokens/{id}", Manager(204)),
     ("POST", "/api/device-login/requests", Public(201)),
     ("POST", "/api/device-login/requests/{id}/exchange", Public(401)),
     ("POST", "/api/device-login/verification", Session(400)),
@@ -311,6 +361,21 @@ async fn case_076_every_route_admits_whom_it_should() {
     ];
     app.advance(3);
     let (disabled, disabled_key) = disabled(&app).await;
+    let (manager, auditor) = (app.person("manager").await, app.person("auditor").await);
+    app.give(&manager, &["user-manager"]).await;
+    app.give(&auditor, &["auditor"]).await;
+    // Of others with the same role: a key may end the sessions of whose it is.
+    let (with_key, reader) = (app.person("manager-with-key").await, app.person("auditor-with-key").await);
+    app.give(&with_key, &["user-manager"]).await;
+    app.give(&reader, &["auditor"]).await;
+    let manager_key = key_of(&app, &with_key, far, &[]).await;
+    let auditor_key = key_of(&app, &reader, far, &[]).await;
+    let member = app.person("member").await;
+    let group = json!({ "name": "managers", "friendlyName": "Managers", "roles": ["user-manager"] });
+    let group = app.script().post("/api/user-groups", &group).await.expect(201).json();
+    let members = json!({ "userIds": [member.id()] });
+    let path = format!("/api/user-groups/{}/users", group["id"].as_str().expect("an id"));
+    app.script().put(&path, &members).await.expect(200);
     let [whole, reading, of_users, expired] = keys;
     let callers = [
         app.agent(),
@@ -324,6 +389,11 @@ async fn case_076_every_route_admits_whom_it_should() {
         disabled,
         disabled_key,
         limited,
+        manager.agent,
+        manager_key,
+        auditor.agent,
+        auditor_key,
+        member.agent,
         owner.agent,
     ];
 
@@ -370,9 +440,12 @@ fn admin_pages() -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_the_administration_admit_administrators_only() {
+async fn pages_of_the_administration_admit_whom_they_should() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
+    let (manager, auditor) = (app.person("manager").await, app.person("auditor").await);
+    app.give(&manager, &["user-manager"]).await;
+    app.give(&auditor, &["auditor"]).await;
     let (tim, limited) = (app.person("tim").await, limited(&app).await);
     let pages = admin_pages();
     assert!(pages.len() > 10, "router.rs is read wrongly: {pages:?}");
@@ -382,6 +455,12 @@ async fn pages_of_the_administration_admit_administrators_only() {
         let admitted = admin.agent.get(&path).await.expect(found);
         assert_eq!(admitted.header("content-type"), Some("text/html; charset=utf-8"), "{page}");
         assert_eq!(tim.agent.get(&path).await.expect(302).header("location"), Some("/settings"), "{page}");
+        auditor.agent.get(&path).await.expect(found);
+        let of_people = ["users", "user-groups", "api-keys"]
+            .iter()
+            .any(|part| path.starts_with(&format!("/settings/admin/{part}")));
+        let seen = manager.agent.get(&path).await.expect(if of_people { found } else { 302 });
+        assert_eq!(seen.header("location"), (!of_people).then_some("/settings"), "{page}");
         limited.get(&path).await.expect(403);
         let nobody = app.agent().get(&path).await.expect(302);
         assert!(nobody.header("location").unwrap().starts_with("/login?redirect="), "{page}");

@@ -121,6 +121,7 @@ async fn the_number_of_entries_is_right_before_and_after_they_are_counted() {
         seed: pid_core::Seed([n; 32]),
         ip_address: "203.0.113.7".to_owned(),
         user_agent: String::new(),
+        places: pid_core::places::Places::default(),
     };
     let filters = ["", "filters[event]=USER_CREATED", "filters[location]=external", "filters[clientName]=Shop"];
     let mut before = Vec::new();
@@ -150,7 +151,7 @@ async fn the_number_of_entries_is_right_before_and_after_they_are_counted() {
     check().await;
     // Too young to be counted; then old enough, twice.
     let counted =
-        || app.app().db().read(|tx| pid_store::audit::countable(tx, pid_core::Timestamp::from_millis(i64::MAX)));
+        || app.app().db().read(|tx| pid_store::audit_counts::countable(tx, pid_core::Timestamp::from_millis(i64::MAX)));
     pid_jobs::count_audit(app.app()).await.unwrap();
     assert!(counted().await.unwrap().is_some());
     app.advance(601);

@@ -286,6 +286,29 @@ async fn keys_codes_sessions_and_settings() {
     let data = json!({ "image": "background", "background": "set → none" });
     log.says("CONFIGURATION_UPDATED", "", "admin", data).await;
 
+    let client = app.client(json!({ "id": "wiki", "name": "Wiki" })).await;
+    log.new_entries().await;
+    let about = |more: Value| {
+        let mut data = json!({ "clientName": "Wiki", "clientID": "wiki" });
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        data
+    };
+    let body = json!({ "endpoint": "http://127.0.0.1:1/scim", "token": "scim-secret-1", "oidcClientId": client["id"] });
+    let provider = by.post("/api/scim/service-provider", &body).await.expect(201).id();
+    let data = about(json!({ "endpoint": "→ http://127.0.0.1:1", "token": "none → set" }));
+    log.says("SCIM_PROVIDER_CREATED", "", "admin", data).await;
+    let provider = format!("/api/scim/service-provider/{provider}");
+    let change =
+        json!({ "endpoint": "http://127.0.0.1:2/scim", "token": "scim-secret-2", "deactivateInsteadOfDelete": true });
+    by.patch(&provider, &change, None).await.expect(200);
+    let data = about(json!({ "endpoint": "http://127.0.0.1:1 → http://127.0.0.1:2", "token": "set → replaced",
+        "deactivateInsteadOfDelete": "false → true" }));
+    log.says("SCIM_PROVIDER_UPDATED", "", "admin", data).await;
+    by.post(&format!("{provider}/sync"), &json!({})).await.expect(502);
+    log.says("SCIM_SYNC_FAILED", "", "admin", about(json!({ "failure": "connection_failed" }))).await;
+    by.delete(&provider).await.expect(204);
+    log.says("SCIM_PROVIDER_DELETED", "", "admin", about(json!({ "endpoint": "http://127.0.0.1:2 →" }))).await;
+
     let keys = by.post("/api/signing-keys/rotate", &json!({ "alg": "RS256" })).await.json();
     let entries = log.new_entries().await;
     assert_eq!((entries.len(), &entries[0]["event"]), (1, &json!("SIGNING_KEY_CREATED")), "{keys}");

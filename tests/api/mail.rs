@@ -150,6 +150,62 @@ async fn case_047_nobody_learns_whether_an_address_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_042_a_mailed_code_dies_of_attempts_in_other_browsers() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    app.person("tim").await;
+    let mut mailbox = Mailbox::start("none", false);
+    mailbox.connect(&app, json!({ "emailOneTimeAccessAsUnauthenticatedEnabled": "true" })).await;
+    for (attempts, status) in [(4, 200), (5, 401)] {
+        let agent = app.agent();
+        agent.post("/api/one-time-access-email", &json!({ "email": "tim@example.com" })).await.expect(204);
+        let letter = mailbox.letter().await;
+        let path = format!("/api/one-time-access-token/{}", between(text(&letter), "/lc/", "\n"));
+        for _ in 0..attempts {
+            app.agent().post(&path, &json!({})).await.refused(401, "device_code_invalid");
+        }
+        agent.post(&path, &json!({})).await.expect(status);
+    }
+}
+
+/// Whether the address is somebody's is found out after the answer, so the answer can't tell by its time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_047_a_request_does_nothing_about_the_person_whom_it_names() {
+    let app = TestApp::start().await;
+    let tim = app.person("tim").await;
+    let mut mailbox = Mailbox::start("none", false);
+    mailbox.connect(&app, json!({ "emailOneTimeAccessAsUnauthenticatedEnabled": "true" })).await;
+    let (ctx, settings, id) = (app.app().ctx("test"), app.app().settings(), tim.id().to_owned());
+    let untouched = app.app().db().write(move |tx| {
+        let device = pid_core::secret::Secret::new("a browser");
+        pid_flows::login_codes::mail_on_request(tx, &ctx, &settings, "tim@example.com", None, &device, true)?;
+        Ok::<_, pid_flows::Error>(pid_store::budgets::full_at(tx, "mail-to-person-in-all", &id)?.is_none())
+    });
+    assert!(untouched.await.unwrap());
+    assert!(text(&mailbox.letter().await).contains("/lc/"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_is_not_sent_when_its_code_is_dead() {
+    let app = TestApp::start().await;
+    let tim = app.person("tim").await;
+    let mut mailbox = Mailbox::start("none", false);
+    mailbox.connect(&app, json!({ "emailOneTimeAccessAsAdminEnabled": "true", "smtpPort": "9" })).await;
+    app.script().post(&format!("/api/users/{}/one-time-access-email", tim.id()), &json!({})).await.expect(204);
+    app.advance(15 * 60);
+    let failed = loop {
+        if let Some(failed) = app.events("MAIL_FAILED").await.pop() {
+            break failed;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert!(["too_late", "not_taken"].contains(&failed["data"]["failure"].as_str().unwrap()), "{failed}");
+    mailbox.connect(&app, json!({})).await;
+    // What is sent after it comes alone.
+    app.script().post(&format!("/api/users/{}/one-time-access-email", tim.id()), &json!({})).await.expect(204);
+    mailbox.letter().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_is_proven_by_its_link() {
     let app = TestApp::start().await;
     let (tim, other) = (app.person("tim").await, app.person("other").await);

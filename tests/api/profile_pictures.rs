@@ -1,6 +1,7 @@
 //! `/api/users/{id}/profile-picture` (api.md §13.9).
 
 use http::Method;
+use image::{ImageFormat, Rgb, RgbImage};
 use pid_tests::{PNG, TestApp};
 use serde_json::json;
 
@@ -78,4 +79,50 @@ async fn case_085_what_is_no_picture_is_refused() {
     assert_eq!(large.json()["details"], json!({ "max_size": "12.00 MB" }));
     let request = script.request(Method::PUT, &path).json(&json!({}));
     script.send(request).await.refused(400, "invalid_request_body");
+}
+
+/// Whatever its shape, it becomes a square of its middle; of an animation the first picture; and nothing huge is decoded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_085_a_picture_is_cropped_stands_still_and_is_bounded() {
+    let app = TestApp::start().await;
+    let person = app.person("ada").await;
+    let public = format!("/api/users/{}/profile-picture.png", person.id());
+    let upload = async |content: &[u8]| person.agent.put_file("/api/users/me/profile-picture", "me", content).await;
+    let shown = async || {
+        let reply = app.agent().get(&public).await.expect(200);
+        image::load_from_memory_with_format(&reply.body, ImageFormat::Png).unwrap().to_rgb8()
+    };
+    let written = |picture: &RgbImage, format: ImageFormat| {
+        let mut content = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut content, format).unwrap();
+        content.into_inner()
+    };
+    // Red, green and blue beside each other, then above each other: the green one stays.
+    let part = |at: u32| [Rgb([255, 0, 0]), Rgb([0, 255, 0]), Rgb([0, 0, 255])][at as usize / 100];
+    for picture in [RgbImage::from_fn(300, 100, |x, _| part(x)), RgbImage::from_fn(100, 300, |_, y| part(y))] {
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP] {
+            upload(&written(&picture, format)).await.expect(204);
+            let square = shown().await;
+            assert_eq!((square.width(), square.height()), (300, 300));
+            for (x, y) in [(20, 20), (150, 150), (279, 20), (20, 279)] {
+                assert_eq!(square.get_pixel(x, y), &Rgb([0, 255, 0]), "{format:?} at {x}, {y}");
+            }
+        }
+    }
+    // Ten thousand frames behind a first one.
+    let blue = RgbImage::from_pixel(8, 8, Rgb([0, 0, 255]));
+    let mut animated = written(&blue, ImageFormat::Gif);
+    let trailer = animated.pop();
+    for _ in 0..10_000 {
+        animated.extend_from_slice(b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0");
+    }
+    animated.extend(trailer);
+    upload(&animated).await.expect(204);
+    assert_eq!(shown().await.get_pixel(150, 150), &Rgb([0, 0, 255]));
+    let etag = app.agent().get(&public).await.etag();
+    // What says that it is huge is not decoded, and what was there stays.
+    let mut huge = written(&blue, ImageFormat::Png);
+    huge[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
+    upload(&huge).await.refused(400, "invalid_image");
+    assert_eq!(app.agent().get(&public).await.etag(), etag);
 }

@@ -29,7 +29,7 @@ fn differences(at: &str, sample: &Value, served: &Value, ours: &[&str], found: &
             }
         }
         (Value::String(sample), Value::String(served)) => {
-            let is_date = |text: &str| text.ends_with('Z') && text.contains('T');
+            let is_date = |text: &str| text.ends_with('Z') && text.contains('T') && text.contains(':');
             if is_date(sample) != is_date(served) {
                 found.push(format!("{at} is {served:?}"));
             }

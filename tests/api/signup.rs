@@ -1,6 +1,6 @@
 //! `/api/signup` (api.md §23.4).
 
-use pid_tests::{Agent, Reply, TestApp};
+use pid_tests::{Agent, Mailbox, Reply, TestApp};
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/signup";
@@ -214,6 +214,184 @@ async fn who_needs_approval_adds_a_passkey_and_waits() {
     let refused = sign_in(&app).await.0.refused(403, "user_disabled").json();
     assert_eq!(refused["details"].get("reason"), None);
     browser.get("/api/webauthn/register/start").await.refused(403, "user_disabled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_of_an_allowed_domain_is_proven_before_it_lets_in() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    let mut admin = app.admin().await;
+    let mut mailbox = Mailbox::start("none", false);
+    let limited = json!({ "allowUserSignups": "open", "signupEmailDomains": "[\"example.com\"]" });
+    mailbox.connect(&app, limited).await;
+    let browser = app.agent();
+    let made = browser.post(PATH, &tim()).await.expect(201).json();
+    assert_eq!((&made["disabled"], made.get("awaitingApproval")), (&json!(true), None));
+    let link = |letter: &Value| {
+        let text = letter["text"].as_str().unwrap();
+        text.split("/verify-email?token=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    let first = link(&mailbox.letter().await);
+    let refused = browser.get("/api/users/me").await.refused(403, "user_disabled").json();
+    assert_eq!(refused["details"]["reason"], "awaiting_verification");
+    add_passkey(&app, &browser).await.1.expect(200);
+    // Another mail makes the one before worthless.
+    browser.post("/api/users/me/send-email-verification", &json!({})).await.expect(204);
+    let token = link(&mailbox.letter().await);
+    let verify = async |by: &Agent, token: &str| by.post("/api/signup/verify-email", &json!({ "token": token })).await;
+    verify(&browser, "").await.invalid(&["token required"]);
+    for bad in [first.as_str(), "x"] {
+        verify(&browser, bad).await.refused(400, "invalid_email_verification_token");
+    }
+    // Opening the link is not enough.
+    let page = browser.get(&format!("/verify-email?token={token}")).await.expect(200).text();
+    assert!(page.contains("tim@example.com") && page.contains("/api/signup/verify-email"), "{page}");
+    let user_page = format!("/settings/admin/users/{}", made["id"].as_str().unwrap());
+    assert!(admin.agent.get(&user_page).await.text().contains("Waiting for the address to be proven"));
+    // The link is good for a day, and so is the browser that it works in; then it is one like any other.
+    app.advance(23 * 3600);
+    browser.get("/api/users/me").await.refused(403, "user_disabled");
+    verify(&browser, &token).await.expect(204);
+    browser.get("/api/users/me").await.refused(401, "not_signed_in");
+    let me = app.script().get(&format!("/api/users/{}", made["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!((&me["disabled"], &me["emailVerified"]), (&json!(false), &json!(true)));
+    let log = app.events("USER_UPDATED").await;
+    let changed = |name: &str| log.iter().find_map(|entry| entry["data"][name].as_str()).map(str::to_owned);
+    assert_eq!(changed("emailVerified").as_deref(), Some("false → true"));
+    assert_eq!(changed("disabled").as_deref(), Some("true → false"));
+    verify(&browser, &token).await.refused(400, "invalid_email_verification_token");
+
+    // With approval as well: the address first, then administrators are told, then one of them decides.
+    configure(&app, json!({ "signupNeedsApproval": "true", "emailSignupApprovalEnabled": "true" })).await;
+    let ann = app.agent();
+    let body = json!({ "username": "ann", "email": "ann@example.com" });
+    let id = ann.post(PATH, &body).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let letter = mailbox.letter().await;
+    assert!(letter["to"].as_str().unwrap().contains("ann@example.com"), "{letter}");
+    verify(&ann, &link(&letter)).await.expect(204);
+    let told = mailbox.letter().await;
+    assert!(told["to"].as_str().unwrap().contains("admin@example.com"), "{told}");
+    assert!(told["subject"] == "ann waits for approval" && told["text"].as_str().unwrap().contains(&id), "{told}");
+    let refused = ann.get("/api/users/me").await.refused(403, "user_disabled").json();
+    assert_eq!(refused["details"]["reason"], "awaiting_approval");
+    admin.sign_in().await.expect(200);
+    let users = admin.agent.get("/settings/admin/users").await.expect(200).text();
+    assert!(users.contains("One person waits for approval"), "{users}");
+    app.script().patch(&format!("/api/users/{id}"), &json!({ "disabled": false }), None).await.expect(200);
+    ann.get("/api/users/me").await.expect(200);
+    assert!(!admin.agent.get("/settings/admin/users").await.text().contains("waits for approval"));
+    // Addresses that count as proven from the start are believed.
+    configure(&app, json!({ "signupNeedsApproval": "false", "emailsVerified": "true" })).await;
+    let bob = json!({ "username": "bob", "email": "bob@example.com" });
+    assert_eq!(app.agent().post(PATH, &bob).await.expect(201).json()["disabled"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_whose_address_is_never_proven_is_deleted_after_two_days() {
+    let app = TestApp::start().await;
+    let mailbox = Mailbox::start("none", false);
+    let limited = json!({ "allowUserSignups": "open", "signupEmailDomains": "[\"example.com\"]",
+        "sessionDuration": "4320" });
+    mailbox.connect(&app, limited).await;
+    let mut made = Vec::new();
+    let browser = app.agent();
+    for (name, agent) in [("tim", app.agent()), ("ann", browser.clone()), ("bob", app.agent())] {
+        let body = json!({ "username": name, "email": format!("{name}@example.com") });
+        made.push(agent.post(PATH, &body).await.expect(201).json()["id"].as_str().unwrap().to_owned());
+    }
+    let exist = async || {
+        let mut found = Vec::new();
+        for id in &made {
+            found.push(app.script().get(&format!("/api/users/{id}")).await.status == 200);
+        }
+        found
+    };
+    // Ann's link is a newer one, and an administrator knows whose Bob's address is.
+    app.advance(47 * 3600);
+    browser.post("/api/users/me/send-email-verification", &json!({})).await.expect(204);
+    app.script().patch(&format!("/api/users/{}", made[2]), &json!({ "emailVerified": true }), None).await.expect(200);
+    pid_jobs::forget_unproven(app.app()).await.unwrap();
+    assert_eq!(exist().await, [true, true, true]);
+    for (hours, left) in [(2, [false, true, true]), (23, [false, false, true])] {
+        app.advance(hours * 3600);
+        pid_jobs::forget_unproven(app.app()).await.unwrap();
+        assert_eq!(exist().await, left);
+    }
+    let log = app.events("USER_DELETED").await;
+    assert_eq!(log[0]["data"]["reason"], "address not proven");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_whose_address_is_not_proven_makes_way_for_who_signs_up_with_it() {
+    let app = TestApp::start().await;
+    let mut mailbox = Mailbox::start("none", false);
+    let limited = json!({ "allowUserSignups": "open", "signupEmailDomains": "[\"example.com\"]" });
+    mailbox.connect(&app, limited).await;
+    let stranger = app.agent();
+    let first = stranger.post(PATH, &tim()).await.expect(201).json();
+    mailbox.letter().await;
+    // Under the same name, too; a name of somebody else is still taken, and then nothing is lost.
+    app.person("ann").await;
+    let mut other = tim();
+    other["username"] = json!("ann");
+    app.agent().post(PATH, &other).await.refused(409, "already_in_use");
+    stranger.get("/api/users/me").await.refused(403, "user_disabled");
+    let browser = app.agent();
+    let second = browser.post(PATH, &tim()).await.expect(201).json();
+    assert_ne!(first["id"], second["id"]);
+    stranger.get("/api/users/me").await.refused(401, "not_signed_in");
+    let log = app.events("USER_DELETED").await;
+    assert_eq!(log[0]["data"]["reason"], "somebody else signed up with the address");
+    // Once it is proven, it stays.
+    let letter = mailbox.letter().await;
+    let token = letter["text"].as_str().unwrap().split("/verify-email?token=").nth(1).unwrap();
+    let token = json!({ "token": token.split_whitespace().next().unwrap() });
+    browser.post("/api/signup/verify-email", &token).await.expect(204);
+    app.agent().post(PATH, &tim()).await.refused(409, "already_in_use");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_signs_up_is_asked_to_prove_their_address_where_people_are() {
+    let app = TestApp::start().await;
+    let mut mailbox = Mailbox::start("none", false);
+    mailbox.connect(&app, json!({ "allowUserSignups": "open", "emailVerificationEnabled": "true" })).await;
+    let browser = app.agent();
+    assert_eq!(browser.post(PATH, &tim()).await.expect(201).json()["disabled"], false);
+    let letter = mailbox.letter().await;
+    let token = letter["text"].as_str().unwrap().split("/verify-email?token=").nth(1).unwrap();
+    let token = json!({ "token": token.split_whitespace().next().unwrap() });
+    // It is theirs to use who are signed in: nobody waits for it.
+    app.agent().post("/api/signup/verify-email", &token).await.refused(400, "invalid_email_verification_token");
+    browser.post("/api/users/me/verify-email", &token).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn administrators_are_told_of_who_waits_now_and_then_at_most() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    app.admin().await;
+    let mut mailbox = Mailbox::start("none", false);
+    let approval =
+        json!({ "allowUserSignups": "open", "signupNeedsApproval": "true", "emailSignupApprovalEnabled": "true" });
+    mailbox.connect(&app, approval).await;
+    let sign_up = async |n: usize| {
+        let body = json!({ "username": format!("p{n}"), "email": format!("p{n}@example.com") });
+        app.agent().post(PATH, &body).await.expect(201);
+    };
+    for n in 0..8 {
+        sign_up(n).await;
+    }
+    let mut told = Vec::new();
+    while told.len() < 5 {
+        told.extend(mailbox.letters());
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    app.advance(3600);
+    sign_up(8).await;
+    while told.len() < 6 {
+        told.extend(mailbox.letters());
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert_eq!(told[5]["subject"], "p8 waits for approval");
+    assert_eq!(told.len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! `/api/version` (api.md §24.3) and `/healthz` (§24.4).
+//! `/api/version` (api.md §24.3) and `/healthz` (§24.4), also called `/health`.
 
 use pid_tests::TestApp;
 use serde_json::json;
@@ -23,7 +23,9 @@ async fn health_needs_nothing() {
     let app = TestApp::start().await;
     let agent = app.agent();
     for method in [http::Method::GET, http::Method::HEAD] {
-        let reply = agent.send(agent.request(method, "/healthz")).await.expect(204);
-        assert_eq!((reply.body.len(), reply.header("content-type")), (0, None));
+        for path in ["/healthz", "/health"] {
+            let reply = agent.send(agent.request(method.clone(), path)).await.expect(204);
+            assert_eq!((reply.body.len(), reply.header("content-type")), (0, None));
+        }
     }
 }

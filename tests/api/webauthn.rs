@@ -63,7 +63,8 @@ async fn a_passkey_is_registered_named_renamed_and_deleted() {
         json!({
             "id": first["id"], "name": "New Passkey", "credentialID": first["credentialID"], "attestationType": "none",
             "transport": ["internal", "hybrid"], "backupEligible": true, "backupState": true,
-            "createdAt": first["createdAt"], "lastUsedAt": null,
+            "createdAt": first["createdAt"], "lastUsedAt": null, "aaguid": first["aaguid"], "authenticator": null,
+            "authenticatorAttachment": "platform", "userVerified": true,
         })
     );
     // A second one, of a well-known model, on another device.
@@ -74,6 +75,10 @@ async fn a_passkey_is_registered_named_renamed_and_deleted() {
         .backup_state(false);
     let second = tim.add_passkey().await.expect(200).json();
     assert_eq!((&second["name"], &second["backupEligible"]), (&json!("Bitwarden Passkey"), &json!(false)));
+    assert_eq!(
+        (&second["authenticator"], &second["aaguid"]),
+        (&json!("Bitwarden"), &json!("d548826e-79b4-db40-a3d8-11116f7e8349"))
+    );
     assert_eq!(own(&tim).await, json!([first, second]));
     let path = format!("/api/webauthn/credentials/{}", second["id"].as_str().unwrap());
     let renamed = tim.agent.patch(&path, &json!({ "name": "Cafe\u{301} key" }), None).await.expect(200).json();
@@ -87,7 +92,8 @@ async fn a_passkey_is_registered_named_renamed_and_deleted() {
     tim.agent.delete(&path).await.expect(204);
     let gone = tim.agent.delete(&path).await.refused(404, "not_found");
     assert_eq!(gone.json()["details"], json!({ "resource": "Passkey" }));
-    tim.sign_in().await.refused(401, "webauthn_authentication_failed");
+    let unknown = tim.sign_in().await.refused(401, "webauthn_authentication_failed");
+    assert_eq!(unknown.json()["details"], json!({ "reason": "unknown_credential" }));
 
     let log = tim.agent.get("/api/audit-logs?sort[column]=createdAt&sort[direction]=asc").await.json();
     let events: Vec<&str> = log["data"].as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();

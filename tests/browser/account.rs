@@ -296,3 +296,27 @@ async fn my_apps_are_launched_and_revoked() {
     tab.wait_for(role("article", "Nextcloud")).await.unwrap();
     quiet(&tab, &stage.url(""));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_among_many_is_found_by_typing() {
+    let stage = Stage::empty().await;
+    stage.app.admin().await;
+    for name in ["Immich", "Jellyfin", "Paperless", "Grafana", "Gitea", "Vaultwarden", "Mealie", "Actual", "Miniflux"] {
+        let body = json!({ "name": name, "launchURL": format!("https://{}.example.com", name.to_lowercase()) });
+        stage.client(body).await;
+    }
+    let tim = stage.app.person("tim").await;
+    stage.sign_in_as(&tim.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/apps").await;
+    let shown = "[...document.querySelectorAll('#apps .app')].filter((app) => app.checkVisibility()).map((app) => app.ariaLabel)";
+    assert_eq!(tab.eval::<Vec<String>>(shown).await.unwrap().len(), 9);
+    tab.press("/").await.unwrap();
+    crate::stage::focused(&tab, "searchbox", "Search...").await;
+    tab.type_text("gra").await.unwrap();
+    assert_eq!(tab.eval::<Vec<String>>(shown).await.unwrap(), ["Grafana"]);
+    assert_eq!(tab.text("[data-found]").await.unwrap(), "Grafana");
+    tab.type_text("x").await.unwrap();
+    tab.wait_for_text("No items found").await.unwrap();
+    quiet(&tab, &stage.url(""));
+}

@@ -14,6 +14,83 @@ const PIXEL: &[u8] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_behind_a_proxy_is_set_up_on_its_page() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    for name in ["admins", "family"] {
+        stage.app.script().post("/api/user-groups", &json!({ "name": name, "friendlyName": name })).await.expect(201);
+    }
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/oidc-clients").await;
+    tab.click(role("button", "Add OIDC Client")).await.unwrap();
+    assert!(!tab.eval::<bool>("document.getElementById('new-hosts').checkVisibility()").await.unwrap());
+    let choose = "(() => { const s = document.getElementById('new-type'); s.value = 'proxy'; \
+        s.dispatchEvent(new Event('change', { bubbles: true })); })()";
+    tab.eval::<serde_json::Value>(choose).await.unwrap();
+    assert!(!tab.eval::<bool>("document.getElementById('new-callbacks').checkVisibility()").await.unwrap());
+    tab.fill(role("textbox", "Name"), "Paperless").await.unwrap();
+    tab.fill("#new-hosts input", "https://docs.example.com/path").await.unwrap();
+    tab.click("#add-client button[type=submit]").await.unwrap();
+    tab.wait_for("#new-hosts .field-error").await.unwrap();
+    tab.clear_console_errors();
+    tab.fill("#new-hosts input", "https://docs.example.com").await.unwrap();
+    tab.click("#add-client button[type=submit]").await.unwrap();
+    tab.wait_for(role("heading", "Set up your proxy")).await.unwrap();
+    let samples: String = tab.eval("document.getElementById('samples').textContent").await.unwrap();
+    assert!(samples.contains("docs.example.com {") && !samples.contains("app.example.com"), "{samples}");
+    let id = tab.url().await.unwrap().rsplit('/').next().unwrap().to_owned();
+    let stored = async || {
+        let client = stage.app.script().get(&format!("/api/oidc/clients/{id}")).await.expect(200).json();
+        client["forwardAuth"].clone()
+    };
+    assert_eq!(stored().await["hosts"], json!(["https://docs.example.com"]));
+
+    tab.click(role("tab", "Paths")).await.unwrap();
+    tab.click(role("button", "Add rule")).await.unwrap();
+    tab.fill("#rules .list-row:last-of-type [name='path[]']", "/admin").await.unwrap();
+    tab.fill("#rules .list-row:last-of-type [name='groups[]']", "admins, nobody").await.unwrap();
+    tab.click("#paths-form button[type=submit]").await.unwrap();
+    tab.wait_for_text("which is the name of no group").await.unwrap();
+    tab.clear_console_errors();
+    tab.fill("#rules .list-row:last-of-type [name='groups[]']", "admins, family").await.unwrap();
+    tab.click(role("button", "Add rule")).await.unwrap();
+    tab.fill("#rules .list-row:last-of-type [name='path[]']", "/share").await.unwrap();
+    tab.click("#rules .list-row:last-of-type [name='public[]']").await.unwrap();
+    tab.click("#paths-form button[type=submit]").await.unwrap();
+    let rules = json!([{ "path": "/admin", "groups": ["admins", "family"] }, { "path": "/share", "public": true }]);
+    until(async || if stored().await["rules"] == rules { Ok(()) } else { Err(stored().await.to_string()) }).await;
+
+    // A name of a header is what the configurations say from now on.
+    tab.click(role("tab", "Headers")).await.unwrap();
+    tab.fill(role("textbox", "Username"), "X-Remote-User").await.unwrap();
+    tab.click("#headers-form button[type=submit]").await.unwrap();
+    until(async || {
+        let samples: String = tab.eval("document.getElementById('samples').textContent").await.unwrap();
+        if samples.contains("copy_headers X-Remote-User Remote-Email") { Ok(()) } else { Err(samples) }
+    })
+    .await;
+    tab.click(role("tab", "General")).await.unwrap();
+    tab.click("#app-passwords").await.unwrap();
+    tab.click("#client-form button[type=submit]").await.unwrap();
+    until(async || if stored().await["appPasswords"] == true { Ok(()) } else { Err(stored().await.to_string()) }).await;
+    assert_eq!(stored().await["rules"], rules);
+
+    // Whoever may enter makes a password for a program.
+    stage.open(&tab, "/settings/account").await;
+    tab.fill("#app-password-name", "Scanner").await.unwrap();
+    tab.click(role("button", "Create app password")).await.unwrap();
+    tab.wait_for("#new-app-password:not([hidden])").await.unwrap();
+    let secret = tab.attribute("[data-testid=app-password]", "data-copy").await.unwrap().unwrap();
+    assert!(secret.starts_with("pocket_id_app_"), "{secret}");
+    tab.wait_for_text("Scanner").await.unwrap();
+    tab.click("#app-password-list .btn-danger-ghost").await.unwrap();
+    tab.click(role("button", "Delete")).await.unwrap();
+    tab.wait_for_text("No app passwords yet").await.unwrap();
+    quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_client_ends_on_what_the_app_asks_for() {
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
@@ -95,7 +172,11 @@ async fn a_client_is_edited_restricted_and_given_another_secret() {
     tab.wait_for("#new-secret:not([hidden])").await.unwrap();
     let secret = tab.attribute("[data-testid=client-secret]", "data-copy").await.unwrap().unwrap();
     tab.wait_for_text(&secret[..4]).await.unwrap();
-    assert_eq!(tab.count("[data-testid=client-secret-row]").await.unwrap(), 2);
+    until(async || match tab.count("[data-testid=client-secret-row]").await.unwrap() {
+        2 => Ok(()),
+        n => Err(format!("{n} secrets")),
+    })
+    .await;
     tab.click("[data-testid=client-secret-row] button[aria-label=Delete]").await.unwrap();
     tab.wait_for(role("alertdialog", "Delete client secret")).await.unwrap();
     tab.click("[role=alertdialog] .btn-danger").await.unwrap();
@@ -105,10 +186,15 @@ async fn a_client_is_edited_restricted_and_given_another_secret() {
     tab.click(role("tab", "General")).await.unwrap();
     tab.fill(role("textbox", "Description"), "Our notes").await.unwrap();
     tab.click("#client-form button[type=submit]").await.unwrap();
-    tab.wait_for_text("OIDC client updated successfully").await.unwrap();
-    let stored = stage.app.script().get(&format!("/api/oidc/clients/{id}")).await.expect(200).json();
+    // The message of the first time may still be there.
+    let read = async || stage.app.script().get(&format!("/api/oidc/clients/{id}")).await.expect(200).json();
+    until(async || {
+        let description = read().await["description"].to_string();
+        if description == "\"Our notes\"" { Ok(()) } else { Err(description) }
+    })
+    .await;
+    let stored = read().await;
     assert_eq!(stored["launchURL"], "https://wiki.example");
-    assert_eq!(stored["description"], "Our notes");
     assert_eq!(stored["callbackURLs"], json!(["https://app.example/cb", "https://second.example/cb"]));
     assert_eq!(stored["isGroupRestricted"], true);
     quiet(&tab, stage.app.url());
@@ -236,7 +322,7 @@ async fn signing_keys_are_rotated_and_revoked_by_the_page() {
     let admin = stage.app.admin().await;
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#oidc").await;
     tab.click(role("button", "Rotate")).await.unwrap();
     tab.wait_for_text("The next key is published and signs in 24 hours").await.unwrap();
     tab.wait_for("#signing-keys li:nth-child(2)").await.unwrap();
@@ -341,4 +427,96 @@ async fn a_client_registers_its_keys_and_is_held_to_them() {
         (&json!(true), &json!("ES256"))
     );
     quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lifetimes_are_told_in_the_unit_that_fits() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let client = stage.client(json!({})).await;
+    let path = format!("/api/oidc/clients/{}", client["id"].as_str().unwrap());
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{}", client["id"].as_str().unwrap())).await;
+    let (number, unit) = (
+        role("spinbutton", "Refresh token inactivity timeout"),
+        role("combobox", "Refresh token inactivity timeout unit"),
+    );
+    assert_eq!((tab.value(&number).await.unwrap().as_str(), tab.value(&unit).await.unwrap().as_str()), ("30", "1440"));
+    // Another unit, the same time: nothing has changed.
+    tab.fill(&unit, "Hours").await.unwrap();
+    assert_eq!(tab.value(&number).await.unwrap(), "720");
+    assert_eq!(tab.states("#tab-general").await.unwrap()["description"].as_str().unwrap_or_default(), "");
+    for (typed, said) in [
+        ("0", "Token lifetime must be at least 1 minute."),
+        ("9000", "Token lifetime cannot exceed 365 days."),
+        ("0.01", "Token lifetime must be at least 1 minute."),
+        ("1.01", "Token lifetime must use whole-minute increments."),
+    ] {
+        tab.fill(&number, typed).await.unwrap();
+        tab.click("#client-form [type=submit]").await.unwrap();
+        tab.wait_for_text(said).await.unwrap();
+        assert_eq!(tab.focused().await.unwrap().1, "Refresh token inactivity timeout");
+    }
+    tab.fill(&number, "1.5").await.unwrap();
+    tab.click("#client-form [type=submit]").await.unwrap();
+    tab.wait_for_text("OIDC client updated successfully").await.unwrap();
+    assert_eq!(stage.app.script().get(&path).await.expect(200).json()["refreshTokenDurationMinutes"], 90);
+    // Somebody else changes it meanwhile: their value is shown in words that fit it.
+    stage.app.script().patch(&path, &json!({ "refreshTokenDurationMinutes": 2880 }), None).await.expect(200);
+    tab.fill("#description", "Files").await.unwrap();
+    tab.click("#client-form [type=submit]").await.unwrap();
+    tab.wait_for_text("Somebody else changed this in the meantime").await.unwrap();
+    assert_eq!((tab.value(&number).await.unwrap().as_str(), tab.value(&unit).await.unwrap().as_str()), ("2", "1440"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logo_comes_from_an_address_of_the_outside_world() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let client = stage.client(json!({})).await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, &format!("/settings/admin/oidc-clients/{}", client["id"].as_str().unwrap())).await;
+    tab.click(".logo-address summary").await.unwrap();
+    tab.fill(role("textbox", "Logo URL"), "logo.png").await.unwrap();
+    tab.click(role("button", "Fetch")).await.unwrap();
+    tab.wait_for_text("Invalid URL").await.unwrap();
+    // Nobody's network is read through it.
+    tab.fill(role("textbox", "Logo URL"), &stage.url("/img/static-logo-512.png")).await.unwrap();
+    tab.click(role("button", "Fetch")).await.unwrap();
+    tab.wait_for_text("The logo could not be fetched").await.unwrap();
+    assert_eq!(tab.value(role("textbox", "Logo URL")).await.unwrap(), stage.url("/img/static-logo-512.png"));
+}
+
+/// An app that describes itself: what its document says is shown, and not for change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_with_a_metadata_document_is_read_only_where_that_speaks() {
+    const APP: &str = "https://app.test/oauth/client.json";
+    let documents = pid_tests::Documents::start(&["app.test"]).await;
+    let variables = [("ALLOWED_PRIVATE_TARGETS", "127.0.0.1/32")];
+    let app = pid_tests::TestApp::start_reaching(&variables, documents.reach()).await;
+    let stage = Stage::with(app).await;
+    let admin = stage.app.admin().await;
+    stage.configure(json!({ "cimdUrlAllowlist": "[\"https://app.test/**\"]" })).await;
+    let document = json!({ "client_id": APP, "client_name": "Notes", "token_endpoint_auth_method": "none",
+        "redirect_uris": ["https://app.test/cb"], "grant_types": ["authorization_code"] });
+    documents.publish(APP, 200, "content-type: application/json\r\n", &document.to_string());
+    let rp = json!({ "id": APP, "callbackURLs": ["https://app.test/cb"] });
+    let asked = stage.authorize(&rp, &[("code_challenge", &"a".repeat(43)), ("code_challenge_method", "S256")]);
+    admin.agent.get(asked.strip_prefix(stage.app.url()).unwrap()).await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    stage.open(&tab, "/settings/admin/oidc-clients?filters[clientType]=cimd").await;
+    tab.click(role("button", "Toggle menu")).await.unwrap();
+    tab.click(role("menuitem", "Refresh")).await.unwrap();
+    tab.wait_for_text("Client metadata document refreshed successfully").await.unwrap();
+    tab.click(role("link", "Notes")).await.unwrap();
+    tab.wait_for_text("Some properties are read-only").await.unwrap();
+    for field in ["#name", "#callbacks input", "#public", "#pkce"] {
+        assert!(tab.count(&format!("{field}:disabled")).await.unwrap() > 0, "{field}");
+    }
+    tab.fill("#description", "Notes of the family").await.unwrap();
+    tab.click("#client-form [type=submit]").await.unwrap();
+    tab.wait_for_text("OIDC client updated successfully").await.unwrap();
 }

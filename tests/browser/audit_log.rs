@@ -125,13 +125,13 @@ async fn an_administrator_sends_the_log_to_a_webhook_and_sees_how_it_goes() {
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
     stage.open(&tab, CONFIGURATION).await;
-    let save = "#configuration > .card-foot button[type=submit]";
+    let save = "#configuration [type=submit]";
     tab.fill("#stream-url", &receiver.url("/hook")).await.unwrap();
     tab.click(save).await.unwrap();
     tab.wait_for_text("Must have at least 16 characters").await.unwrap();
     tab.fill("#stream-secret", "a-secret-that-signs").await.unwrap();
     tab.click(save).await.unwrap();
-    tab.wait_for("#stream-status").await.unwrap();
+    tab.wait_for("#stream-status dl").await.unwrap();
     until(async || {
         stage.open(&tab, CONFIGURATION).await;
         let status: String = tab.eval("document.querySelector('#stream-status').innerText").await.unwrap();

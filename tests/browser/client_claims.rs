@@ -4,7 +4,7 @@
 use pid_testkit::chromium::{Page, role};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, quiet};
+use crate::stage::{Stage, quiet, until};
 
 /// A tab of a client's page, with the administrator signed in.
 async fn client_tab(stage: &Stage, client: &Value, hash: &str) -> Page {
@@ -254,12 +254,57 @@ async fn the_preview_shows_what_the_api_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_sign_in_shows_each_step_and_what_the_app_learns() {
+    let stage = Stage::empty().await;
+    let callback = stage.url("/apps/user_oidc/code");
+    let body = json!({ "name": "Cloud", "callbackURLs": [callback], "isGroupRestricted": true });
+    let client = stage.app.client(body).await;
+    let tab = client_tab(&stage, &client, "oidc-data-preview").await;
+    let person = stage.app.person("tim").await;
+    let script = stage.app.script();
+    let name = json!([{ "key": "nextcloud_username", "value": "tim.cook" }]);
+    script.put(&format!("/api/custom-claims/user/{}", person.id()), &name).await.expect(200);
+    let log = script.get("/api/audit-logs/all").await.expect(200).json()["pagination"]["totalItems"].clone();
+    tab.click(role("button", "Start test sign-in")).await.unwrap();
+    tab.wait_for(role("dialog", "Test sign-in")).await.unwrap();
+    tab.wait_for_text("The sign-in does not work.").await.unwrap();
+    let failed = tab.text("#test-result li[data-state=no]").await.unwrap();
+    assert!(failed.contains("not allowed") && failed.contains("returns to the app with a code"), "{failed}");
+    let path = format!("/api/oidc/clients/{}", client["id"].as_str().unwrap());
+    script.patch(&path, &json!({ "isGroupRestricted": false }), None).await.expect(200);
+    tab.fill(role("combobox", "Person"), person.id()).await.unwrap();
+    tab.wait_for_text("The sign-in works.").await.unwrap();
+    assert_eq!(tab.count("#test-result .test-steps > li[data-state=yes]").await.unwrap(), 6);
+    // The settings of the application that it looks like.
+    tab.wait_for(role("heading", "What Nextcloud reads")).await.unwrap();
+    let read: Vec<Vec<String>> = tab
+        .eval("[...document.querySelector('.test-table').querySelectorAll('tbody tr')].map((tr) => [...tr.cells].map((cell) => cell.innerText))")
+        .await
+        .unwrap();
+    assert!(
+        read.contains(&["User ID mapping (custom claim)", "nextcloud_username", "tim.cook"].map(str::to_owned).into())
+    );
+    tab.click(role("checkbox", "email")).await.unwrap();
+    until(async || {
+        let rows: String = tab.text(".test-table").await.unwrap();
+        if rows.contains("Not told") { Ok(()) } else { Err(rows) }
+    })
+    .await;
+    tab.click(role("checkbox", "Ask the app’s own addresses for an answer, too")).await.unwrap();
+    tab.wait_for_text("there is nothing at this address (404)").await.unwrap();
+    let after = script.get("/api/audit-logs/all").await.expect(200).json()["pagination"]["totalItems"].clone();
+    // The client was changed once.
+    assert_eq!(after.as_i64(), log.as_i64().map(|n| n + 1));
+    quiet(&tab, stage.app.url());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scopes_of_ones_own_are_defined_by_the_page() {
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#oidc").await;
     let (form, done) = ("#scopes-form", "Application configuration updated successfully");
     add_row(&tab, "scope-rows", &["work", "Your team at work", "team,  department"]).await;
     add_row(&tab, "scope-rows", &["openid"]).await;
@@ -278,8 +323,11 @@ async fn scopes_of_ones_own_are_defined_by_the_page() {
     };
     assert_eq!(discovered().await, [true, true]);
     // The other forms go on from there.
+    tab.click(role("tab", "General")).await.unwrap();
     tab.fill(role("textbox", "Application Name"), "Our Cloud").await.unwrap();
     save(&tab, "#configuration", done).await;
+    tab.reload().await.unwrap();
+    tab.click(role("tab", "OIDC")).await.unwrap();
     tab.wait_for("#scope-rows [value='team, department']").await.unwrap();
     remove_row(&tab, "scope-rows").await;
     save(&tab, form, done).await;
@@ -293,7 +341,7 @@ async fn addresses_of_metadata_documents_are_allowed_by_the_page() {
     let admin = stage.app.admin().await;
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#oidc").await;
     let (form, done) = ("#metadata-form", "Application configuration updated successfully");
     let setting = async || {
         let all = stage.app.script().get("/api/application-configuration/all").await.expect(200).json();
@@ -349,7 +397,7 @@ async fn two_tabs_with_the_same_rows_see_each_other() {
     assert_eq!(stored(&stage, &client).await["credentials"]["federatedIdentities"], both);
 
     for (tab, scope) in [(&first, "work"), (&second, "home")] {
-        stage.open(tab, "/settings/admin/application-configuration").await;
+        stage.open(tab, "/settings/admin/application-configuration#oidc").await;
         add_row(tab, "scope-rows", &[scope, "", "team, room"]).await;
     }
     save(&first, "#scopes-form", "Application configuration updated successfully").await;

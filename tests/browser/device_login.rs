@@ -17,8 +17,10 @@ async fn set_up_by(stage: &Stage, tab: &Page) {
 async fn shown(tab: &Page) -> (String, String) {
     tab.wait_for("[data-request]:not([hidden])").await.unwrap();
     let code = tab.attribute("[data-testid=device-login-code]", "data-copy").await.unwrap().unwrap();
-    let drawn: u32 = tab.eval("document.querySelector('[data-qr]').naturalWidth").await.unwrap();
-    assert!(drawn > 0 && tab.is_visible(role("img", "Device login QR code")).await.unwrap());
+    let drawn = "(async () => { const qr = document.querySelector('[data-qr]'); await qr.decode(); return qr.naturalWidth; })()";
+    assert!(
+        tab.eval::<u32>(drawn).await.unwrap() > 0 && tab.is_visible(role("img", "Device login QR code")).await.unwrap()
+    );
     (code, tab.text("[data-testid=device-login-number]").await.unwrap())
 }
 

@@ -4,9 +4,11 @@
 use std::path::Path;
 
 use pid_testkit::chromium::{Page, role};
+use pid_testkit::program::installed;
+use pid_testkit::slapd::{dn, group, person};
 use serde_json::json;
 
-use pid_tests::{Mailbox, Manner, Receiver, RelyingParty, TestApp};
+use pid_tests::{Mailbox, Manner, Receiver, RelyingParty, TestApp, directory};
 
 use crate::images::{DARK, LIGHT, photograph};
 use crate::stage::Stage;
@@ -71,13 +73,43 @@ const CONTRAST: &str = r#"(() => {
     return [...wrong];
 })()"#;
 
-struct Gallery {
+/// What shows a state by its colour must stand out from what is around it (WCAG 2.2, 1.4.11); answers complaints.
+const MARKS: &str = r#"(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const light = (color) => {
+        canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        const [x, y, z] = [...canvas.getImageData(0, 0, 1, 1).data].map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+        return .2126 * x + .7152 * y + .0722 * z;
+    };
+    const ground = (e) => { const c = getComputedStyle(e).backgroundColor; return c !== 'rgba(0, 0, 0, 0)' && !c.endsWith('/ 0)') ? c : e.parentElement ? ground(e.parentElement) : 'white'; };
+    const wrong = [];
+    const mark = (e, color, name) => {
+        const [a, b] = [light(color), light(ground(e.parentElement))].sort((x, y) => y - x);
+        const ratio = (a + .05) / (b + .05);
+        if (ratio < 3) wrong.push(`${ratio.toFixed(2)}:1 ${name} ${color} on ${ground(e.parentElement)}`);
+    };
+    for (const e of document.querySelectorAll('[role=switch]:checked:not(:disabled)')) if (e.checkVisibility()) mark(e, getComputedStyle(e).backgroundColor, 'a switch that is on');
+    for (const e of document.querySelectorAll('[role=tab][aria-selected=true]')) if (e.checkVisibility()) mark(e, getComputedStyle(e).borderBottomColor, 'the line of a tab');
+    for (const e of document.querySelectorAll('.mark-pocket')) if (e.checkVisibility()) mark(e.closest('svg'), getComputedStyle(e).fill, 'the mark');
+    return wrong;
+})()"#;
+
+/// What axe-core says against a page (WCAG 2.2, levels A and AA, and its own good practice); answers complaints.
+const BARRIERS: &str = r#"(async () => {
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const found = await axe.run({ exclude: [['[data-toasts]'], ['.toasts']] }, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] });
+    return found.violations.flatMap((v) => v.nodes.map((n) => `${v.id} (${v.help}): ${n.html.slice(0, 160)}`));
+})()"#;
+
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Gallery {
     wrong: Vec<String>,
 }
 
 impl Gallery {
     /// Looks at what the tab shows now at every width, in light and dark.
-    async fn look(&mut self, tab: &Page, name: &str) {
+    pub async fn look(&mut self, tab: &Page, name: &str) {
         let folder = std::env::var_os("SCREENSHOTS");
         let schemes = ["light", "dark"];
         let wear = async |scheme: &'static str| {
@@ -89,6 +121,14 @@ impl Gallery {
             let found: Vec<String> = tab.eval(CONTRAST).await.unwrap();
             self.wrong.extend(found.into_iter().map(|what| format!("{name}, {scheme}: {what}")));
         }
+        wear("light").await;
+        let axe = installed("target/node/node_modules/axe-core/axe.min.js").unwrap();
+        let axe = std::fs::read_to_string(axe).unwrap();
+        tab.call("Runtime.evaluate", json!({ "expression": axe })).await.unwrap();
+        // What is half under the bar at the top counts as too small to hit.
+        tab.eval::<serde_json::Value>("scrollTo(0, 0)").await.unwrap();
+        let found: Vec<String> = tab.eval(BARRIERS).await.unwrap();
+        self.wrong.extend(found.into_iter().map(|what| format!("{name}: {what}")));
         // 720 is what 200 % zoom leaves of a wide window.
         for (width, height) in [(1440, 900), (720, 450), (390, 844), (320, 640)] {
             tab.set_viewport(width, height, width < 600).await.unwrap();
@@ -108,14 +148,15 @@ impl Gallery {
         tab.set_viewport(1440, 900, false).await.unwrap();
     }
 
-    fn finish(self) {
+    /// Fails if anything was wrong.
+    pub fn finish(self) {
         assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_in_pages_look_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let tab = stage.tab().await;
     let _passkeys = tab.authenticator().await.unwrap();
@@ -228,7 +269,7 @@ async fn sign_in_pages_look_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signing_up_looks_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     let tab = stage.tab().await;
@@ -282,7 +323,7 @@ async fn signing_up_looks_right() {
     tab.click(role("link", "tim")).await.unwrap();
     tab.wait_for(role("button", "Approve")).await.unwrap();
     gallery.look(&tab, "user-approval").await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#user-creation").await;
     tab.eval::<serde_json::Value>("document.getElementById('creation-title').scrollIntoView()").await.unwrap();
     tab.click("[data-add-row=default-claims]").await.unwrap();
     gallery.look(&tab, "user-creation").await;
@@ -290,8 +331,47 @@ async fn signing_up_looks_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn signing_in_with_another_device_looks_right() {
+async fn the_directory_looks_right() {
     let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    let configuration = "/settings/admin/application-configuration#ldap";
+    let to_the_card = "document.getElementById('ldap-title').scrollIntoView()";
+    stage.open(&tab, configuration).await;
+    tab.click(role("button", "Test connection")).await.unwrap();
+    tab.wait_for_text("This field is required").await.unwrap();
+    gallery.look(&tab, "ldap-errors").await;
+    let entries: String = ["anna", "bernd", "carla", "daniel", "emma"].map(|uid| person(uid, &[])).concat();
+    let entries = entries + &person("bad name", &[]) + &group("admins", &[&dn("anna"), "uid=ghost,dc=x"]);
+    let directory = directory::start(&entries);
+    stage.app.use_directory(&directory.url(), json!({})).await;
+    stage.app.sync().await.expect(204);
+    let first = stage.app.latest_run().await;
+    let change = json!({ "ldapUserSearchFilter": "(objectClass=account)" });
+    stage.app.script().patch("/api/application-configuration", &change, None).await.expect(200);
+    stage.app.sync().await.expect(409);
+    let stopped = stage.app.latest_run().await;
+    // The same address with a fragment would not be read anew.
+    stage.open(&tab, "/settings/account").await;
+    stage.open(&tab, configuration).await;
+    tab.eval::<serde_json::Value>(to_the_card).await.unwrap();
+    gallery.look(&tab, "ldap").await;
+    for (name, run) in [("ldap-report", &first), ("ldap-report-stopped", &stopped)] {
+        stage.open(&tab, &format!("/settings/admin/ldap-runs/{}", run["id"].as_str().unwrap())).await;
+        gallery.look(&tab, name).await;
+    }
+    tab.click(role("button", "Go on")).await.unwrap();
+    gallery.look(&tab, "ldap-confirm").await;
+    stage.open(&tab, "/settings/admin/users").await;
+    gallery.look(&tab, "users-from-directory").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_in_with_another_device_looks_right() {
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     let tab = stage.tab().await;
@@ -331,7 +411,7 @@ async fn signing_in_with_another_device_looks_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn images_of_one_s_own_look_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     let client = stage.client(json!({})).await;
@@ -370,7 +450,7 @@ async fn images_of_one_s_own_look_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_account_looks_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let mut admin = stage.app.admin().await;
     let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
@@ -415,7 +495,7 @@ async fn the_account_looks_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_administration_looks_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     stage.sign_in_as(&admin.agent).await;
@@ -542,14 +622,23 @@ async fn the_administration_looks_right() {
     tab.fill(role("combobox", "Users"), &people[0]).await.unwrap();
     tab.wait_for("#id-token .copy-row").await.unwrap();
     gallery.look(&tab, "client-preview").await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
-    gallery.look(&tab, "configuration").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Start test sign-in")).await.unwrap();
+    tab.wait_for("#test-result li[data-state=no]").await.unwrap();
+    gallery.look(&tab, "client-test-refused").await;
+    tab.fill(role("combobox", "Person"), &people[0]).await.unwrap();
+    tab.wait_for("#test-result .alert-ok").await.unwrap();
+    gallery.look(&tab, "client-test").await;
+    for hash in ["general", "user-creation", "passkeys", "email", "ldap", "oidc"] {
+        stage.open(&tab, &format!("/settings/admin/application-configuration#{hash}")).await;
+        gallery.look(&tab, &format!("configuration-{hash}")).await;
+    }
     gallery.finish();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_logs_and_apis_look_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let mut admin = stage.app.admin().await;
     let script = stage.app.script();
@@ -640,7 +729,7 @@ async fn keys_logs_and_apis_look_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_reads_well() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let tab = stage.tab().await;
     for (path, name) in [
@@ -656,7 +745,7 @@ async fn the_api_reads_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mail_looks_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::empty().await;
     let admin = stage.app.admin().await;
     let mut mailbox = Mailbox::start("none", false);
@@ -680,7 +769,8 @@ async fn mail_looks_right() {
     for (path, name) in [
         ("/settings/account", "account-unverified"),
         ("/verify-email?token=x", "verify-email"),
-        ("/settings/admin/application-configuration#email-title", "configuration-mail"),
+        ("/settings/admin/system", "system"),
+        ("/settings/admin/application-configuration#email", "configuration-mail"),
     ] {
         stage.open(&tab, path).await;
         gallery.look(&tab, name).await;
@@ -694,9 +784,109 @@ async fn mail_looks_right() {
     }
 }
 
+/// What tells people of their accounts: the link in a letter, the banner on their page, and who waits at sign-up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notices_look_right() {
+    let mut gallery = Gallery::default();
+    let stage = Stage::empty().await;
+    let (mut admin, mut tim) = (stage.app.admin().await, stage.app.person("tim").await);
+    let mut mailbox = Mailbox::start("none", false);
+    let on = json!({ "emailLoginNotificationEnabled": "true", "emailLoginCodeNoticeEnabled": "true",
+        "allowUserSignups": "open", "signupEmailDomains": "[\"example.com\"]" });
+    mailbox.connect(&stage.app, on).await;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0";
+    tim.sign_in_at(&stage.app.agent().with_header("user-agent", firefox)).await.expect(200);
+    let letter = mailbox.letter().await;
+    let text = letter["text"].as_str().unwrap();
+    let link = text[text.find("/not-me").unwrap()..].split_whitespace().next().unwrap();
+    if let Some(folder) = std::env::var_os("SCREENSHOTS") {
+        std::fs::write(Path::new(&folder).join("letter-device.html"), letter["html"].as_str().unwrap()).unwrap();
+    }
+    // By whoever reads the mail, who is not signed in here; programs that look at the link change nothing.
+    let tab = stage.tab().await;
+    stage.open(&tab, link).await;
+    gallery.look(&tab, "not-me").await;
+    tab.click(role("button", "Sign it out")).await.unwrap();
+    tab.wait_for(role("heading", "This device is signed out")).await.unwrap();
+    gallery.look(&tab, "not-me-done").await;
+    stage.open(&tab, "/not-me?token=x").await;
+    gallery.look(&tab, "not-me-over").await;
+
+    // Who has to prove their address, and then to wait.
+    stage.open(&tab, "/signup").await;
+    for (label, value) in
+        [("Username", "ann"), ("Email", "ann@example.com"), ("First name", "Ann"), ("Last name", "Lee")]
+    {
+        tab.fill(role("textbox", label), value).await.unwrap();
+    }
+    let _passkeys = tab.authenticator().await.unwrap();
+    tab.click(role("button", "Sign Up")).await.unwrap();
+    tab.wait_for(role("heading", "Set up your passkey")).await.unwrap();
+    tab.click(role("button", "Add Passkey")).await.unwrap();
+    tab.wait_for(role("heading", "Confirm your address")).await.unwrap();
+    mailbox.letter().await;
+    gallery.look(&tab, "signup-proof").await;
+    stage
+        .app
+        .script()
+        .patch("/api/application-configuration", &json!({ "signupNeedsApproval": "true" }), None)
+        .await
+        .expect(200);
+    tab.click(role("button", "Send again")).await.unwrap();
+    let letter = mailbox.letter().await;
+    let text = letter["text"].as_str().unwrap();
+    let link = text[text.find("/verify-email").unwrap()..].split_whitespace().next().unwrap().to_owned();
+    let window = stage.new_window().await;
+    let other = window.page().await.unwrap();
+    stage.open(&other, &link).await;
+    other.wait_for(role("heading", "Did you sign up?")).await.unwrap();
+    gallery.look(&other, "verify-elsewhere").await;
+    stage.open(&tab, &link).await;
+    gallery.look(&tab, "verify-newcomer").await;
+    tab.click(role("button", "Verify")).await.unwrap();
+    tab.wait_for_text("Email Verified Successfully").await.unwrap();
+    stage.forget().await;
+    stage.open(&tab, "/signup/verified").await;
+    tab.wait_for(role("heading", "Your address is confirmed")).await.unwrap();
+    gallery.look(&tab, "signup-verified").await;
+    // By whoever reads the mail and has not signed up.
+    stage.app.agent().post("/api/signup", &json!({ "username": "eve", "email": "eve@example.com" })).await.expect(201);
+    let letter = mailbox.letter().await["text"].as_str().unwrap().to_owned();
+    let link = letter[letter.find("/verify-email").unwrap()..].split_whitespace().next().unwrap();
+    stage.open(&other, link).await;
+    other.click(role("button", "I didn't sign up")).await.unwrap();
+    other.wait_for_text("The account was deleted.").await.unwrap();
+
+    // Administrators see who waits, everybody what happened to their account.
+    let bob = stage.app.agent();
+    bob.post("/api/signup", &json!({ "username": "bob", "email": "bob@example.com" })).await.expect(201);
+    let link = mailbox.letter().await["text"].as_str().unwrap().to_owned();
+    let token = link.split("/verify-email?token=").nth(1).unwrap().split_whitespace().next().unwrap();
+    bob.post("/api/signup/verify-email", &json!({ "token": token })).await.expect(204);
+    stage.app.advance(60);
+    let path = format!("/api/users/{}/one-time-access-token", admin.id());
+    stage.app.script().post(&path, &json!({})).await.expect(201);
+    stage.app.advance(60);
+    admin.sign_in().await.expect(200);
+    stage.sign_in_as(&admin.agent).await;
+    stage.open(&tab, "/settings/admin/users").await;
+    tab.wait_for_text("One person waits for approval").await.unwrap();
+    gallery.look(&tab, "users-waiting").await;
+    stage.open(&tab, "/settings/account").await;
+    tab.wait_for_text("This happened since you last looked").await.unwrap();
+    gallery.look(&tab, "account-happened").await;
+    tab.click(role("button", "I know about it")).await.unwrap();
+    tab.wait_gone("#notices .alert").await.unwrap();
+    tab.click(role("switch", "Login codes that were used or made")).await.unwrap();
+    tab.click("form[data-api='/api/users/me/notices'] [type=submit]").await.unwrap();
+    tab.wait_for_text("Mails updated successfully").await.unwrap();
+    assert_eq!(admin.agent.get("/api/users/me/notices").await.expect(200).json()["loginCode"], false);
+    gallery.finish();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_of_the_environment_looks_right() {
-    let mut gallery = Gallery { wrong: Vec::new() };
+    let mut gallery = Gallery::default();
     let stage = Stage::with(TestApp::start_with(&[("UI_CONFIG_DISABLED", "true"), ("APP_NAME", "Club")]).await).await;
     let admin = stage.app.admin().await;
     stage.sign_in_as(&admin.agent).await;
@@ -708,5 +898,275 @@ async fn a_configuration_of_the_environment_looks_right() {
         .filter(button => !button.matches(':disabled')).length";
     assert_eq!(tab.eval::<usize>(open).await.unwrap(), 0);
     gallery.look(&tab, "configuration-fixed").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passkey_pages_look_right() {
+    let mut gallery = Gallery::default();
+    let stage = Stage::empty().await;
+    let mut admin = stage.app.admin().await;
+    let mut tim = stage.app.person("tim").await;
+    let tab = stage.tab().await;
+    let _passkeys = tab.authenticator().await.unwrap();
+    stage.open(&tab, "/passkey-check").await;
+    tab.wait_for("[data-verdict=yes]:not([hidden])").await.unwrap();
+    gallery.look(&tab, "passkey-check").await;
+    let bare = stage.tab().await;
+    bare.on_new_document("delete window.PublicKeyCredential").await.unwrap();
+    stage.open(&bare, "/login").await;
+    bare.wait_for(role("link", "Why don't passkeys work here?")).await.unwrap();
+    gallery.look(&bare, "login-without-passkeys").await;
+    bare.goto(&format!("{}/passkey-check", stage.app.listens_at())).await.unwrap();
+    bare.wait_for("[data-verdict=no]:not([hidden])").await.unwrap();
+    gallery.look(&bare, "passkey-check-bad").await;
+
+    stage.sign_in_as(&tim.agent).await;
+    stage.open(&tab, "/settings/account").await;
+    tab.click("#passkey-banner summary").await.unwrap();
+    gallery.look(&tab, "account-second-passkey").await;
+    tim.passkey = pid_testkit::authenticator::SoftAuthenticator::new(-7);
+    tim.passkey.aaguid(*b"\xee\x88\x28\x79\x72\x1c\x49\x13\x97\x75\x3d\xfc\xce\x97\x07\x2a");
+    tim.passkey.backup_eligible(false).backup_state(false);
+    tim.add_passkey().await.expect(200);
+    admin.passkey = pid_testkit::authenticator::SoftAuthenticator::new(-7);
+    admin.passkey.backup_eligible(false).backup_state(false);
+    admin.add_passkey().await.expect(200);
+    for n in 0..12 {
+        stage.app.person(&format!("person-{n}")).await;
+    }
+    stage.sign_in_as(&admin.agent).await;
+    stage.open(&tab, &format!("/settings/admin/users/{}#passkeys", tim.id())).await;
+    gallery.look(&tab, "user-passkeys").await;
+    stage.open(&tab, "/settings/admin/application-configuration#passkeys").await;
+    tab.click("[data-add-row=allowed-aaguids]").await.unwrap();
+    tab.fill("[name='webauthnAllowedAaguids[]']", "ee882879-721c-4913-9775-3dfcce97072a").await.unwrap();
+    tab.click("[data-add-row=related-origins]").await.unwrap();
+    tab.fill("[name='webauthnRelatedOrigins[]']", "http://nas.lan").await.unwrap();
+    tab.click("#passkey-form button[type=submit]").await.unwrap();
+    tab.wait_for_text("where browsers offer no passkeys").await.unwrap();
+    gallery.look(&tab, "passkey-policy-error").await;
+    stage.open(&tab, "/settings/admin/application-configuration#passkeys").await;
+    tab.click(role("switch", "Allow synced passkeys")).await.unwrap();
+    tab.click(role("switch", "Apply to existing passkeys")).await.unwrap();
+    tab.click("#passkey-form button[type=submit]").await.unwrap();
+    tab.wait_for(role("alertdialog", "This locks people out")).await.unwrap();
+    gallery.look(&tab, "passkey-policy-locks-out").await;
+    gallery.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_roles_show_looks_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let (manager, auditor) = (stage.app.person("manager").await, stage.app.person("auditor").await);
+    let tim = stage.app.person("tim").await;
+    stage.app.give(&manager, &["user-manager"]).await;
+    stage.app.give(&auditor, &["auditor"]).await;
+    let script = stage.app.script();
+    let mut groups = Vec::new();
+    for (name, shown, roles) in [("staff", "Staff", json!([])), ("audit", "Revision", json!(["auditor"]))] {
+        let made = json!({ "name": name, "friendlyName": shown, "roles": roles });
+        groups.push(script.post("/api/user-groups", &made).await.expect(201).id());
+    }
+    let members = json!({ "userIds": [admin.id(), tim.id()] });
+    script.put(&format!("/api/user-groups/{}/users", groups[0]), &members).await.expect(200);
+    let claims = json!([{ "key": "desk", "value": "4" }]);
+    script.put(&format!("/api/custom-claims/user/{}", tim.id()), &claims).await.expect(200);
+    script.put(&format!("/api/custom-claims/user-group/{}", groups[0]), &claims).await.expect(200);
+    let client = stage.client(json!({ "isGroupRestricted": true })).await;
+    let client = format!("/settings/admin/oidc-clients/{}", client["id"].as_str().unwrap());
+    let api = script.post("/api/apis", &json!({ "name": "Notes", "resource": "https://notes.example" })).await;
+    let api = format!("/settings/admin/apis/{}", api.expect(201).id());
+    script.post("/api/signup-tokens", &json!({ "usageLimit": 3, "userGroupIds": [groups[1]] })).await.expect(201);
+    let user = |id: &str| format!("/settings/admin/users/{id}");
+    let group = |n: usize| format!("/settings/admin/user-groups/{}", groups[n]);
+    let tab = stage.tab().await;
+
+    stage.sign_in_as(&admin.agent).await;
+    stage.open(&tab, &user(auditor.id())).await;
+    gallery.look(&tab, "roles-user").await;
+    stage.open(&tab, &group(1)).await;
+    gallery.look(&tab, "roles-group").await;
+
+    stage.sign_in_as(&manager.agent).await;
+    for (path, name) in [
+        ("/settings/admin/users".to_owned(), "manager-users"),
+        (user(admin.id()), "manager-user-out-of-reach"),
+        (user(tim.id()), "manager-user"),
+        (format!("{}#groups", user(tim.id())), "manager-user-groups"),
+        ("/settings/admin/user-groups".to_owned(), "manager-groups"),
+        (format!("{}#users", group(0)), "manager-group-users"),
+        (group(0), "manager-group"),
+        (format!("{}#clients", group(0)), "manager-group-clients"),
+        (format!("{}#custom-claims", group(0)), "manager-group-claims"),
+        (group(1), "manager-group-out-of-reach"),
+    ] {
+        stage.open(&tab, "/settings/apps").await;
+        stage.open(&tab, &path).await;
+        gallery.look(&tab, name).await;
+    }
+    stage.open(&tab, "/settings/admin/users").await;
+    tab.click(role("button", "Create options")).await.unwrap();
+    tab.click(role("menuitem", "View Active Signup Tokens")).await.unwrap();
+    gallery.look(&tab, "manager-tokens").await;
+
+    stage.sign_in_as(&auditor.agent).await;
+    for (path, name) in [
+        ("/settings/admin/users".to_owned(), "auditor-users"),
+        (user(tim.id()), "auditor-user"),
+        (format!("{}#passkeys", user(tim.id())), "auditor-user-passkeys"),
+        (format!("{}#custom-claims", user(tim.id())), "auditor-user-claims"),
+        (format!("{}#users", group(0)), "auditor-group-users"),
+        ("/settings/admin/oidc-clients".to_owned(), "auditor-clients"),
+        (client.clone(), "auditor-client"),
+        (format!("{client}#credentials"), "auditor-client-credentials"),
+        (api, "auditor-api"),
+        ("/settings/admin/application-configuration".to_owned(), "auditor-configuration"),
+        ("/settings/audit-log/global".to_owned(), "auditor-log"),
+    ] {
+        stage.open(&tab, "/settings/apps").await;
+        stage.open(&tab, &path).await;
+        gallery.look(&tab, name).await;
+    }
+    gallery.finish();
+}
+
+/// Whatever colour an administrator chooses, words and states are seen in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_accent_looks_right() {
+    let stage = Stage::empty().await;
+    let admin = stage.app.admin().await;
+    let client = stage.client(json!({ "launchURL": "https://cloud.example.com" })).await;
+    let tab = stage.tab().await;
+    let mut wrong = Vec::new();
+    for accent in ["#ffffff", "#000000", "#fff36d", "#10007a", "oklch(0.7 0.3 330)"] {
+        stage.configure(json!({ "accentColor": accent })).await;
+        for (path, is_in) in [
+            (stage.url("/login"), false),
+            (stage.authorize(&client, &[]), true),
+            (stage.url("/settings/apps"), true),
+            (stage.url("/settings/admin/users"), true),
+            (stage.url("/settings/admin/application-configuration"), true),
+        ] {
+            if is_in {
+                stage.sign_in_as(&admin.agent).await;
+            } else {
+                stage.forget().await;
+            }
+            tab.goto(&path).await.unwrap();
+            for scheme in ["light", "dark"] {
+                tab.set_media(&[("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")]).await.unwrap();
+                for check in [CONTRAST, MARKS] {
+                    let found: Vec<String> = tab.eval(check).await.unwrap();
+                    wrong.extend(found.into_iter().map(|what| format!("{accent} on {path}, {scheme}: {what}")));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where there is nothing yet, what is asked before something is lost, and what happens while something happens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_between_look_right() {
+    let mut gallery = Gallery { wrong: Vec::new() };
+    let stage = Stage::empty().await;
+    let mut admin = stage.app.admin().await;
+    stage.sign_in_as(&admin.agent).await;
+    let tab = stage.tab().await;
+    for (path, name) in [
+        ("/settings/apps", "none-apps"),
+        ("/settings/admin/user-groups", "none-groups"),
+        ("/settings/admin/users?search=nobody", "none-found"),
+        ("/settings/admin/api-keys", "none-keys"),
+    ] {
+        stage.open(&tab, path).await;
+        gallery.look(&tab, name).await;
+    }
+    for n in 0..60 {
+        let group = json!({ "name": format!("team_{n}"), "friendlyName": format!("Team {n}") });
+        stage.app.script().post("/api/user-groups", &group).await.expect(201);
+    }
+    let client = stage.client(json!({ "isGroupRestricted": true })).await;
+    let client = format!("/settings/admin/oidc-clients/{}", client["id"].as_str().unwrap());
+    stage.open(&tab, &format!("{client}#user-groups")).await;
+    tab.fill(role("combobox", "Add a group"), "team 1").await.unwrap();
+    tab.wait_for(role("option", "Team 1 team_1")).await.unwrap();
+    tab.press("ArrowDown").await.unwrap();
+    gallery.look(&tab, "picker").await;
+    tab.press("Enter").await.unwrap();
+    stage.open(&tab, &client).await;
+    tab.click(".logo-address summary").await.unwrap();
+    gallery.look(&tab, "client-logo-address").await;
+    stage.open(&tab, "/settings/admin/oidc-clients").await;
+    tab.click("[data-testid='facet-restricted-trigger']").await.unwrap();
+    tab.click("[data-testid='facet-restricted-option-true']").await.unwrap();
+    gallery.look(&tab, "facet").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "View")).await.unwrap();
+    gallery.look(&tab, "columns").await;
+    tab.press("Escape").await.unwrap();
+    tab.click(role("button", "Add OIDC Client")).await.unwrap();
+    tab.fill("#new-name", "Wiki").await.unwrap();
+    tab.press("Escape").await.unwrap();
+    tab.wait_for(role("alertdialog", "Discard what you entered?")).await.unwrap();
+    gallery.look(&tab, "discard").await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    tab.click(role("radio", "Custom")).await.unwrap();
+    tab.fill(role("textbox", "Color Value"), "#7c3aed").await.unwrap();
+    gallery.look(&tab, "accent").await;
+    tab.click(role("button", "Apply")).await.unwrap();
+    tab.wait_gone("dialog[open]").await.unwrap();
+    gallery.look(&tab, "accent-chosen").await;
+    for (name, text) in [
+        ("Immich", "Photos and videos"),
+        ("Jellyfin", "Films and series"),
+        ("Paperless", "Every document of the house"),
+        ("Grafana", ""),
+        ("Gitea", "Code"),
+        ("Vaultwarden", "Passwords"),
+        ("Mealie", "Recipes, and what is for dinner"),
+        ("Actual Budget", "Where the money goes"),
+        ("Home Assistant", "Lights, heating, doors"),
+    ] {
+        let host = name.to_lowercase().replace(' ', "-");
+        stage
+            .client(json!({ "name": name, "description": text, "launchURL": format!("https://{host}.example.com") }))
+            .await;
+    }
+    stage.open(&tab, "/settings/apps").await;
+    gallery.look(&tab, "apps-many").await;
+    stage.open(&tab, "/settings/admin/application-configuration").await;
+    tab.fill(role("textbox", "Application Name"), "House").await.unwrap();
+    // The server takes its time.
+    tab.call("Fetch.enable", json!({ "patterns": [{ "urlPattern": "*/api/*" }] })).await.unwrap();
+    tab.click("#configuration [type=submit]").await.unwrap();
+    tab.wait_for("#configuration .is-busy").await.unwrap();
+    gallery.look(&tab, "busy").await;
+    tab.call("Fetch.disable", json!({})).await.unwrap();
+    // It is away.
+    stage.open(&tab, "/settings/account").await;
+    let away = json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    tab.call("Network.emulateNetworkConditions", away).await.unwrap();
+    tab.wait_for_text("The server can’t be reached").await.unwrap();
+    gallery.look(&tab, "offline").await;
+    let back = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    tab.call("Network.emulateNetworkConditions", back).await.unwrap();
+    // The session is over.
+    tab.fill("#display-name", "Ada L.").await.unwrap();
+    admin.agent.post("/api/webauthn/logout", &json!({})).await;
+    tab.click("form[data-api='/api/users/me'] [type=submit]").await.unwrap();
+    tab.wait_for(role("alertdialog", "You have been signed out")).await.unwrap();
+    gallery.look(&tab, "session-ended").await;
+    admin.sign_in().await.expect(200);
+    stage.sign_in_as(&admin.agent).await;
+    let other = json!({ "name": "Wiki" });
+    let other = stage.client(other).await;
+    let _fault = stage.app.break_store();
+    tab.goto(&stage.authorize(&other, &[])).await.unwrap();
+    tab.wait_for(role("heading", "Not ready")).await.unwrap();
+    gallery.look(&tab, "unavailable").await;
     gallery.finish();
 }

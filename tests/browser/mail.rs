@@ -22,7 +22,7 @@ async fn an_administrator_sets_mail_up_and_people_use_it() {
     let mut mailbox = Mailbox::start("starttls", true);
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#email").await;
     let settings = mailbox.settings();
     for (field, key) in [
         ("SMTP Host", "smtpHost"),
@@ -48,6 +48,13 @@ async fn an_administrator_sets_mail_up_and_people_use_it() {
     tab.wait_for_text("Email configuration updated successfully").await.unwrap();
     tab.click(role("button", "Send test email")).await.unwrap();
     assert_eq!(mailbox.letter().await["subject"], "Test email from Pocket ID");
+    // What is not saved yet is saved first, or nothing is sent.
+    tab.fill(role("textbox", "SMTP From"), "house@example.com").await.unwrap();
+    tab.click(role("button", "Send test email")).await.unwrap();
+    tab.wait_for(role("alertdialog", "Save changes?")).await.unwrap();
+    tab.click(role("button", "Save and send")).await.unwrap();
+    let letter = mailbox.letter().await;
+    assert!(letter["from"].as_str().unwrap().contains("house@example.com"), "{letter}");
 
     // Somebody whose passkey is elsewhere asks for a code, and follows the link.
     let window = stage.new_window().await;
@@ -60,6 +67,7 @@ async fn an_administrator_sets_mail_up_and_people_use_it() {
     let letter = mailbox.letter().await;
     stage.open(&stranger, &link(&letter, "/lc/")).await;
     stranger.wait_for(role("heading", "My Account")).await.unwrap();
+    assert_eq!(mailbox.letter().await["subject"], "A login code was used for Pocket ID");
 
     // Now their address is not proven any more.
     stage.app.script().patch(&user, &json!({ "emailVerified": false }), None).await.expect(200);

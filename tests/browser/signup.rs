@@ -85,8 +85,8 @@ async fn an_invitation_is_made_handed_on_used_and_deleted() {
     let link = tab.attribute("[data-testid=signup-token-link]", "data-copy").await.unwrap().unwrap();
     assert!(link.starts_with(&stage.url("/st/")), "{link}");
     assert_eq!(tab.text("[data-part=uses]").await.unwrap(), "2");
-    let drawn: u32 = tab.eval("document.querySelector('#signup-token-result .qr').naturalWidth").await.unwrap();
-    assert!(drawn > 0);
+    let drawn = "(async () => { const qr = document.querySelector('#signup-token-result .qr'); await qr.decode(); return qr.naturalWidth; })()";
+    assert!(tab.eval::<u32>(drawn).await.unwrap() > 0);
     quiet(&tab, stage.app.url());
 
     // Sign-up is disabled, but whoever has the link is invited.
@@ -127,7 +127,7 @@ async fn an_administrator_approves_who_signed_up() {
     let admin = stage.app.admin().await;
     stage.sign_in_as(&admin.agent).await;
     let desk = stage.tab().await;
-    stage.open(&desk, "/settings/admin/application-configuration").await;
+    stage.open(&desk, "/settings/admin/application-configuration#user-creation").await;
     desk.eval::<()>("(() => { const s = document.getElementById('signups'); s.value = 'open'; })()").await.unwrap();
     desk.click(role("switch", "Approval by an administrator")).await.unwrap();
     desk.click("#creation-form [type=submit]").await.unwrap();
@@ -168,7 +168,7 @@ async fn what_new_accounts_begin_with_is_set_on_the_page() {
     let group = stage.app.script().post("/api/user-groups", &group).await.expect(201).id();
     stage.sign_in_as(&admin.agent).await;
     let tab = stage.tab().await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#user-creation").await;
     tab.click(role("checkbox", "Staff")).await.unwrap();
     tab.click("[data-add-row=signup-domains]").await.unwrap();
     tab.fill("#signup-domains input", "example.com").await.unwrap();
@@ -178,7 +178,7 @@ async fn what_new_accounts_begin_with_is_set_on_the_page() {
     tab.wait_for_text("Somebody else changed this in the meantime").await.unwrap();
     tab.click("#creation-form [type=submit]").await.unwrap();
     tab.wait_for_text("User creation settings updated successfully.").await.unwrap();
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#user-creation").await;
     tab.click("[data-add-row=default-claims]").await.unwrap();
     tab.fill("#default-claims input[name='key[]']", "level").await.unwrap();
     tab.fill("#default-claims input[name='value[]']", "1").await.unwrap();
@@ -198,7 +198,7 @@ async fn what_new_accounts_begin_with_is_set_on_the_page() {
         if found == wanted { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
-    stage.open(&tab, "/settings/admin/application-configuration").await;
+    stage.open(&tab, "/settings/admin/application-configuration#user-creation").await;
     assert!(tab.is_checked(role("checkbox", "Staff")).await.unwrap());
     assert_eq!(tab.value("#default-claims input[name='key[]']").await.unwrap(), "level");
 }

@@ -132,6 +132,8 @@ async fn small_files_are_there() {
         ("/robots.txt", "text/plain; charset=utf-8"),
         ("/favicon.ico", "image/svg+xml"),
         ("/img/static-logo-512.png", "image/png"),
+        ("/apple-touch-icon.png", "image/png"),
+        ("/app.webmanifest", "application/manifest+json"),
     ] {
         assert_eq!(app.agent().get(path).await.expect(200).header("content-type"), Some(kind), "{path}");
     }

@@ -40,7 +40,7 @@ async fn both_documents_say_what_exists() {
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "client_id_metadata_document_supported": false,
         "acr_values_supported": ["phr", "0"],
-        "ui_locales_supported": ["en"],
+        "ui_locales_supported": ["de", "en", "es", "fr", "ja"],
         "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,

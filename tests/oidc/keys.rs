@@ -126,6 +126,7 @@ async fn a_plan_that_has_become_another_does_nothing() {
         seed: pid_http::state::seed(),
         ip_address: String::new(),
         user_agent: "test".to_owned(),
+        places: pid_core::places::Places::default(),
     };
     let first = published(&app).await.remove(0);
     for wish in [Wish::Rotate { alg: Alg::RS256, at_once: true }, Wish::Revoke { kid: first }] {

@@ -134,6 +134,44 @@ async fn case_049_only_the_own_origin_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_049_a_related_origin_counts_while_it_is_listed_and_exactly_as_it_is() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    let mut tim = app.admin().await;
+    let relate = async |list: Value| {
+        let values = json!({ "webauthnRelatedOrigins": list.to_string() });
+        app.script().patch("/api/application-configuration", &values, None).await.expect(200);
+    };
+    let enters = async |tim: &mut Person, origin: &str| {
+        let options = login_options(&tim.agent).await;
+        let posted = tim.passkey.authenticate(&options, origin);
+        tim.agent.post(LOGIN, &posted).await
+    };
+    enters(&mut tim, "https://id.lan").await.refused(401, "webauthn_authentication_failed");
+    relate(json!(["https://id.lan"])).await;
+    enters(&mut tim, "https://id.lan").await.expect(200);
+    let options = register_options(&tim.agent).await;
+    let posted = SoftAuthenticator::new(-7).register(&options, "https://id.lan");
+    tim.agent.post(REGISTER, &posted).await.expect(200);
+    for other in [
+        "http://id.lan",
+        "https://id.lan:8443",
+        "https://id.lan.evil.example",
+        "https://evil.id.lan",
+        "https://ID.lan",
+        "id.lan",
+    ] {
+        enters(&mut tim, other).await.refused(401, "webauthn_authentication_failed");
+    }
+    // A page there is no frame of another, and inside one of ours it is refused as anywhere.
+    tim.passkey.before_signing(|d| d.client_data_json(|c| c["topOrigin"] = json!("https://id.lan")));
+    enters(&mut tim, app.url()).await.refused(401, "webauthn_authentication_failed");
+    tim.passkey.honest();
+    relate(json!([])).await;
+    enters(&mut tim, "https://id.lan").await.refused(401, "webauthn_authentication_failed");
+    tim.sign_in().await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_050_another_party_type_or_frame_is_refused() {
     let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
     let mut tim = app.admin().await;
@@ -165,6 +203,35 @@ async fn case_051_presence_and_verification_are_demanded_by_the_server() {
     register(&app, &tim, &mut other).await.refused(400, "passkey_user_verification_required");
     other.user_verified(true).user_present(false);
     register(&app, &tim, &mut other).await.refused(400, "invalid_webauthn_response");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_051_what_a_client_was_told_of_the_policy_decides_nothing() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    let mut tim = app.admin().await;
+    let set = async |values: Value| {
+        app.script().patch("/api/application-configuration", &values, None).await.expect(200);
+    };
+    // Options of a time when verification was preferred: the policy of now counts.
+    set(json!({ "webauthnUserVerification": "preferred" })).await;
+    let options = login_options(&tim.agent).await;
+    tim.passkey.user_verified(false);
+    let posted = tim.passkey.authenticate(&options, app.url());
+    set(json!({ "webauthnUserVerification": "required" })).await;
+    tim.agent.post(LOGIN, &posted).await.refused(400, "passkey_user_verification_required");
+    // Presence is never up to a policy.
+    set(json!({ "webauthnUserVerification": "preferred" })).await;
+    lying(&app, &mut tim, |d| d.auth_data[Draft::FLAGS] &= !flags::UP)
+        .await
+        .refused(401, "webauthn_authentication_failed");
+    set(json!({ "webauthnUserVerification": "required" })).await;
+    // A page that was edited to ask for another kind of authenticator.
+    set(json!({ "webauthnAuthenticatorAttachment": "cross-platform", "webauthnAllowSyncedPasskeys": "false" })).await;
+    tim.passkey.user_verified(true);
+    register(&app, &tim, &mut SoftAuthenticator::new(-7)).await.refused(400, "synced_passkey_not_allowed");
+    let mut bound = SoftAuthenticator::new(-7);
+    bound.backup_eligible(false).backup_state(false);
+    register(&app, &tim, &mut bound).await.refused(400, "passkey_not_allowed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -384,4 +451,40 @@ async fn case_058_passkeys_change_only_with_a_fresh_proof() {
     // A key of a script never.
     app.script().get("/api/webauthn/register/start").await.refused(403, "api_key_auth_not_allowed");
     app.script().patch(&path, &json!({ "name": "Mine" }), None).await.refused(403, "api_key_auth_not_allowed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_060_only_a_passkey_that_is_gone_is_called_unknown() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    app.admin().await;
+    let mut tim = app.person("tim").await;
+    let reason = |reply: Reply| {
+        let body = reply.refused(401, "webauthn_authentication_failed").json();
+        (body["error"].clone(), body["details"]["reason"].clone())
+    };
+    // One that exists, by a signature that is not its own: not a word of whether it exists would tell a password manager to drop it.
+    let wrong = lying(&app, &mut tim, |d| d.client_data_json(|c| c["origin"] = json!("https://evil.example"))).await;
+    let (said, none) = reason(wrong);
+    assert_eq!(none, Value::Null);
+    // Made up, of a person who exists and of one who doesn't: the same answer.
+    let mut answers = Vec::new();
+    for person in [tim.id().to_owned(), "nobody".to_owned()] {
+        let mut options = login_options(&tim.agent).await;
+        let mut stranger = SoftAuthenticator::new(-7);
+        let mut creation = register_options(&tim.agent).await;
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        creation["user"]["id"] = json!(URL_SAFE_NO_PAD.encode(person));
+        stranger.register(&creation, app.url());
+        options["rpId"] = json!("localhost");
+        let posted = stranger.authenticate(&options, app.url());
+        answers.push(reason(tim.agent.post(LOGIN, &posted).await));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], (said, json!("unknown_credential")));
+    // Without a ceremony of one's own nothing is told.
+    let options = login_options(&app.agent()).await;
+    let posted = tim.passkey.authenticate(&options, app.url());
+    tim.agent.post(LOGIN, &posted).await.refused(400, "invalid_webauthn_session");
+    // Options name nobody's passkeys.
+    assert_eq!(login_options(&tim.agent).await.get("allowCredentials"), None);
 }

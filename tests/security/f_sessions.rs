@@ -206,3 +206,40 @@ async fn case_063_requests_of_other_sites_are_refused() {
         admin.agent.send(request.json(&body)).await.expect(201);
     }
 }
+
+/// A related address has pages, cookies and writes of its own, and none at another address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_063_a_related_origin_writes_at_its_own_address_alone() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let related = json!({ "webauthnRelatedOrigins": "[\"http://id.localhost:8080\"]" });
+    app.script().patch("/api/application-configuration", &related, None).await.expect(200);
+    let send = async |host: Option<&str>, marks: &[(&str, &str)], name: &str| {
+        let mut request = admin.agent.request(Method::POST, "/api/user-groups");
+        for (header, value) in marks.iter().copied().chain(host.map(|host| ("host", host))) {
+            request = request.header(header, value);
+        }
+        admin.agent.send(request.json(&json!({ "name": name, "friendlyName": "Group" }))).await
+    };
+    let here = "http://id.localhost:8080";
+    let own = [("origin", here), ("sec-fetch-site", "same-origin")];
+    send(Some("id.localhost:8080"), &own, "one").await.expect(201);
+    // An old browser says less; its origin is compared with the address.
+    send(Some("id.localhost:8080"), &[("origin", here)], "two").await.expect(201);
+    // What is asked from there at APP_URL's address, and the other way round.
+    for (host, origin) in [(None, here), (Some("id.localhost:8080"), "https://evil.example")] {
+        for site in ["cross-site", "same-site"] {
+            let marks = [("origin", origin), ("sec-fetch-site", site)];
+            send(host, &marks, "evil").await.refused(403, "cross_site_request");
+        }
+        send(host, &[("origin", origin)], "evil").await.refused(403, "cross_site_request");
+    }
+    // Cookies name no domain: each address has its own.
+    for cookie in admin.agent.get("/api/webauthn/login/start").await.headers.get_all("set-cookie") {
+        assert!(!cookie.to_str().unwrap().to_lowercase().contains("domain="), "{cookie:?}");
+    }
+    // What is told to apps and in links goes on to name APP_URL.
+    let discovery =
+        admin.agent.request(Method::GET, "/.well-known/openid-configuration").header("host", "id.localhost:8080");
+    assert_eq!(admin.agent.send(discovery).await.expect(200).json()["issuer"], app.url());
+}

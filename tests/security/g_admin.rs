@@ -63,7 +63,7 @@ async fn case_071_nobody_makes_themselves_more_than_they_are() {
     let group = app.script().post("/api/user-groups", &json!({ "name": "staff", "friendlyName": "Staff" })).await.id();
     let more = json!({
         "id": "ffffffff-0000-4000-8000-000000000000", "username": "tim", "email": "tim@example.com", "isAdmin": true,
-        "disabled": true, "emailVerified": true, "ldapId": "cn=admin", "userGroupIds": [group], "userGroups": [{ "id": group }],
+        "disabled": true, "emailVerified": true, "ldapId": "cn=admin", "roles": ["user-manager", "auditor"], "userGroupIds": [group], "userGroups": [{ "id": group }],
         "customClaims": [{ "key": "role", "value": "admin" }], "version": 99, "createdAt": "2001-01-01T00:00:00Z",
         "firstName": "Tim", "lastName": "Test", "displayName": "Tim Test", "IsAdmin": true, "is_admin": true,
     });
@@ -265,4 +265,61 @@ async fn case_074_two_admins_can_t_remove_each_other_at_once() {
         }
         assert_eq!(left, 1, "round {round}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_074_no_passkey_policy_locks_the_last_admin_out() {
+    let app = TestApp::start_with(&[("DISABLE_RATE_LIMITING", "true")]).await;
+    const CONFIGURATION: &str = "/api/application-configuration";
+    // While nobody could sign in anyway there is nobody to lose.
+    let strict = json!({ "webauthnAllowSyncedPasskeys": "false", "webauthnPolicyAtSignIn": "true" });
+    let open = json!({ "webauthnAllowSyncedPasskeys": "true", "webauthnPolicyAtSignIn": "false" });
+    app.script().patch(CONFIGURATION, &strict, None).await.expect(200);
+    app.script().patch(CONFIGURATION, &open, None).await.expect(200);
+    let mut admin = app.admin().await;
+    let mut tim = app.person("tim").await;
+    app.script().patch(&path(&tim), &json!({ "isAdmin": true }), None).await.expect(200);
+    let before = app.stored();
+    let model = json!([passkeys_of(&app, &admin).await[0]["aaguid"]]).to_string();
+    for policy in [
+        strict.clone(),
+        json!({ "webauthnAuthenticatorAttachment": "cross-platform", "webauthnPolicyAtSignIn": "true" }),
+        json!({ "webauthnDeniedAaguids": model, "webauthnPolicyAtSignIn": "true" }),
+        json!({ "webauthnAllowedAaguids": "[\"d548826e-79b4-db40-a3d8-11116f7e8349\"]", "webauthnPolicyAtSignIn": "true" }),
+    ] {
+        let run =
+            app.script().post(&format!("{CONFIGURATION}/passkey-policy/dry-run"), &policy).await.expect(200).json();
+        assert_eq!((&run["total"], &run["locksOutEveryAdmin"]), (&json!(2), &json!(true)), "{policy}");
+        app.script().patch(CONFIGURATION, &policy, None).await.refused(409, "last_admin");
+    }
+    assert_eq!(app.stored(), before, "nothing was changed");
+    // User verification: neither of the two has proven to be able to.
+    app.script().patch(CONFIGURATION, &json!({ "webauthnUserVerification": "preferred" }), None).await.expect(200);
+    for person in [&mut admin, &mut tim] {
+        person.passkey.user_verified(false);
+        person.sign_in().await.expect(200);
+    }
+    let required = json!({ "webauthnUserVerification": "required" });
+    app.script().patch(CONFIGURATION, &required, None).await.refused(409, "last_admin");
+    tim.passkey.user_verified(true);
+    tim.sign_in().await.expect(200);
+    app.script().patch(CONFIGURATION, &required, None).await.expect(200);
+
+    // Under a policy that only tim's new passkey fits, tim is the last one, and that passkey is the last of his.
+    tim.passkey = pid_testkit::authenticator::SoftAuthenticator::new(-7);
+    tim.passkey.backup_eligible(false).backup_state(false);
+    tim.add_passkey().await.expect(200);
+    app.script().patch(CONFIGURATION, &strict, None).await.expect(200);
+    let of_tim = passkeys_of(&app, &tim).await;
+    app.script().delete(&path(&tim)).await.refused(409, "last_admin");
+    app.script().patch(&path(&tim), &json!({ "disabled": true }), None).await.refused(409, "last_admin");
+    let passkey = |at: usize| format!("{}/webauthn-credentials/{}", path(&tim), of_tim[at]["id"].as_str().unwrap());
+    app.script().delete(&passkey(1)).await.refused(409, "last_admin");
+    app.script().delete(&passkey(0)).await.expect(204);
+    app.script().delete(&path(&admin)).await.expect(204);
+}
+
+async fn passkeys_of(app: &TestApp, person: &Person) -> Vec<Value> {
+    let list = app.script().get(&format!("{}/webauthn-credentials", path(person))).await.expect(200).json();
+    list.as_array().unwrap().clone()
 }

@@ -1,7 +1,7 @@
 //! Section G: signing up; with what section L says of enumeration.
 
 use http::Method;
-use pid_tests::{Agent, Reply, TestApp};
+use pid_tests::{Agent, Mailbox, Reply, TestApp};
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/signup";
@@ -218,4 +218,63 @@ async fn case_103_asking_for_names_by_signing_up_runs_out() {
     app.agent().post(PATH, &free).await.refused(429, "rate_limited");
     app.advance(wait);
     app.agent().post(PATH, &free).await.expect(201);
+}
+
+/// What the link in a letter proves.
+fn proof(letter: &Value) -> Value {
+    let text = letter["text"].as_str().unwrap();
+    let token = text.split("/verify-email?token=").nth(1).unwrap_or_else(|| panic!("no link: {text}"));
+    json!({ "token": token.split_whitespace().next().unwrap() })
+}
+
+/// An attacker has signed up with the address of somebody else. Gives their browser and the letter.
+async fn signed_up_as_the_boss(app: &TestApp) -> (Agent, Value) {
+    let mut mailbox = Mailbox::start("none", false);
+    mailbox.connect(app, json!({ "allowUserSignups": "open", "signupEmailDomains": "[\"corp.example\"]" })).await;
+    let attacker =
+        app.agent().with_header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0");
+    let body = json!({ "username": "the-boss", "email": "boss@corp.example", "firstName": "Win at evil.example" });
+    attacker.post(PATH, &body).await.expect(201);
+    (attacker, mailbox.letter().await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_073_a_proof_vouches_for_nobody_who_signed_up_elsewhere() {
+    let app = TestApp::start().await;
+    let (attacker, letter) = signed_up_as_the_boss(&app).await;
+    let token = proof(&letter);
+    let page = format!("/verify-email?token={}", token["token"].as_str().unwrap());
+    // Neither in a browser of nobody nor in one in which another person is signed in.
+    for reader in [app.agent(), app.person("tim").await.agent] {
+        let shown = reader.get(&page).await.expect(200).text();
+        for part in ["the-boss", "boss@corp.example", "Firefox", "127.0.0.1", "/api/signup/disown"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(!shown.contains("/api/signup/verify-email"), "{shown}");
+        reader.post("/api/signup/verify-email", &token).await.refused(401, "not_signed_in");
+        reader.post("/api/users/me/verify-email", &token).await;
+        attacker.get("/api/users/me").await.refused(403, "user_disabled");
+    }
+    // The reader says that it was not them: the account is gone, with what it had, and the address is free.
+    let reader = app.agent();
+    reader.post("/api/signup/disown", &json!({ "token": "x" })).await.refused(400, "invalid_email_verification_token");
+    reader.post("/api/signup/disown", &token).await.expect(204);
+    attacker.get("/api/users/me").await.refused(401, "not_signed_in");
+    attacker.post("/api/signup/verify-email", &token).await.refused(400, "invalid_email_verification_token");
+    let log = app.events("USER_DELETED").await;
+    assert_eq!(log[0]["data"]["reason"], "disowned by who reads mail at the address");
+    reader.post(PATH, &json!({ "username": "boss", "email": "boss@corp.example" })).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_103_a_stranger_s_words_don_t_reach_any_address() {
+    let app = TestApp::start().await;
+    let (_, letter) = signed_up_as_the_boss(&app).await;
+    for part in ["to", "subject", "text", "html"] {
+        let text = letter[part].to_string();
+        assert!(!text.contains("evil.example") && !text.contains("the-boss"), "{part}: {text}");
+    }
+    // It says where that came from.
+    let text = letter["text"].as_str().unwrap();
+    assert!(text.contains("Firefox") && text.contains("127.0.0.1"), "{text}");
 }

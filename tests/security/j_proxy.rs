@@ -1,7 +1,7 @@
 //! Section J: what proxies and peers say.
 
 use http::Method;
-use pid_tests::{Agent, Reply, TestApp};
+use pid_tests::{Agent, Door, Reply, TestApp};
 use serde_json::{Value, json};
 
 /// The headers by which a proxy would speak of the client and of the address that it asked for.
@@ -212,4 +212,273 @@ async fn case_090_control_characters_get_into_no_name_and_no_header() {
     assert!(row.is_some(), "{rows}");
     let stored: Value = script.get(&user).await.json();
     assert_eq!(stored["displayName"], "Tim Test");
+}
+
+const APP: &str = "https://app.example.com";
+
+/// A server that trusts the proxy beside it, with an app whose administration is for nobody and whose `/open` for everybody.
+async fn protecting(variables: &[(&str, &str)]) -> TestApp {
+    let app = TestApp::start_with(variables).await;
+    let script = app.script();
+    script.post("/api/user-groups", &json!({ "name": "admins", "friendlyName": "Admins" })).await.expect(201);
+    let rules = json!([{ "path": "/open", "public": true }, { "path": "/admin", "groups": ["admins"] }]);
+    for (name, protection) in [
+        ("App", json!({ "hosts": [APP], "rules": rules, "assertionHeader": "X-Assertion" })),
+        ("Other", json!({ "hosts": ["https://other.example.com", "https://app.example.com:8443"] })),
+    ] {
+        let body = json!({ "name": name, "clientType": "proxy", "forwardAuth": protection });
+        script.post("/api/oidc/clients", &body).await.expect(201);
+    }
+    app
+}
+
+const TRUSTING: &[(&str, &str)] = &[("TRUST_PROXY", "127.0.0.1")];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_088_strangers_get_no_verdict() {
+    let app = protecting(&[("FORWARD_AUTH_SECRET", "a secret of the proxy's"), ("TRUST_PROXY", "10.0.0.0/8")]).await;
+    let door = Door::new(&app, APP);
+    for path in ["/api/forward-auth", "/api/forward-auth/nginx", "/api/forward-auth/envoy/open"] {
+        let question = || door.question_at(path, "GET", "/open");
+        door.send(question()).await.refused(403, "proxy_not_trusted");
+        door.send(question().header("x-forwarded-for", "10.0.0.1")).await.refused(403, "proxy_not_trusted");
+        for wrong in ["", "a secret of the proxy'", "A secret of the proxy's"] {
+            door.send(question().header("x-forward-auth-secret", wrong)).await.refused(403, "proxy_not_trusted");
+        }
+        let twice = question()
+            .header("x-forward-auth-secret", "a secret of the proxy's")
+            .header("x-forward-auth-secret", "a secret of the proxy's");
+        door.send(twice).await.refused(403, "proxy_not_trusted");
+        let knows =
+            question().header("x-forward-auth-secret", "a secret of the proxy's").header("host", "app.example.com");
+        door.send(knows).await.expect(200);
+    }
+    let page = door.send(door.question("GET", "/open").header("accept", "text/html")).await.expect(403);
+    assert!(page.text().contains("TRUST_PROXY") && !page.text().contains("secret of"), "{}", page.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_089_people_are_sent_to_registered_addresses_alone() {
+    let app = protecting(TRUSTING).await;
+    let tim = app.person("tim").await;
+    let own = app.url().split_once("://").unwrap().1.to_owned();
+    for host in
+        ["evil.example", "app.example.com.evil.example", "evil.example:443", &own, "other.example.com@evil.example"]
+    {
+        let reply = Door::new(&app, &format!("https://{host}")).open("/").await.expect(403);
+        assert_eq!(reply.header("location"), None, "{host}");
+    }
+    let door = Door::new(&app, APP);
+    for uri in [
+        "//evil.example/x",
+        "/\\evil.example",
+        "/@evil.example",
+        "/%0d%0aLocation:%20https://evil.example",
+        "/.evil.example",
+    ] {
+        let away = door.open(uri).await;
+        if away.status == 302 {
+            assert!(away.location().starts_with(&format!("{}/authorize?", app.url())), "{uri}: {}", away.location());
+            let arrived = door.enter(&tim.agent, uri).await.expect(302).location();
+            assert!(arrived.starts_with(&format!("{APP}/")), "{uri}: {arrived}");
+            door.forget();
+        }
+    }
+    // Whoever writes the state themselves comes back to the app or nowhere.
+    let forged = door.open("/.pocket-id/callback?code=x&state=a.aHR0cHM6Ly9ldmlsLmV4YW1wbGU").await.expect(403).text();
+    assert!(!forged.contains("evil.example") && forged.contains(&format!("{APP}/")), "{forged}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_090_what_an_app_is_told_stays_one_value() {
+    let app = protecting(TRUSTING).await;
+    let tim = app.person("tim").await;
+    for name in ["staff,admins", "50% off", "日本"] {
+        let group = app.script().post("/api/user-groups", &json!({ "name": name, "friendlyName": name })).await.id();
+        app.script()
+            .put(&format!("/api/user-groups/{group}/users"), &json!({ "userIds": [tim.id()] }))
+            .await
+            .expect(200);
+    }
+    app.script()
+        .patch(&format!("/api/users/{}", tim.id()), &json!({ "displayName": "Tim, 日本; \"x\"" }), None)
+        .await
+        .expect(200);
+    let door = Door::new(&app, APP);
+    door.enter(&tim.agent, "/").await.expect(302);
+    let passed = door.ask("GET", "/").await.expect(200);
+    let value = |name: &str| String::from_utf8(passed.headers[name].as_bytes().to_vec()).unwrap();
+    assert_eq!(value("remote-groups"), "50%25 off,staff%2Cadmins,日本");
+    assert_eq!(value("remote-name"), "Tim, 日本; \"x\"");
+    door.ask("GET", "/admin").await.expect(403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_091_what_a_client_says_of_itself_is_overwritten_on_every_verdict() {
+    let app = protecting(TRUSTING).await;
+    let tim = app.person("tim").await;
+    let group = app.script().post("/api/user-groups", &json!({ "name": "staff", "friendlyName": "Staff" })).await.id();
+    app.script().put(&format!("/api/user-groups/{group}/users"), &json!({ "userIds": [tim.id()] })).await.expect(200);
+    let door = Door::new(&app, APP);
+    let spoof = |method: &str, uri: &str| {
+        let mut question = door.question(method, uri);
+        for name in ["remote-user", "remote-email", "remote-name", "remote-groups", "x-assertion"] {
+            question = question.header(name, "admin");
+        }
+        question
+    };
+    let names = ["remote-user", "remote-email", "remote-name", "remote-groups", "x-assertion"];
+    let nobody = door.send(spoof("GET", "/open")).await.expect(200);
+    for name in names {
+        assert_eq!(nobody.headers.get_all(name).iter().collect::<Vec<_>>(), [""], "{name}");
+    }
+    door.enter(&tim.agent, "/").await.expect(302);
+    for (method, uri) in [("GET", "/"), ("POST", "/open"), ("OPTIONS", "/x"), ("HEAD", "/open/x")] {
+        let passed = door.send(spoof(method, uri)).await.expect(200);
+        for name in names {
+            let said: Vec<_> = passed.headers.get_all(name).iter().collect();
+            assert!(said.len() == 1 && said[0] != "admin" && !said[0].is_empty(), "{name}: {said:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_092_no_writing_of_an_address_opens_another() {
+    let app = protecting(TRUSTING).await;
+    let tim = app.person("tim").await;
+    let door = Door::new(&app, APP);
+    door.enter(&tim.agent, "/").await.expect(302);
+    let nobody = Door::new(&app, APP);
+    for uri in [
+        "/open/../admin",
+        "/open/..;/admin",
+        "/open/%2e%2e/admin",
+        "/open/.%2e/admin",
+        "/open%2f..%2fadmin",
+        "/open/..%2fadmin",
+        "/open/%252e%252e/admin",
+        "/open//../admin",
+        "//admin",
+        "/./admin",
+        "/admin;x",
+        "/%2561dmin",
+        "/open%3f/../admin",
+        "/open%23/../admin",
+        "/open%5c..%5cadmin",
+        "/open\\..\\admin",
+        "/open/%c0%ae%c0%ae/admin",
+        "/open/%",
+        "/open/%00",
+        "http://app.example.com/open",
+        "*",
+        "",
+    ] {
+        for one in [&door, &nobody] {
+            one.ask("GET", uri).await.refused(403, "proxy_request_unclear");
+        }
+    }
+    for uri in ["/admin", "/ADMIN", "/%61dmin", "/Admin/x", "/admin/?x=/open", "/admin?/../open", "/admin/open"] {
+        door.ask("GET", uri).await.refused(403, "proxy_access_denied");
+        nobody.ask("GET", uri).await.refused(401, "not_signed_in");
+    }
+    for uri in ["/OPEN", "/opener", "/op%65ned", "/?/open", "/x/open"] {
+        nobody.ask("GET", uri).await.refused(401, "not_signed_in");
+        door.ask("GET", uri).await.expect(200);
+    }
+    for uri in ["/open", "/open/", "/%6fpen/x", "/open?x=../admin"] {
+        nobody.ask("GET", uri).await.expect(200);
+    }
+    // Another host, another way to write it, another method by a header.
+    for host in [
+        "app.example.com.",
+        "app.example.com,other.example.com",
+        "app.example.com:0443",
+        "app..example.com",
+        "app.example.com/x",
+        "",
+    ] {
+        let question = app.agent().request(Method::GET, "/api/forward-auth");
+        let question = question
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-uri", "/open")
+            .header("x-forwarded-host", host);
+        app.agent().send(question).await.refused(403, "proxy_request_unclear");
+    }
+    nobody.at("https://APP.EXAMPLE.COM:443").ask("GET", "/open").await.expect(200);
+    nobody.at("https://app.example.com:8443").ask("GET", "/open").await.expect(401);
+    for (name, value) in [
+        ("x-original-url", "https://app.example.com/admin"),
+        ("x-original-url", "https://other.example.com/open"),
+        ("x-original-uri", "/admin"),
+        ("x-original-method", "POST"),
+        ("x-forwarded-uri", "/admin"),
+        ("x-forwarded-host", "other.example.com"),
+        ("x-forwarded-method", "GET"),
+    ] {
+        nobody.send(nobody.question("GET", "/open").header(name, value)).await.refused(403, "proxy_request_unclear");
+    }
+    nobody.send(nobody.question("GET", "/x").header("x-http-method-override", "OPTIONS")).await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_093_no_kind_of_request_passes_without_a_session_of_its_host() {
+    let app = protecting(TRUSTING).await;
+    let tim = app.person("tim").await;
+    let door = Door::new(&app, APP);
+    let kinds = |door: &Door| {
+        vec![
+            door.question("OPTIONS", "/x")
+                .header("origin", "https://evil.example")
+                .header("access-control-request-method", "PUT"),
+            door.question("HEAD", "/x"),
+            door.question("GET", "/x").header("range", "bytes=0-1"),
+            door.question("GET", "/ws").header("upgrade", "websocket").header("accept", "text/html"),
+            door.question("CONNECT", "/x"),
+            door.question("PRI", "/x"),
+        ]
+    };
+    let all = async |door: &Door, status: u16| {
+        for question in kinds(door) {
+            let reply = door.send(question).await.expect(status);
+            assert_eq!(reply.header("location"), None);
+        }
+    };
+    all(&door, 401).await;
+    door.enter(&tim.agent, "/").await.expect(302);
+    all(&door, 200).await;
+    // The cookie of one host is nothing at another, even of the same name, client or person.
+    for other in ["https://other.example.com", "https://app.example.com:8443"] {
+        let elsewhere = door.at(other);
+        all(&elsewhere, 401).await;
+        let moved = door.cookie("pocket-id-app").unwrap();
+        for name in ["__Host-pocket-id-app", "__Host-pocket-id-app-8443"] {
+            let question = elsewhere.question("GET", "/").header("cookie", format!("{name}={moved}"));
+            elsewhere.send(question).await.expect(401);
+        }
+    }
+    let cookie = door.cookie("pocket-id-app").unwrap();
+    let stranger = Door::new(&app, APP);
+    let changed = format!("{}{}", &cookie[..69], if cookie.ends_with('A') { 'B' } else { 'A' });
+    for cookies in [
+        format!("pocket-id-app={cookie}"),
+        format!("__Host-pocket-id-app={changed}"),
+        format!("__Host-pocket-id-app={cookie}x"),
+        format!("__Host-pocket-id-app={cookie}; __Host-pocket-id-app={cookie}"),
+        format!("__Host-access_token={cookie}; access_token={cookie}"),
+        "__Host-pocket-id-app=".to_owned(),
+    ] {
+        stranger.send(stranger.question("GET", "/x").header("cookie", cookies)).await.expect(401);
+    }
+    let session = tim.agent.cookie("access_token").unwrap();
+    stranger
+        .send(stranger.question("GET", "/x").header("cookie", format!("__Host-pocket-id-app={session}")))
+        .await
+        .expect(401);
+    // And the other way round: what an app could get to see opens nothing here.
+    let thief = app.agent();
+    thief.set_cookie("access_token", &cookie);
+    thief.get("/api/users/me").await.expect(401);
+    // The end of the session is the end of the next request.
+    tim.agent.post("/api/webauthn/logout", &json!({})).await.expect(204);
+    all(&door, 401).await;
 }

@@ -1,6 +1,7 @@
 //! Section K: hostile input.
 
 use http::Method;
+use pid_http::listen::{Listener, Manner};
 use pid_tests::{Agent, Reply, TestApp};
 use serde_json::{Value, json};
 
@@ -297,7 +298,7 @@ async fn case_100_a_panic_is_one_answer() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let agent = Agent::new(&format!("http://{}", listener.local_addr().unwrap()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(pid_http::listen::serve(listener, routes, async {
+    let server = tokio::spawn(pid_http::listen::serve(Listener::Tcp(listener), Manner::default(), routes, async {
         let _ = stopped.await;
     }));
     for _ in 0..5 {

@@ -64,7 +64,7 @@ async fn healthcheck_tells_by_its_code() {
     }
     let closed = format!("http://localhost:{}", free_port().unwrap());
     assert_eq!(text(&program.run(&["healthcheck", "-e", &closed])).0, Some(1));
-    for bad in ["localhost:1411", "https://localhost", "http://", "http://localhost/path", "nonsense"] {
+    for bad in ["localhost:1411", "ftp://localhost", "http://", "http://localhost/path", "nonsense"] {
         let (code, _, err) = text(&program.run(&["healthcheck", "-e", bad]));
         assert_eq!(code, Some(1), "{bad}");
         assert!(err.contains("http://localhost:1411"), "{bad}: {err}");

@@ -112,8 +112,11 @@ async fn case_108_replicas_agree_on_one_key() {
 fn a_foreign_database_is_left_untouched() {
     for with_key in [false, true] {
         for (tables, says) in [
-            ("CREATE TABLE oidc_clients (id TEXT); CREATE TABLE schema_migrations (version INT)", "Pocket ID"),
-            ("CREATE TABLE notes (id TEXT)", "another program"),
+            (
+                "CREATE TABLE oidc_clients (id TEXT); CREATE TABLE schema_migrations (version INT)",
+                ["Pocket ID", "Nothing was touched"],
+            ),
+            ("CREATE TABLE notes (id TEXT)", ["another program", "left untouched"]),
         ] {
             let mut program = Program::bare();
             if with_key {
@@ -125,7 +128,7 @@ fn a_foreign_database_is_left_untouched() {
             let before =
                 (std::fs::read(&file).unwrap(), mode(&file), std::fs::metadata(&file).unwrap().modified().unwrap());
             let said = program.refuses();
-            assert!(said.contains("left untouched") && said.contains(says), "{said}");
+            assert!(says.iter().all(|says| said.contains(says)), "{said}");
             assert!(said.contains("DB_CONNECTION_STRING"), "{said}");
             let after =
                 (std::fs::read(&file).unwrap(), mode(&file), std::fs::metadata(&file).unwrap().modified().unwrap());

@@ -2,13 +2,24 @@
 //! killed. On the engine that `TEST_ENGINE` names, where the engine matters.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test may stop with a panic")]
 
+mod backup;
 mod commands;
 mod configuration;
+mod declared;
+mod doctor;
 mod encryption_key;
+mod export;
 mod faults;
+mod files;
 mod first_start;
+mod import;
 mod kill;
+mod mail;
+mod network;
+mod otlp;
 mod outbox;
+mod packages;
 mod program;
+mod rolling;
 mod setup_code;
 mod signals;

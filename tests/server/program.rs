@@ -78,6 +78,12 @@ impl Program {
         self.environment.remove(name);
     }
 
+    /// What `DB_CONNECTION_STRING` says, or would say.
+    pub fn connection(&self) -> String {
+        let file = || self.data().join("pocket-id.db").display().to_string();
+        self.database.as_ref().map_or_else(file, |database| database.url().to_owned())
+    }
+
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
@@ -106,7 +112,12 @@ impl Program {
     fn command(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
         let all: Vec<&str> = wrapper.iter().copied().chain([BINARY]).chain(arguments.iter().copied()).collect();
         let mut command = Command::new(all[0]);
-        command.args(&all[1..]).current_dir(self.dir.path()).env_clear().envs(&self.environment);
+        command
+            .stdin(std::process::Stdio::null())
+            .args(&all[1..])
+            .current_dir(self.dir.path())
+            .env_clear()
+            .envs(&self.environment);
         command
     }
 
@@ -120,6 +131,27 @@ impl Program {
         self.starts += 1;
         let log = self.dir.path().join(format!("log-{}", self.starts));
         self.process.insert(Process::spawn(&mut self.command(wrapper, &[]), log).unwrap())
+    }
+
+    fn spawn_with(&mut self, arguments: &[&str]) -> &mut Process {
+        self.starts += 1;
+        let log = self.dir.path().join(format!("log-{}", self.starts));
+        self.process.insert(Process::spawn(&mut self.command(&[], arguments), log).unwrap())
+    }
+
+    /// Starts it with options and waits until it says that it is there.
+    pub async fn start_with(&mut self, arguments: &[&str]) {
+        self.spawn_with(arguments).wait_for_line("is ready", LIMIT).unwrap();
+        self.agent().get("/healthz").await.expect(204);
+    }
+
+    /// Starts it with options and demands that it ends by itself with code 1. Gives what it said.
+    pub fn refuses_with(&mut self, arguments: &[&str]) -> String {
+        let status = self.spawn_with(arguments).wait_for_exit(LIMIT).unwrap();
+        let log = self.process.take().unwrap().log();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(!log.contains("panicked") && !log.contains("is ready"), "{log}");
+        log
     }
 
     /// Starts it and waits until it says that it is there.
@@ -187,6 +219,19 @@ impl Program {
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(&[], arguments).output().unwrap()
+    }
+
+    /// As [`Program::run`], by another program.
+    pub fn run_by(&self, wrapper: &[&str], arguments: &[&str]) -> Output {
+        self.command(wrapper, arguments).output().unwrap()
+    }
+
+    /// Runs a command and kills it after a while, if it has not ended by then.
+    pub fn run_and_kill(&self, arguments: &[&str], after: Duration) {
+        let mut child = self.command(&[], arguments).spawn().unwrap();
+        std::thread::sleep(after);
+        let _ = child.kill();
+        child.wait().unwrap();
     }
 
     /// A browser without cookies.

@@ -63,6 +63,8 @@ pub enum Event {
     SignupTokenCreated,
     /// A sign-up token was deleted.
     SignupTokenDeleted,
+    /// Somebody said, by the link in a letter, that a sign-in was not theirs; it was ended.
+    SignInDisowned,
     /// A person refused to let a browser in from another device.
     RemoteSignInDenied,
     /// A user was created by an admin.
@@ -107,12 +109,30 @@ pub enum Event {
     ApiKeyUpdated,
     /// An API key was deleted.
     ApiKeyDeleted,
+    /// Provisioning by SCIM was switched on for a client.
+    ScimProviderCreated,
+    /// Where and how a client is provisioned was changed.
+    ScimProviderUpdated,
+    /// Provisioning by SCIM was switched off for a client.
+    ScimProviderDeleted,
+    /// People or groups were written to a client's SCIM server.
+    ScimSynced,
+    /// A client's SCIM server could not be brought up to date.
+    ScimSyncFailed,
+    /// Somebody made an app password.
+    AppPasswordCreated,
+    /// Somebody deleted an app password.
+    AppPasswordDeleted,
     /// A signing key was made, to sign now or after its day.
     SigningKeyCreated,
     /// A signing key began to sign; the one before it stopped.
     SigningKeyActivated,
     /// A signing key was revoked, with the tokens that it signed.
     SigningKeyRevoked,
+    /// People and groups were taken over from the directory.
+    LdapSync,
+    /// Everything was replaced by a backup.
+    BackupRestored,
 }
 
 /// An entry as it is read.
@@ -176,6 +196,7 @@ impl Event {
             Self::LoginCodeCreated => "LOGIN_CODE_CREATED",
             Self::SignupTokenCreated => "SIGNUP_TOKEN_CREATED",
             Self::SignupTokenDeleted => "SIGNUP_TOKEN_DELETED",
+            Self::SignInDisowned => "SIGN_IN_DISOWNED",
             Self::RemoteSignInDenied => "REMOTE_SIGN_IN_DENIED",
             Self::UserCreated => "USER_CREATED",
             Self::UserUpdated => "USER_UPDATED",
@@ -198,9 +219,18 @@ impl Event {
             Self::ApiKeyRenewed => "API_KEY_RENEWED",
             Self::ApiKeyUpdated => "API_KEY_UPDATED",
             Self::ApiKeyDeleted => "API_KEY_DELETED",
+            Self::ScimProviderCreated => "SCIM_PROVIDER_CREATED",
+            Self::ScimProviderUpdated => "SCIM_PROVIDER_UPDATED",
+            Self::ScimProviderDeleted => "SCIM_PROVIDER_DELETED",
+            Self::ScimSynced => "SCIM_SYNCED",
+            Self::ScimSyncFailed => "SCIM_SYNC_FAILED",
+            Self::AppPasswordCreated => "APP_PASSWORD_CREATED",
+            Self::AppPasswordDeleted => "APP_PASSWORD_DELETED",
             Self::SigningKeyCreated => "SIGNING_KEY_CREATED",
             Self::SigningKeyActivated => "SIGNING_KEY_ACTIVATED",
             Self::SigningKeyRevoked => "SIGNING_KEY_REVOKED",
+            Self::LdapSync => "LDAP_SYNC",
+            Self::BackupRestored => "BACKUP_RESTORED",
         }
     }
 }

@@ -72,9 +72,18 @@ pub struct Client {
     pub backchannel_logout_session_required: bool,
     /// Who decided on the address.
     pub backchannel_logout_source: BackchannelSource,
+    /// Entries of both lists of callbacks whose stars in the host reach over dots, as they did where they came from.
+    pub legacy_wildcards: Vec<String>,
 }
 
 impl Client {
+    /// The legacy marks of entries that are still there: a mark ends with its entry.
+    pub fn living_legacy_wildcards(&self) -> Vec<String> {
+        let is_there =
+            |entry: &&String| self.callback_urls.contains(entry) || self.logout_callback_urls.contains(entry);
+        self.legacy_wildcards.iter().filter(is_there).cloned().collect()
+    }
+
     /// The longest life of a token that is signed for it, minutes.
     pub fn longest_signed_minutes(&self) -> i64 {
         self.access_token_minutes.max(self.id_token_minutes.unwrap_or(0))
@@ -154,14 +163,26 @@ pub enum ClientType {
     Standard,
     /// Known by its Client ID Metadata Document.
     Cimd,
+    /// An app without OpenID behind a reverse proxy, see [`crate::forward_auth`].
+    Proxy,
 }
 
 impl ClientType {
+    /// Reads the stored form.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "cimd" => Self::Cimd,
+            "proxy" => Self::Proxy,
+            _ => Self::Standard,
+        }
+    }
+
     /// The stored form.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Standard => "standard",
             Self::Cimd => "cimd",
+            Self::Proxy => "proxy",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What every rule is told about its request besides its input.
 
+use crate::places::Places;
 use crate::{Entropy, Seed, Timestamp};
 
 /// The moment, the randomness and the origin of one request. Cheap to clone into a transaction.
@@ -13,6 +14,8 @@ pub struct Ctx {
     pub ip_address: String,
     /// The `User-Agent` header, cut to 512 characters.
     pub user_agent: String,
+    /// What is known of places.
+    pub places: Places,
 }
 
 impl Ctx {

@@ -1,5 +1,6 @@
 //! User groups.
 
+use crate::roles::Roles;
 use crate::{GroupId, Timestamp};
 
 /// A group of people.
@@ -13,6 +14,8 @@ pub struct Group {
     pub friendly_name: String,
     /// Set for groups that come from a directory.
     pub ldap_id: Option<String>,
+    /// What its members may do.
+    pub roles: Roles,
     /// When the group was made.
     pub created_at: Timestamp,
     /// When it last changed.

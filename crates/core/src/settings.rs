@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::notices::Notice;
 use crate::validate::{FieldCode, Fields, is_email};
+use crate::{ldap, passkeys};
 
 /// What a value must look like. All values are strings on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +36,18 @@ pub enum Rule {
     JsonPatterns,
     /// A JSON list of host names.
     JsonDomains,
+    /// A JSON list of AAGUIDs: models of authenticators.
+    JsonAaguids,
+    /// A JSON list of origins; its rule knows which may be.
+    JsonOrigins,
     /// A JSON list of scopes with the claims that they carry; the protocol crate knows which may be.
     JsonScopes,
     /// Where the audit log is sent to; its rule knows which addresses may be.
     AuditTarget,
+    /// The address of a directory: `ldap://` or `ldaps://`.
+    LdapUrl,
+    /// A search filter of a directory (RFC 4515).
+    LdapFilter,
 }
 
 /// One key of the configuration.
@@ -131,12 +141,12 @@ pub const SETTINGS: &[Setting] = &[
     s("emailApiKeyExpirationEnabled", "false", Rule::Bool).required(),
     s("emailVerificationEnabled", "false", Rule::Bool).public().required(),
     s("ldapEnabled", "false", Rule::Bool).public().required(),
-    s("ldapUrl", "", Rule::Any),
+    s("ldapUrl", "", Rule::LdapUrl),
     s("ldapBindDn", "", Rule::Any),
     s("ldapBindPassword", "", Rule::Any).secret(),
     s("ldapBase", "", Rule::Any),
-    s("ldapUserSearchFilter", "(objectClass=person)", Rule::Any),
-    s("ldapUserGroupSearchFilter", "(objectClass=groupOfNames)", Rule::Any),
+    s("ldapUserSearchFilter", "(objectClass=person)", Rule::LdapFilter),
+    s("ldapUserGroupSearchFilter", "(objectClass=groupOfNames)", Rule::LdapFilter),
     s("ldapSkipCertVerify", "false", Rule::Bool).required(),
     s("ldapAttributeUserUniqueIdentifier", "", Rule::Any),
     s("ldapAttributeUserUsername", "", Rule::Any),
@@ -165,6 +175,16 @@ pub const SETTINGS: &[Setting] = &[
     s("auditStreamSecret", "", Rule::Any).secret().ours(),
     s("signupEmailDomains", "[]", Rule::JsonDomains).ours(),
     s("signupNeedsApproval", "false", Rule::Bool).ours(),
+    s("webauthnAllowedAaguids", "[]", Rule::JsonAaguids).ours(),
+    s("webauthnDeniedAaguids", "[]", Rule::JsonAaguids).ours(),
+    s("webauthnPolicyAtSignIn", "false", Rule::Bool).ours(),
+    s("webauthnRelatedOrigins", "[]", Rule::JsonOrigins).ours(),
+    s("emailLoginCodeNoticeEnabled", "true", Rule::Bool).ours(),
+    s("emailPasskeyNoticeEnabled", "true", Rule::Bool).ours(),
+    s("emailSignupApprovalEnabled", "true", Rule::Bool).ours(),
+    s("ldapStartTls", "false", Rule::Bool).ours(),
+    s("ldapNestedGroups", "false", Rule::Bool).ours(),
+    s("ldapRemovalLimitPercent", "20", Rule::UpTo(100)).ours(),
 ];
 
 /// Who is offered to sign up (api.md §20.4). A token that an administrator made works in every mode.
@@ -211,7 +231,7 @@ impl Settings {
         self.stored.get(key).map(String::as_str).or_else(|| setting(key).map(|s| s.default)).unwrap_or_default()
     }
 
-    fn flag(&self, key: &str) -> bool {
+    pub(crate) fn flag(&self, key: &str) -> bool {
         self.get(key) == "true"
     }
 
@@ -257,7 +277,7 @@ impl Settings {
 
     /// Patterns of the metadata documents that clients may be known by; empty: none.
     pub fn cimd_allowlist(&self) -> Vec<String> {
-        serde_json::from_str(self.get("cimdUrlAllowlist")).unwrap_or_default()
+        self.list("cimdUrlAllowlist")
     }
 
     /// Where a signed-in person lands: a local path.
@@ -285,14 +305,9 @@ impl Settings {
         !self.get("smtpHost").is_empty() && !self.get("smtpFrom").is_empty()
     }
 
-    /// Whether people are told of sign-ins from devices that were never seen.
-    pub fn tells_of_new_devices(&self) -> bool {
-        self.flag("emailLoginNotificationEnabled") && self.sends_mail()
-    }
-
-    /// Whether people are told that an API key of theirs will expire.
-    pub fn tells_of_expiring_keys(&self) -> bool {
-        self.flag("emailApiKeyExpirationEnabled") && self.sends_mail()
+    /// Whether notices of a kind are sent at all.
+    pub fn tells(&self, notice: Notice) -> bool {
+        self.sends_mail() && notice.setting().is_none_or(|key| self.flag(key))
     }
 
     /// Whether anybody may ask for a login code by mail.
@@ -325,14 +340,31 @@ impl Settings {
         self.get("accentColor")
     }
 
-    /// Whether backup-eligible passkeys are allowed.
-    pub fn allow_synced_passkeys(&self) -> bool {
-        self.flag("webauthnAllowSyncedPasskeys")
+    /// `required` or `preferred`.
+    pub fn user_verification(&self) -> &str {
+        self.get("webauthnUserVerification")
     }
 
-    /// `any`, `platform` or `cross-platform`.
-    pub fn authenticator_attachment(&self) -> &str {
-        self.get("webauthnAuthenticatorAttachment")
+    /// Further origins at which passkeys of this instance work (WebAuthn L3 §5.11), exactly as browsers write them.
+    pub fn related_origins(&self) -> Vec<String> {
+        self.list("webauthnRelatedOrigins")
+    }
+
+    pub(crate) fn list(&self, key: &str) -> Vec<String> {
+        serde_json::from_str(self.get(key)).unwrap_or_default()
+    }
+
+    /// The same with changed values; `None` stands for the default.
+    #[must_use]
+    pub fn with<'a>(&self, changes: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Self {
+        let mut next = self.clone();
+        for (key, value) in changes {
+            match value {
+                Some(value) => _ = next.stored.insert(key.to_owned(), value.to_owned()),
+                None => _ = next.stored.remove(key),
+            }
+        }
+        next
     }
 
     /// Who may sign up.
@@ -346,7 +378,7 @@ impl Settings {
 
     /// The domains whose addresses may sign up; empty: all.
     pub fn signup_domains(&self) -> Vec<String> {
-        serde_json::from_str(self.get("signupEmailDomains")).unwrap_or_default()
+        self.list("signupEmailDomains")
     }
 
     /// Whether who signs up waits for an administrator's approval.
@@ -356,7 +388,7 @@ impl Settings {
 
     /// Group ids that a new account gets.
     pub fn default_group_ids(&self) -> Vec<String> {
-        serde_json::from_str(self.get("signupDefaultUserGroupIDs")).unwrap_or_default()
+        self.list("signupDefaultUserGroupIDs")
     }
 
     /// Claims that a new account gets.
@@ -376,9 +408,18 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
         return;
     }
     match setting.rule {
-        Rule::Any | Rule::LocalPath | Rule::JsonScopes | Rule::AuditTarget => {
+        Rule::Any | Rule::LocalPath | Rule::JsonScopes | Rule::JsonOrigins | Rule::AuditTarget => {
             if value.len() > 8192 {
                 fields.refuse(key, FieldCode::TooLong, "must have at most 8192 bytes");
+            }
+        }
+        Rule::LdapUrl | Rule::LdapFilter => {
+            let checked =
+                if setting.rule == Rule::LdapUrl { ldap::check_url(value) } else { ldap::check_filter(value) };
+            if value.len() > 8192 {
+                fields.refuse(key, FieldCode::TooLong, "must have at most 8192 bytes");
+            } else if let Err(why) = checked {
+                fields.refuse(key, FieldCode::InvalidFormat, why);
             }
         }
         Rule::Bool => {
@@ -421,6 +462,11 @@ pub fn check(setting: &Setting, value: &str, is_pattern: fn(&str) -> bool, field
             Ok(list) if list.iter().all(|p| is_pattern(p)) => {}
             _ => fields.refuse(key, FieldCode::InvalidFormat, "must be a JSON list of URL patterns"),
         },
+        Rule::JsonAaguids => {
+            if let Err(why) = passkeys::check_aaguids(value) {
+                fields.refuse(key, FieldCode::InvalidFormat, why);
+            }
+        }
         Rule::JsonDomains => match serde_json::from_str::<Vec<String>>(value) {
             // What may stand behind the @ of an address.
             Ok(list) if list.iter().all(|domain| is_email(&format!("x@{domain}"))) => {}

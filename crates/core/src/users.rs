@@ -1,5 +1,6 @@
 //! People.
 
+use crate::roles::Roles;
 use crate::{Timestamp, UserId};
 
 /// A person's account.
@@ -21,6 +22,8 @@ pub struct User {
     pub display_name: String,
     /// Whether the person administers this instance.
     pub is_admin: bool,
+    /// What they may do besides, if they don't administer; their groups may give them more.
+    pub roles: Roles,
     /// A disabled person cannot sign in and gets no tokens.
     pub disabled: bool,
     /// BCP 47 tag of the interface language, if chosen.

@@ -38,6 +38,46 @@ pub enum FieldCode {
     Duplicate,
 }
 
+impl FieldCode {
+    /// Every code.
+    pub const ALL: [Self; 14] = [
+        Self::Required,
+        Self::TooShort,
+        Self::TooLong,
+        Self::InvalidFormat,
+        Self::Oneof,
+        Self::Uuid,
+        Self::ClientId,
+        Self::CallbackUrlPattern,
+        Self::TokenDuration,
+        Self::Printascii,
+        Self::Ttl,
+        Self::InvalidValue,
+        Self::Reserved,
+        Self::Duplicate,
+    ];
+
+    /// The code on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::InvalidFormat => "invalid_format",
+            Self::Oneof => "oneof",
+            Self::Uuid => "uuid",
+            Self::ClientId => "client_id",
+            Self::CallbackUrlPattern => "callback_url_pattern",
+            Self::TokenDuration => "token_duration",
+            Self::Printascii => "printascii",
+            Self::Ttl => "ttl",
+            Self::InvalidValue => "invalid_value",
+            Self::Reserved => "reserved",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
 /// One refused field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {

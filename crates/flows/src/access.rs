@@ -11,7 +11,7 @@ use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
 use pid_store::{ReadTx, api_keys, sessions, signup_approvals, users};
 
-use crate::{Code, Error, signup};
+use crate::{Code, Error, Saying, signup};
 
 /// What a request brought to prove who it is, unchecked.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,11 @@ impl SessionUser {
 }
 
 impl Admin {
+    /// Whoever runs this instance, by a file, as [`ManagesPeople::operator`](crate::roles::ManagesPeople::operator).
+    pub(crate) fn operator(user: User) -> Self {
+        Self { user }
+    }
+
     /// The administrator.
     pub fn user(&self) -> &User {
         &self.user
@@ -152,11 +157,11 @@ impl Credentials {
             .map(|(session, user)| SessionUser { user, session }))
     }
 
-    /// Who has just signed up in this browser and waits for an administrator's approval. Their session is good for their
+    /// Who has just signed up in this browser and waits for approval, or for the proof of their address. Their session is good for their
     /// passkeys alone; it is like any other as soon as they are enabled.
     pub fn newcomer(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<SessionUser>, Error> {
         match self.live_session(tx, now)? {
-            Some((session, user)) if user.disabled && signup_approvals::waits(tx, &user.id)? => {
+            Some((session, user)) if user.disabled && signup_approvals::of(tx, &user.id)?.any() => {
                 Ok(Some(SessionUser { user, session }))
             }
             _ => Ok(None),
@@ -176,8 +181,10 @@ impl Credentials {
         let young = s.began_by.may_enrol() && now.secs_since(s.created_at) <= ENROL_SESSION_SECS;
         if fresh_proof || young {
             Ok(MayEnrol(who))
+        } else if s.began_by.may_enrol() {
+            Err(Error::say(Saying::SignInTooOld, &[]))
         } else {
-            Err(Error { code: Code::ReauthenticationRequired, ..forbid_enrol(s.began_by.may_enrol()) })
+            Err(Error::new(Code::ReauthenticationRequired))
         }
     }
 
@@ -207,15 +214,6 @@ impl Credentials {
         let Some(found) = api_keys::by_hash(tx, &hash)?.filter(|k| k.expires_at > now) else { return Ok(None) };
         Ok(users::by_id(tx, &found.user_id)?.map(|user| (user, found.scopes)))
     }
-}
-
-fn forbid_enrol(code_session: bool) -> Error {
-    let message = if code_session {
-        "This sign-in is too old to change passkeys. Sign in again, with a passkey or a new login code"
-    } else {
-        "Please confirm with your passkey first"
-    };
-    Error::with(Code::ReauthenticationRequired, message)
 }
 
 /// Whether the session's person used a passkey at most five minutes ago, in it or to begin it.

@@ -4,6 +4,7 @@
 use pid_core::api_keys::{ApiKey, Scope};
 use pid_core::audit::Event;
 use pid_core::list::{ListRequest, Page};
+use pid_core::notices::Notice;
 use pid_core::secret::{Secret, sha256};
 use pid_core::settings::Settings;
 use pid_core::validate::nfc;
@@ -16,7 +17,7 @@ use crate::access::{SessionUser, SignedIn};
 use crate::audit::Note;
 use crate::change::{Change, check_version};
 use crate::mail::{self, Mail, Message};
-use crate::{Code, Error};
+use crate::{Code, Error, notices};
 
 /// What a new key shall be.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -210,7 +211,9 @@ pub fn tell_of_expiry(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings) -> Resul
         api_keys::told(tx, &key.id)?;
         let Some(owner) = users::by_id(tx, &key.user_id)?.filter(|owner| !owner.disabled) else { continue };
         let message = Message::ApiKeyExpiring { key: key.name.clone(), at: key.expires_at };
-        mail::send_as(tx, ctx, settings, &format!("key {}", key.id), Mail::to(&owner, message))?;
+        if notices::wants(tx, settings, &owner, Notice::ApiKeyExpiry)? {
+            mail::send_as(tx, ctx, settings, &format!("key {}", key.id), Mail::to(&owner, message))?;
+        }
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::change::{Change, check_version};
 use crate::clients::SIGNING_ALGS;
 use crate::env::NamedScopes;
 use crate::keys::{self, KeySealer};
+use crate::roles::ReadsAll;
 
 /// What an administrator says of an API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -173,12 +174,12 @@ fn decide_reading(tx: &ReadTx<'_>, api: &mut Api, input: &ApiInput, fields: &mut
 }
 
 /// A page of APIs.
-pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<Api>, Error> {
+pub fn list(tx: &ReadTx<'_>, _: &ReadsAll, request: &ListRequest) -> Result<Page<Api>, Error> {
     Ok(apis::list(tx, request)?)
 }
 
 /// An API by id.
-pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &ApiId) -> Result<Api, Error> {
+pub fn get(tx: &ReadTx<'_>, _: &ReadsAll, id: &ApiId) -> Result<Api, Error> {
     find(tx, id)
 }
 
@@ -353,7 +354,7 @@ fn reach(tx: &ReadTx<'_>, api: &Api, client: &ClientId, client_type: &str) -> Re
 }
 
 /// An API, and what a client reaches of it.
-pub fn reach_of(tx: &ReadTx<'_>, _: &Admin, id: &ApiId, client: &ClientId) -> Result<(Api, Reach), Error> {
+pub fn reach_of(tx: &ReadTx<'_>, _: &ReadsAll, id: &ApiId, client: &ClientId) -> Result<(Api, Reach), Error> {
     let (api, client) = (find(tx, id)?, find_client(tx, client)?);
     let reach = reach(tx, &api, &client.id, client.client_type.as_str())?;
     Ok((api, reach))
@@ -362,7 +363,7 @@ pub fn reach_of(tx: &ReadTx<'_>, _: &Admin, id: &ApiId, client: &ClientId) -> Re
 /// A page of the clients that reach an API.
 pub fn clients(
     tx: &ReadTx<'_>,
-    _: &Admin,
+    _: &ReadsAll,
     id: &ApiId,
     request: &ListRequest,
 ) -> Result<Page<(AccessClient, Reach)>, Error> {
@@ -380,7 +381,7 @@ pub fn clients(
 /// A page of the clients that could be given access to an API.
 pub fn assignable_clients(
     tx: &ReadTx<'_>,
-    _: &Admin,
+    _: &ReadsAll,
     id: &ApiId,
     request: &ListRequest,
 ) -> Result<Page<AccessClient>, Error> {
@@ -389,7 +390,7 @@ pub fn assignable_clients(
 }
 
 /// The APIs that a client reaches, by name.
-pub fn of_client(tx: &ReadTx<'_>, _: &Admin, client: &ClientId) -> Result<Vec<(Api, Reach)>, Error> {
+pub fn of_client(tx: &ReadTx<'_>, _: &ReadsAll, client: &ClientId) -> Result<Vec<(Api, Reach)>, Error> {
     let client = find_client(tx, client)?;
     let with_reach = |api: Api| {
         let reach = reach(tx, &api, &client.id, client.client_type.as_str())?;
@@ -399,7 +400,7 @@ pub fn of_client(tx: &ReadTx<'_>, _: &Admin, client: &ClientId) -> Result<Vec<(A
 }
 
 /// A page of the APIs that a client could be given access to.
-pub fn assignable(tx: &ReadTx<'_>, _: &Admin, client: &ClientId, request: &ListRequest) -> Result<Page<Api>, Error> {
+pub fn assignable(tx: &ReadTx<'_>, _: &ReadsAll, client: &ClientId, request: &ListRequest) -> Result<Page<Api>, Error> {
     find_client(tx, client)?;
     Ok(apis::assignable(tx, client, request)?)
 }

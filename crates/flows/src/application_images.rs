@@ -3,6 +3,7 @@
 use pid_core::Ctx;
 use pid_core::application_images::{ApplicationImages, Image};
 use pid_core::audit::Event;
+use pid_core::files::Content;
 use pid_store::files::{self, File};
 use pid_store::instance::{self, Cached};
 use pid_store::{ReadTx, WriteTx};
@@ -33,9 +34,9 @@ pub fn set(
     admin: &Admin,
     image: Image,
     content_type: &str,
-    content: &[u8],
+    content: &Content,
 ) -> Result<(), Error> {
-    let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
+    let file = File { content_type: content_type.to_owned(), content: content.clone(), updated_at: ctx.now };
     let had = files::stored_at(tx, image.path())?.is_some();
     files::put(tx, image.path(), &file)?;
     changed(tx, ctx, admin, image, if had { REPLACED } else { SET })
@@ -47,7 +48,7 @@ pub fn set(
 /// `image_not_found` if it isn't set.
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, image: Image, if_match: Option<i64>) -> Result<(), Error> {
     check_file(tx, if_match, image.path())?;
-    if !files::delete(tx, image.path())? {
+    if !files::delete(tx, image.path(), ctx.now)? {
         return Err(Error::new(Code::ImageNotFound));
     }
     changed(tx, ctx, admin, image, TAKEN_AWAY)

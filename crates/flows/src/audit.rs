@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use pid_core::audit::{Entry, Event};
 use pid_core::list::{ListRequest, Page};
 use pid_core::{Ctx, Entropy, Timestamp, UserId};
-use pid_store::audit::{self, NewEntry, Place, Quota};
+use pid_store::audit::{self, NewEntry, Quota};
 use pid_store::{ReadTx, WriteTx};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Error;
-use crate::access::{Admin, SignedIn};
+use crate::access::SignedIn;
 use crate::budget::address_subject;
+use crate::roles::ReadsAll;
 
 /// The longest value of an entry, characters, on each side of an arrow.
 const VALUE: usize = 160;
@@ -106,6 +107,11 @@ impl Note {
         })
     }
 
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Writes the entry, in the transaction of its cause. `actor` is named when somebody else than `user` did it.
     pub fn record(
         &self,
@@ -116,10 +122,11 @@ impl Note {
         user: Option<&UserId>,
         actor: Option<&UserId>,
     ) -> Result<(), Error> {
-        let actor = actor.filter(|actor| Some(*actor) != user);
+        // What a file declares nobody does who could be named.
+        let actor = actor.filter(|actor| Some(*actor) != user && !tx.declares());
         let client_name = self.0.get("clientName").map(String::as_str);
         let data = serde_json::to_string(&self.0).map_err(Error::internal)?;
-        let (id, place) = (entropy.uuid_at(ctx.now), place(&ctx.ip_address));
+        let (id, place) = (entropy.uuid_at(ctx.now), ctx.places.of(&ctx.ip_address));
         Ok(audit::insert(tx, ctx, NewEntry { id: &id, place: &place, event, user, actor, client_name, data: &data })?)
     }
 }
@@ -217,36 +224,21 @@ pub fn list_own(tx: &ReadTx<'_>, who: &SignedIn, request: &ListRequest) -> Resul
 }
 
 /// A page of everybody's entries (api.md §19.2).
-pub fn list_all(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<Entry>, Error> {
+pub fn list_all(tx: &ReadTx<'_>, _: &ReadsAll, request: &ListRequest) -> Result<Page<Entry>, Error> {
     Ok(audit::list(tx, request)?)
 }
 
 /// The next entries of an export.
-pub fn after(tx: &ReadTx<'_>, _: &Admin, at: Timestamp, id: &str, limit: i64) -> Result<Vec<Entry>, Error> {
+pub fn after(tx: &ReadTx<'_>, _: &ReadsAll, at: Timestamp, id: &str, limit: i64) -> Result<Vec<Entry>, Error> {
     Ok(audit::after(tx, at, id, limit)?)
 }
 
 /// Names of clients that entries speak of (api.md §19.3).
-pub fn client_names(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<String>, Error> {
+pub fn client_names(tx: &ReadTx<'_>, _: &ReadsAll) -> Result<Vec<String>, Error> {
     Ok(audit::client_names(tx)?)
 }
 
 /// People that entries speak of (api.md §19.4).
-pub fn users(tx: &ReadTx<'_>, _: &Admin) -> Result<BTreeMap<String, String>, Error> {
+pub fn users(tx: &ReadTx<'_>, _: &ReadsAll) -> Result<BTreeMap<String, String>, Error> {
     Ok(audit::users(tx)?)
-}
-
-/// Names private, loopback and Tailscale addresses (api.md §10.1); others stay unknown.
-pub fn place(ip_address: &str) -> Place {
-    let lan = |city: &str| Place { country: "Internal Network".to_owned(), city: city.to_owned() };
-    match ip_address.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(v4)) if v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]) => {
-            lan("Tailscale")
-        }
-        Ok(std::net::IpAddr::V4(v4)) if v4.is_private() || v4.is_loopback() || v4.is_link_local() => lan("LAN"),
-        Ok(std::net::IpAddr::V6(v6)) if v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() => {
-            lan("LAN")
-        }
-        _ => Place::default(),
-    }
 }

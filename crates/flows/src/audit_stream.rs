@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::Error;
-use crate::access::Admin;
 use crate::outbox::{Answer, failure};
+use crate::roles::ReadsAll;
 
 /// The setting that says where to.
 pub const URL: &str = "auditStreamUrl";
@@ -99,7 +99,7 @@ fn set_status(tx: &WriteTx<'_>, status: &Status) -> Result<(), Error> {
 }
 
 /// How the stream goes, and how many entries wait.
-pub fn look(tx: &ReadTx<'_>, _: &Admin) -> Result<(Status, i64), Error> {
+pub fn look(tx: &ReadTx<'_>, _: &ReadsAll) -> Result<(Status, i64), Error> {
     Ok((status(tx)?, audit_stream::waiting(tx)?))
 }
 

@@ -5,10 +5,10 @@ use pid_core::audit::Event;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::Session;
 use pid_core::users::User;
-use pid_core::{Ctx, GrantId, InteractionId, Timestamp, handle};
+use pid_core::{Ctx, GrantId, InteractionId, Timestamp, UserId, handle};
 use pid_oidc::authorize::{
-    self, AuthorizationRequest, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy, Refusal,
-    Rejection, Requirements, SessionView, UserView, ValidRequest,
+    self, AuthorizationRequest, ClientError, ClientView, Consent, Decision, Facts, InteractionView, Issue, Policy,
+    Refusal, Rejection, Requirements, SessionView, UserView, ValidRequest,
 };
 use pid_oidc::cimd::CimdGrant;
 use pid_oidc::consent::{Need, further_needs};
@@ -21,6 +21,7 @@ use pid_store::protocol::ProtocolClient;
 use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Credentials;
+use crate::diagnosis::shown_id;
 use crate::env::{Env, Snapshot};
 use crate::protocol::{claims_view, client, hint_claims, lifetimes, session_view, user_view};
 use crate::{Error, audit, cimd, par, resource};
@@ -55,14 +56,47 @@ pub enum Asked {
 /// Where the browser goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To the client.
+    /// To the client, with a code.
     Deliver(Delivery),
+    /// To the client, with an error.
+    Refuse(Delivery, Box<Refused>),
     /// To the interaction page.
     Interact(InteractionId),
     /// To our error page.
     Page(OAuthError),
     /// To our error page, which offers the way back to the client: there the request is cancelled.
-    Denied(OAuthError, InteractionId),
+    Denied(Box<Refused>, InteractionId),
+}
+
+/// What was refused: for whoever looks for the cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub error: OAuthError,
+    /// The request.
+    pub params: Params,
+    /// Who is signed in.
+    pub person: Option<UserId>,
+    /// The id that was put beside the sentence, for whoever reads it.
+    pub shown: Option<String>,
+}
+
+impl Refused {
+    /// With an id, unless the answer is one that apps ask for silently: those show nobody a sentence.
+    fn new(error: OAuthError, params: Params, person: Option<UserId>) -> Self {
+        let silent = [ErrorCode::LoginRequired, ErrorCode::ConsentRequired, ErrorCode::InteractionRequired];
+        let client_id = params.first("client_id").unwrap_or_default();
+        let shown = (!silent.contains(&error.code())).then(|| shown_id(client_id, person.as_ref(), &error));
+        Self { error, params, person, shown }
+    }
+
+    /// The error as the client is told it.
+    fn told(&self) -> OAuthError {
+        match &self.shown {
+            Some(id) => self.error.clone().with_reference(id),
+            None => self.error.clone(),
+        }
+    }
 }
 
 /// Everything that was read to decide a request.
@@ -145,7 +179,9 @@ pub(crate) fn open_case(
         Ok(request) => request,
         Err(Rejection::Page(error)) => return Ok(Err(Answer::Page(error))),
         Err(Rejection::Client(error)) => {
-            return Ok(Err(Answer::Deliver(response::rejection(&error, &env.app_url.origin))));
+            let refused = Refused::new(error.error.clone(), raw, None);
+            let told = ClientError { error: refused.told(), ..*error };
+            return Ok(Err(Answer::Refuse(response::rejection(&told, &env.app_url.origin), Box::new(refused))));
         }
     };
     let Some((client, client_view)) = found else { return Ok(Err(Answer::Page(gone()))) };
@@ -187,6 +223,16 @@ pub(crate) fn open_case(
 }
 
 impl Case {
+    fn refused(&self, error: OAuthError) -> Box<Refused> {
+        let person = self.user.as_ref().map(|user| user.id.clone());
+        Box::new(Refused::new(error, self.raw.clone(), person))
+    }
+
+    fn told(&self, error: OAuthError, env: &Env) -> Answer {
+        let refused = self.refused(error);
+        Answer::Refuse(response::refusal(&self.request, &refused.told(), &env.app_url.origin), refused)
+    }
+
     fn decide(&self, now: Timestamp) -> Decision {
         let interaction = self.interaction.as_ref().map(interaction_view);
         authorize::decide(
@@ -222,7 +268,7 @@ pub fn look(
         Err(answer) => return Ok(Some(answer)),
     };
     Ok(match case.decide(now) {
-        Decision::Refuse(Refusal::Client(error)) => Some(told(&case.request, &error, env)),
+        Decision::Refuse(Refusal::Client(error)) => Some(case.told(error, env)),
         _ => None,
     })
 }
@@ -239,14 +285,14 @@ pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Ar
         Err(answer) => return Ok(answer),
     };
     match case.decide(ctx.now) {
-        Decision::Refuse(Refusal::Client(error)) => Ok(told(&case.request, &error, env)),
+        Decision::Refuse(Refusal::Client(error)) => Ok(case.told(error, env)),
         Decision::Refuse(Refusal::Page(error)) => {
             // Whoever comes back with this request still owes what it asks for.
             let id = match &case.interaction {
                 Some(known) => known.id.clone(),
                 None => wait(tx, ctx, arrival, &case, asked_for(&case.request))?,
             };
-            Ok(Answer::Denied(error, id))
+            Ok(Answer::Denied(case.refused(error), id))
         }
         Decision::Issue(terms) => issue(tx, ctx, env, &case, &terms),
         Decision::SignIn(owed)
@@ -254,10 +300,6 @@ pub fn act(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &Ar
         | Decision::Reauthenticate(owed)
         | Decision::Consent(owed) => Ok(Answer::Interact(wait(tx, ctx, arrival, &case, owed)?)),
     }
-}
-
-fn told(request: &ValidRequest, error: &OAuthError, env: &Env) -> Answer {
-    Answer::Deliver(response::refusal(request, error, &env.app_url.origin))
 }
 
 /// What a request asks for whoever it is.
@@ -367,7 +409,7 @@ pub fn deny(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, site: &Snapshot, arrival: &A
         interactions::delete(tx, &interaction.id)?;
     }
     let error = OAuthError::new(ErrorCode::AccessDenied, "The request was cancelled.");
-    Ok(Answer::Deliver(response::refusal(&case.request, &error, &env.app_url.origin)))
+    Ok(case.told(error, env))
 }
 
 /// The answer to an interaction that is not (or no longer) there for this browser.

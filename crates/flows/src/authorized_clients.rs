@@ -7,7 +7,8 @@ use pid_store::authorized_clients::{self, PersonalClient};
 use pid_store::grants::RevokedBy;
 use pid_store::{ReadTx, WriteTx, clients, users};
 
-use crate::access::{Admin, SignedIn};
+use crate::access::SignedIn;
+use crate::roles::ReadsPeople;
 use crate::{Code, Error, audit, sign_out};
 
 /// A page of the clients that the caller may use.
@@ -21,7 +22,12 @@ pub fn own(tx: &ReadTx<'_>, who: &SignedIn, request: &ListRequest) -> Result<Pag
 }
 
 /// A page of the clients that another person has authorized.
-pub fn of(tx: &ReadTx<'_>, _: &Admin, user: &UserId, request: &ListRequest) -> Result<Page<PersonalClient>, Error> {
+pub fn of(
+    tx: &ReadTx<'_>,
+    _: &ReadsPeople,
+    user: &UserId,
+    request: &ListRequest,
+) -> Result<Page<PersonalClient>, Error> {
     users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
     Ok(authorized_clients::authorized(tx, user, request)?)
 }

@@ -10,7 +10,8 @@ use crate::access::Admin;
 use crate::audit::Note;
 use crate::env::Env;
 use crate::outbox::{Answer, LOGOUT_TEST, Notice, entry, failure, logout_token};
-use crate::{Code, Error};
+use crate::roles::ReadsAll;
+use crate::{Error, Saying, diagnosis};
 
 /// Deliveries that are shown, at most.
 const SHOWN: i64 = 50;
@@ -31,7 +32,7 @@ impl Delivery {
 }
 
 /// A client's latest deliveries, the newest first.
-pub fn deliveries(tx: &ReadTx<'_>, _: &Admin, id: &ClientId) -> Result<Vec<Delivery>, Error> {
+pub fn deliveries(tx: &ReadTx<'_>, _: &ReadsAll, id: &ClientId) -> Result<Vec<Delivery>, Error> {
     clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))?;
     outbox::of_client(tx, id, SHOWN)?.into_iter().map(Delivery::new).collect()
 }
@@ -49,7 +50,7 @@ pub struct Test {
 pub fn test(tx: &ReadTx<'_>, ctx: &Ctx, _: &Admin, id: &ClientId) -> Result<Test, Error> {
     let client = clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))?;
     let Some(url) = client.backchannel_logout_url else {
-        return Err(Error::with(Code::ValidationFailed, "This client has no back-channel logout URL"));
+        return Err(Error::say(Saying::NoLogoutUrl, &[]));
     };
     let entropy = ctx.entropy();
     let (user_id, session_id) = (entropy.uuid(), entropy.uuid());
@@ -72,7 +73,8 @@ impl Test {
 /// Keeps a test's outcome among the deliveries. A test is never repeated.
 pub fn keep_test(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, test: &Test, answer: &Answer) -> Result<Delivery, Error> {
     let subject = format!("test {}", test.id);
-    let mut done = entry(test.id.clone(), LOGOUT_TEST, subject, &test.client, &test.notice, ctx.now)?;
+    let mut done = entry(test.id.clone(), LOGOUT_TEST, subject, &test.notice, ctx.now)?;
+    done.client_id = test.client.clone();
     (done.attempts, done.attempted_at, done.due_at) = (1, Some(ctx.now), None);
     if let Answer::Status(status) = answer {
         done.status = Some(i64::from(*status));
@@ -80,6 +82,7 @@ pub fn keep_test(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, test: &Test, answer
     done.failure = failure(answer).map(str::to_owned);
     done.state = if done.failure.is_none() { State::Delivered } else { State::Failed };
     outbox::insert(tx, &done)?;
+    diagnosis::keep_notice(tx, ctx.now, &test.client, test.url(), answer)?;
     let name = clients::by_id(tx, &test.client)?.map(|client| client.name).unwrap_or_default();
     let status = done.status.map(|status| status.to_string()).unwrap_or_default();
     Note::about(&[("clientName", &name), ("clientID", test.client.as_str()), ("url", test.url())])

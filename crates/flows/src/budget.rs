@@ -27,6 +27,8 @@ pub const LOGIN_CODE: Budget = Budget { scope: "login-code", burst: 5, refill_se
 /// Wrong login codes from everywhere: a six-character code has some 30 bits and lives 15 minutes, so
 /// 300 guesses and one a second leave less than one chance in a million (security case 42).
 pub const LOGIN_CODE_GLOBAL: Budget = Budget { scope: "login-code-global", burst: 300, refill_secs: 1 };
+/// Attempts to use a code that was mailed in a browser that has not asked for it, per code. It outlives every such code.
+pub const LOGIN_CODE_ELSEWHERE: Budget = Budget { scope: "login-code-elsewhere", burst: 4, refill_secs: 3600 };
 /// Wrong user codes of devices per address, and per person who types them (RFC 8628 §5.1).
 pub const USER_CODE: Budget = Budget { scope: "user-code", burst: 5, refill_secs: 10 };
 /// Wrong user codes from everywhere: seven characters have some 35 bits.
@@ -46,6 +48,10 @@ pub const VERIFY_EMAIL: Budget = Budget { scope: "verify-email", burst: 5, refil
 pub const SETUP_CODE: Budget = Budget { scope: "setup-code", burst: 10, refill_secs: 30 };
 /// Sign-ups per address, good ones included (api.md §8): each answer tells whether a name or an address is taken.
 pub const SIGNUP: Budget = Budget { scope: "signup", burst: 10, refill_secs: 30 };
+/// Notices to administrators that somebody waits for approval, in all.
+pub const APPROVAL_NOTICE: Budget = Budget { scope: "approval-notice", burst: 5, refill_secs: 900 };
+/// Wrong proofs of an address by those who can't sign in yet, per address of theirs.
+pub const VERIFY_NEWCOMER: Budget = Budget { scope: "verify-newcomer", burst: 5, refill_secs: 10 };
 /// Requests to be let in from another device, per address (api.md §8).
 pub const DEVICE_LOGIN_CREATE: Budget = Budget { scope: "device-login-create", burst: 5, refill_secs: 10 };
 /// Requests for what is not or no longer there, per address (api.md §8).

@@ -13,7 +13,7 @@ use crate::access::Admin;
 use crate::audit::Note;
 use crate::clients::{audited, blank};
 use crate::env::Snapshot;
-use crate::{Code, Error, sign_out};
+use crate::{Error, Saying, sign_out};
 
 /// The refusal of a client for its document, or for the lack of one.
 pub fn refused(error: &CimdError) -> OAuthError {
@@ -155,9 +155,8 @@ fn as_document(client: &Client, kept: &Document) -> ClientDocument {
 /// The document of a client that an administrator wants fetched anew (api.md §16.10).
 pub fn refreshable(tx: &ReadTx<'_>, site: &Snapshot, _: &Admin, id: &ClientId) -> Result<ClientIdUrl, Error> {
     let client = clients::by_id(tx, id)?.ok_or_else(|| Error::not_found("OIDC client"))?;
-    let refuse = |text: String| Error::with(Code::ValidationFailed, text);
     if client.client_type != ClientType::Cimd {
-        return Err(refuse("This client was registered here: it has no metadata document".to_owned()));
+        return Err(Error::say(Saying::NoDocument, &[]));
     }
     ClientIdUrl::parse(id.as_str())
         .and_then(|url| url.check_allowed(&site.settings.cimd_allowlist()).map(|()| url))
@@ -166,5 +165,5 @@ pub fn refreshable(tx: &ReadTx<'_>, site: &Snapshot, _: &Admin, id: &ClientId) -
 
 /// Why a document can't be used, for an administrator.
 pub fn unusable(error: &CimdError) -> Error {
-    Error::with(Code::ValidationFailed, format!("The metadata document can't be used: {error}"))
+    Error::say(Saying::BadDocument, &[("reason", &error.to_string())])
 }

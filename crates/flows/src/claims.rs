@@ -3,25 +3,26 @@
 use pid_core::audit::Event;
 use pid_core::claims::{CustomClaim, is_reserved};
 use pid_core::validate::nfc;
-use pid_core::{Ctx, FieldCode, FieldError, Fields, GroupId, UserId};
+use pid_core::{Ctx, FieldCode, FieldError, Fields};
 use pid_store::{ReadTx, WriteTx, claims, groups, users};
 
-use crate::access::Admin;
 use crate::audit::Note;
 use crate::change::check_version;
-use crate::{Code, Error};
+use crate::declared::{self, Kind, Part};
+use crate::roles::{ManagedGroup, ManagedUser, ReadsPeople};
+use crate::{Error, Saying};
 
 /// Checks a list: the shape of each claim, then repeated keys, then reserved ones (api.md §15.2).
 pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
-    let refuse = |code: Code, field: FieldCode, key: &str| {
-        let message = if code == Code::ReservedClaim {
+    let refuse = |saying: Saying, field: FieldCode, key: &str| {
+        let message = if saying == Saying::ClaimReserved {
             "is reserved. Choose another name"
         } else {
             "is given twice. Keep one of them"
         };
         Error {
             fields: vec![FieldError { field: "key".to_owned(), code: field, message: message.to_owned() }],
-            ..Error::with(code, format!("The claim \"{key}\" {message}")).detail("key", key)
+            ..Error::say(saying, &[("claim", key)]).detail("key", key)
         }
     };
     if list.len() > 200 {
@@ -39,11 +40,11 @@ pub fn check(list: &[CustomClaim]) -> Result<(), Error> {
     }
     for (i, claim) in list.iter().enumerate() {
         if list[..i].iter().any(|c| c.key == claim.key) {
-            return Err(refuse(Code::DuplicateClaim, FieldCode::Duplicate, &claim.key));
+            return Err(refuse(Saying::ClaimTwice, FieldCode::Duplicate, &claim.key));
         }
     }
     if let Some(claim) = list.iter().find(|claim| is_reserved(&claim.key)) {
-        return Err(refuse(Code::ReservedClaim, FieldCode::Reserved, &claim.key));
+        return Err(refuse(Saying::ClaimReserved, FieldCode::Reserved, &claim.key));
     }
     Ok(())
 }
@@ -60,7 +61,7 @@ pub(crate) fn in_words(list: &[CustomClaim]) -> Vec<String> {
 }
 
 /// Keys in use anywhere.
-pub fn suggestions(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<String>, Error> {
+pub fn suggestions(tx: &ReadTx<'_>, _: &ReadsPeople) -> Result<Vec<String>, Error> {
     Ok(claims::suggestions(tx)?)
 }
 
@@ -68,14 +69,14 @@ pub fn suggestions(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<String>, Error> {
 pub fn set_of_user(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    admin: &Admin,
-    id: &UserId,
+    target: &ManagedUser<'_>,
     list: &[CustomClaim],
     if_match: Option<i64>,
 ) -> Result<(Vec<CustomClaim>, i64), Error> {
     let list = normal(list)?;
-    let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    let (user, id) = (target.user(), &target.user().id);
     check_version(if_match, user.version)?;
+    declared::check(tx, Kind::User, id.as_str(), Part::Claims)?;
     // First, so that of two at once the second waits here and then sees the first.
     users::touch(tx, id, ctx.now)?;
     let before = claims::of_user(tx, id)?;
@@ -87,29 +88,30 @@ pub fn set_of_user(
         &ctx.entropy(),
         Event::UserUpdated,
         Some(id),
-        Some(&admin.user().id),
+        Some(&target.by().id),
     )?;
     Ok((after, user.version + 1))
 }
 
-/// Replaces a group's claims. Gives them with the group's new version.
+/// Replaces a group's claims, which apps are told of all its members. Gives them with the group's new version.
 pub fn set_of_group(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    admin: &Admin,
-    id: &GroupId,
+    target: &ManagedGroup<'_>,
     list: &[CustomClaim],
     if_match: Option<i64>,
 ) -> Result<(Vec<CustomClaim>, i64), Error> {
     let list = normal(list)?;
-    let group = groups::by_id(tx, id)?.ok_or_else(|| Error::not_found("User group"))?;
+    target.check_members(tx)?;
+    let (group, id) = (target.group(), &target.group().id);
     check_version(if_match, group.version)?;
-    groups::update(tx, &group, ctx.now)?;
+    declared::check(tx, Kind::Group, id.as_str(), Part::Claims)?;
+    groups::update(tx, group, ctx.now)?;
     let before = claims::of_group(tx, id)?;
     claims::set_of_group(tx, id, &list)?;
     let after = claims::of_group(tx, id)?;
     Note::about(&[("group", &group.name), ("groupID", group.id.as_str())])
         .set("customClaims", &in_words(&before), &in_words(&after))
-        .record(tx, ctx, &ctx.entropy(), Event::GroupUpdated, None, Some(&admin.user().id))?;
+        .record(tx, ctx, &ctx.entropy(), Event::GroupUpdated, None, Some(&target.by().id))?;
     Ok((after, group.version + 1))
 }

@@ -13,7 +13,7 @@ use pid_oidc::client_auth::Credentials;
 use pid_oidc::dpop::{self, Proof};
 use pid_oidc::replay::ReplayKey;
 use pid_oidc::{ErrorCode, OAuthError};
-use pid_store::protocol::{self, ClientKeys, ProtocolClient};
+use pid_store::protocol::{self, ClientKeys, ProtocolClient, StoredSecret};
 use pid_store::{ReadTx, WriteTx, used_tokens};
 
 use crate::budget::{CLIENT_SECRET, address_subject};
@@ -33,6 +33,8 @@ pub enum KeyPlace {
 #[derive(Debug, Clone)]
 pub struct Presented {
     credentials: Credentials,
+    /// A secret under an old hash that the one that was sent fits.
+    old_secret: Option<StoredSecret>,
     assertion: Option<(Demand, Accepted)>,
     proof: Option<Proof>,
 }
@@ -41,7 +43,13 @@ impl Presented {
     /// Credentials as they were sent, an assertion among them with what it was accepted as, and the proof of a key
     /// (RFC 9449).
     pub fn new(credentials: Credentials, assertion: Option<(Demand, Accepted)>, proof: Option<Proof>) -> Self {
-        Self { credentials, assertion, proof }
+        Self { credentials, old_secret: None, assertion, proof }
+    }
+
+    /// The same, where the secret was found to fit one under an old hash (see [`old_secrets`]).
+    #[must_use]
+    pub fn with_old_secret(self, fits: Option<StoredSecret>) -> Self {
+        Self { old_secret: fits, ..self }
     }
 
     /// The credentials.
@@ -94,7 +102,7 @@ pub fn demand(tx: &ReadTx<'_>, credentials: &Credentials) -> Result<Result<(Dema
     Ok(place.map(|place| (demand, place)).ok_or_else(|| credentials.refused()))
 }
 
-fn demanded(client: &ProtocolClient, keys: &ClientKeys, assertion: &str) -> Result<Demand, OAuthError> {
+pub(crate) fn demanded(client: &ProtocolClient, keys: &ClientKeys, assertion: &str) -> Result<Demand, OAuthError> {
     let asserting = AssertingClient {
         id: client.id.as_str(),
         has_keys: keys.jwks.is_some() || keys.jwks_uri.is_some(),
@@ -122,7 +130,53 @@ pub(crate) fn admit(
     if is_of_high_security(&found.client) && presented.proof.as_ref().is_some_and(weak) {
         return Ok(Err(dpop::weak()));
     }
+    if let (Some(old), Some(secret)) = (&presented.old_secret, presented.credentials.secret())
+        && old.id == found.proof
+    {
+        let (hash, prefix) = (sha256(secret.expose().as_bytes()), secret.expose().chars().take(4).collect::<String>());
+        protocol::hash_anew(tx, old, &hash, &prefix)?;
+    }
     Ok(use_up(tx, presented)?.map(|()| found))
+}
+
+/// The most work that a hash may demand, in powers of two: some quarter of a second. That of Pocket ID is 10.
+const MAX_BCRYPT_COST: u32 = 12;
+
+/// Whether a hash of bcrypt is one that can be compared in good time.
+pub(crate) fn is_usable_bcrypt(hash: &[u8]) -> bool {
+    let parsed = std::str::from_utf8(hash).ok().and_then(|text| text.parse::<bcrypt::HashParts>().ok());
+    parsed.is_some_and(|parts| parts.get_cost() <= MAX_BCRYPT_COST)
+}
+
+/// The secrets of a client under hashes that an import brought, if what was sent must be compared with those: that takes
+/// long, so it is done outside of any transaction, with [`fits`].
+pub fn old_secrets(
+    tx: &ReadTx<'_>,
+    ctx: &Ctx,
+    credentials: &Credentials,
+    limited: bool,
+) -> Result<Vec<StoredSecret>, Error> {
+    let Some(secret) = credentials.secret() else { return Ok(Vec::new()) };
+    let Some((found, _)) = client(tx, credentials.client_id())? else { return Ok(Vec::new()) };
+    if found.is_public || (limited && CLIENT_SECRET.check(tx, &subject(ctx, &found), ctx.now).is_err()) {
+        return Ok(Vec::new());
+    }
+    let hash = sha256(secret.expose().as_bytes());
+    let mut stored = protocol::client_secrets(tx, &found.id)?;
+    if stored.iter().any(|s| s.algorithm == "sha256" && equal(&s.hash, &hash)) {
+        return Ok(Vec::new());
+    }
+    stored.retain(|s| s.algorithm == "bcrypt" && s.expires_at.is_none_or(|t| t > ctx.now));
+    Ok(stored)
+}
+
+/// The first of some old secrets that what was sent fits.
+pub fn fits(credentials: &Credentials, old: Vec<StoredSecret>) -> Option<StoredSecret> {
+    let secret = credentials.secret()?.expose();
+    old.into_iter().filter(|s| is_usable_bcrypt(&s.hash)).find(|s| {
+        let hash = std::str::from_utf8(&s.hash).unwrap_or_default();
+        bcrypt::verify(secret, hash).unwrap_or(false)
+    })
 }
 
 /// Uses up what counts once. `Err` inside: somebody was faster.
@@ -181,9 +235,13 @@ pub(crate) fn authenticate(
         CLIENT_SECRET.check(tx, &subject(ctx, &found), ctx.now)?;
     }
     let hash = sha256(secret.expose().as_bytes());
-    let good = protocol::client_secrets(tx, &found.id)?
-        .into_iter()
-        .find(|s| s.algorithm == "sha256" && s.expires_at.is_none_or(|t| t > ctx.now) && equal(&s.hash, &hash));
+    let good = protocol::client_secrets(tx, &found.id)?.into_iter().find(|s| {
+        let same = match s.algorithm.as_str() {
+            "sha256" => equal(&s.hash, &hash),
+            _ => presented.old_secret.as_ref() == Some(s),
+        };
+        same && s.expires_at.is_none_or(|t| t > ctx.now)
+    });
     Ok(match good {
         Some(secret) => Ok(Authenticated { client: found, view, proof: secret.id }),
         None => Err(credentials.refused()),
@@ -214,4 +272,19 @@ pub fn count_failure(
 
 fn subject(ctx: &Ctx, client: &ProtocolClient) -> String {
     format!("{} {}", address_subject(&ctx.ip_address), client.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_that_take_too_long_are_not_compared() {
+        let made = bcrypt::hash("a secret", 4).unwrap();
+        let hash = |cost: &str| made.replace("$04$", &format!("${cost}$"));
+        for (text, usable) in [(hash("10"), true), (hash("12"), true), (hash("13"), false), (hash("31"), false)] {
+            assert_eq!(is_usable_bcrypt(text.as_bytes()), usable, "{text}");
+        }
+        assert!(!is_usable_bcrypt(b"$2a$10$short"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use pid_core::audit::Event;
 use pid_core::clients::Client;
+use pid_core::files::Content;
 use pid_core::{ClientId, Ctx};
 use pid_store::files::{self, File};
 use pid_store::{ReadTx, WriteTx, clients as store};
@@ -34,10 +35,10 @@ pub fn set(
     id: &ClientId,
     dark: bool,
     content_type: &str,
-    content: &[u8],
+    content: &Content,
 ) -> Result<(), Error> {
     let mut client = clients::find(tx, id)?;
-    let file = File { content_type: content_type.to_owned(), content: content.to_vec(), updated_at: ctx.now };
+    let file = File { content_type: content_type.to_owned(), content: content.clone(), updated_at: ctx.now };
     files::put(tx, &path(id, dark), &file)?;
     let had = std::mem::replace(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }, true);
     store::update(tx, &client, ctx.now)?;
@@ -62,7 +63,7 @@ pub fn delete(
 ) -> Result<(), Error> {
     let mut client = clients::find(tx, id)?;
     check_file(tx, if_match, &path(id, dark))?;
-    if !files::delete(tx, &path(id, dark))? {
+    if !files::delete(tx, &path(id, dark), ctx.now)? {
         return Err(Error::new(Code::ImageNotFound));
     }
     *(if dark { &mut client.has_dark_logo } else { &mut client.has_logo }) = false;

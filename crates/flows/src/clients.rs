@@ -5,6 +5,7 @@ use pid_core::clients::{
     ACCESS_TOKEN_MINUTES, AuthMethod, BackchannelSource, Client, ClientSecret, ClientType, FederatedIdentity,
     MAX_SECRETS, REFRESH_TOKEN_MINUTES, TOKEN_MINUTES, is_client_id,
 };
+use pid_core::forward_auth::ForwardAuth;
 use pid_core::groups::Group;
 use pid_core::list::{ListRequest, Page};
 use pid_core::secret::{Secret, sha256};
@@ -18,12 +19,15 @@ use pid_store::files;
 use pid_store::{ReadTx, StoreError, WriteTx, clients, groups};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::access::Admin;
 use crate::audit::Note;
 use crate::change::{Change, check_version};
+use crate::declared::{self, Kind, Part};
 use crate::keys::{self, KeySealer};
-use crate::{Code, Error, client_keys, client_logos, sign_out};
+use crate::roles::ReadsAll;
+use crate::{Code, Error, Saying, client_keys, client_logos, forward_auth, sign_out};
 
 /// The fields of a client (api.md §16.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +100,13 @@ pub struct ClientInput {
     /// Whether it needs the session's id to be told. Absent: as before.
     #[serde(skip_serializing)]
     pub backchannel_logout_session_required: Option<bool>,
+    /// `proxy` for an app without OpenID behind a reverse proxy; on creation only. Absent: `standard`.
+    #[serde(skip_serializing)]
+    #[schemars(extend("enum" = ["standard", "proxy"]))]
+    pub client_type: Option<String>,
+    /// The hosts and rules of a client of the type `proxy`. Absent: as before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward_auth: Option<ForwardAuth>,
     /// Where a logo is fetched, once.
     #[serde(skip_serializing)]
     pub logo_url: Option<String>,
@@ -122,6 +133,8 @@ pub struct ClientDetails {
     pub secrets: Vec<ClientSecret>,
     /// Its allowed groups.
     pub groups: Vec<Group>,
+    /// How it is protected, for a client of the type `proxy`; the groups of its rules by name.
+    pub forward_auth: Option<ForwardAuth>,
 }
 
 /// A new secret: the only time that its value is known.
@@ -141,7 +154,12 @@ pub(crate) fn find(tx: &ReadTx<'_>, id: &ClientId) -> Result<Client, Error> {
 }
 
 fn details(tx: &ReadTx<'_>, client: Client) -> Result<ClientDetails, Error> {
-    Ok(ClientDetails { secrets: clients::secrets(tx, &client.id)?, groups: groups::of_client(tx, &client.id)?, client })
+    Ok(ClientDetails {
+        secrets: clients::secrets(tx, &client.id)?,
+        groups: groups::of_client(tx, &client.id)?,
+        forward_auth: forward_auth::of(tx, &client.id)?,
+        client,
+    })
 }
 
 fn record(
@@ -275,6 +293,9 @@ fn signing_alg(input: &ClientInput) -> Option<&str> {
 fn merged(mut client: Client, input: &ClientInput) -> Client {
     let or = |minutes: i64, default: i64| if minutes == 0 { default } else { minutes };
     // What a metadata document says is not for administrators to change (api.md §16.2).
+    if client.client_type == ClientType::Proxy {
+        client.name = nfc(&input.name);
+    }
     if client.client_type == ClientType::Standard {
         client.name = nfc(&input.name);
         client.callback_urls.clone_from(&input.callback_urls);
@@ -346,7 +367,7 @@ fn input_of(c: &Client) -> ClientInput {
 /// A page of clients with their numbers of allowed groups.
 pub fn list(
     tx: &ReadTx<'_>,
-    _: &Admin,
+    _: &ReadsAll,
     request: &ListRequest,
 ) -> Result<Page<(Client, Vec<ClientSecret>, i64)>, Error> {
     let page = clients::list(tx, request)?;
@@ -357,7 +378,7 @@ pub fn list(
 }
 
 /// A client by id.
-pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &ClientId) -> Result<ClientDetails, Error> {
+pub fn get(tx: &ReadTx<'_>, _: &ReadsAll, id: &ClientId) -> Result<ClientDetails, Error> {
     details(tx, find(tx, id)?)
 }
 
@@ -377,15 +398,30 @@ pub fn create(
     check(input)?;
     let entropy = ctx.entropy();
     let id = if input.id.is_empty() { ClientId::generate(&entropy) } else { ClientId::new(input.id.as_str()) };
-    let client = merged(blank(id, ClientType::Standard, ctx.now), input);
-    clients::insert(tx, &client, Some(&admin.user().id)).map_err(|e| match e {
+    let client_type = created_as(input)?;
+    let mut client = merged(blank(id, client_type, ctx.now), input);
+    let protection = forward_auth::apply(tx, &mut client, input.forward_auth.as_ref())?;
+    let by = Some(&admin.user().id).filter(|_| !tx.declares());
+    clients::insert(tx, &client, by).map_err(|e| match e {
         StoreError::UniqueViolation { .. } => Error::new(Code::ClientIdAlreadyExists),
         other => other.into(),
     })?;
+    forward_auth::store(tx, &client.id, protection.as_ref())?;
     keys::ensure(tx, ctx, sealer, admin, client.signing_alg.as_deref())?;
-    let nothing = audited(&blank(client.id.clone(), ClientType::Standard, ctx.now));
-    record(tx, ctx, admin, Event::ClientCreated, &client, |note| note.changes(&nothing, &audited(&client)))?;
-    details(tx, client)
+    let nothing = audited(&blank(client.id.clone(), client_type, ctx.now));
+    let details = details(tx, client)?;
+    let made = forward_auth::audited(audited(&details.client), details.forward_auth.as_ref());
+    record(tx, ctx, admin, Event::ClientCreated, &details.client, |note| note.changes(&nothing, &made))?;
+    Ok(details)
+}
+
+/// What kind of client is to be made.
+fn created_as(input: &ClientInput) -> Result<ClientType, Error> {
+    match input.client_type.as_deref() {
+        None | Some("" | "standard") => Ok(ClientType::Standard),
+        Some("proxy") => Ok(ClientType::Proxy),
+        Some(_) => Err(Error::field("clientType", FieldCode::Oneof, "must be 'standard' or 'proxy'")),
+    }
 }
 
 /// A client that says nothing yet.
@@ -423,6 +459,7 @@ pub(crate) fn blank(id: ClientId, client_type: ClientType, now: Timestamp) -> Cl
         backchannel_logout_url: None,
         backchannel_logout_session_required: false,
         backchannel_logout_source: BackchannelSource::None,
+        legacy_wildcards: Vec::new(),
     }
 }
 
@@ -438,16 +475,20 @@ pub fn update(
 ) -> Result<ClientDetails, Error> {
     let current = find(tx, id)?;
     check_version(if_match, current.version)?;
-    let mut input = change.apply(&input_of(&current))?;
+    declared::check(tx, Kind::Client, id.as_str(), Part::Fields)?;
+    let known = forward_auth::of(tx, id)?;
+    let mut input = change.apply(&ClientInput { forward_auth: known.clone(), ..input_of(&current) })?;
     input.id = String::new();
     check(&input)?;
     let before = current.longest_signed_minutes();
-    let seen = audited(&current);
-    let next = merged(current, &input);
+    let seen = forward_auth::audited(audited(&current), known.as_ref());
+    let mut next = merged(current, &input);
+    let protection = forward_auth::apply(tx, &mut next, input.forward_auth.as_ref())?;
     if next.longest_signed_minutes() < before {
         keys::remember_lifetime(tx, before, ctx.now)?;
     }
     clients::update(tx, &next, ctx.now)?;
+    forward_auth::store(tx, id, protection.as_ref())?;
     keys::ensure(tx, ctx, sealer, admin, next.signing_alg.as_deref())?;
     let allowed = groups::of_client(tx, id)?;
     if !next.is_group_restricted {
@@ -455,20 +496,57 @@ pub fn update(
     }
     let ended = sign_out::lost_at_client(tx, ctx, id)?;
     let details = details(tx, find(tx, id)?)?;
+    let now = forward_auth::audited(audited(&next), details.forward_auth.as_ref());
     record(tx, ctx, admin, Event::ClientUpdated, &next, |note| {
-        note.changes(&seen, &audited(&next))
+        note.changes(&seen, &now)
             .set("allowedUserGroups", &names(&allowed), &names(&details.groups))
             .count("endedAccess", ended)
     })?;
     Ok(details)
 }
 
+/// What a change would make of a client, as the audit log tells of it: before and after.
+pub(crate) fn outcome(tx: &ReadTx<'_>, id: &ClientId, input: &ClientInput) -> Result<(Value, Value), Error> {
+    let current = find(tx, id)?;
+    let before = forward_auth::audited(audited(&current), forward_auth::of(tx, id)?.as_ref());
+    let input = ClientInput { id: String::new(), ..input.clone() };
+    check(&input)?;
+    let mut next = merged(current, &input);
+    let protection = forward_auth::apply(tx, &mut next, input.forward_auth.as_ref())?;
+    let protection = protection.map(|settings| forward_auth::with_names(tx, settings)).transpose()?;
+    Ok((before, forward_auth::audited(audited(&next), protection.as_ref())))
+}
+
+/// Everything of a client that a change can say, by the names of the API.
+pub(crate) fn written_out(details: &ClientDetails) -> Result<Value, Error> {
+    let c = &details.client;
+    let mut all = serde_json::to_value(ClientInput { forward_auth: details.forward_auth.clone(), ..input_of(c) })
+        .map_err(Error::internal)?;
+    let more = serde_json::json!({
+        "id": c.id.as_str(),
+        "clientType": c.client_type.as_str(),
+        "idTokenDurationMinutes": c.id_token_minutes,
+        "claimMapping": c.claim_mapping.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
+        "tokenEndpointAuthMethod": c.auth_method.map(AuthMethod::as_str),
+        "jwks": c.jwks.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
+        "jwksUri": c.jwks_uri,
+        "dpopBoundAccessTokens": c.dpop_bound_access_tokens,
+        "backchannelLogoutURL": c.backchannel_logout_url,
+        "backchannelLogoutSessionRequired": c.backchannel_logout_session_required,
+    });
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    Ok(all)
+}
+
 /// Deletes a client with its grants, consents and logos.
 pub fn delete(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId, if_match: Option<i64>) -> Result<(), Error> {
     let client = find(tx, id)?;
     check_version(if_match, client.version)?;
+    declared::check(tx, Kind::Client, id.as_str(), Part::Fields)?;
     for dark in [false, true] {
-        files::delete(tx, &client_logos::path(id, dark))?;
+        files::delete(tx, &client_logos::path(id, dark), ctx.now)?;
     }
     sign_out::client(tx, ctx, id)?;
     keys::remember_lifetime(tx, client.longest_signed_minutes(), ctx.now)?;
@@ -487,6 +565,7 @@ pub fn set_groups(
 ) -> Result<ClientDetails, Error> {
     let client = find(tx, id)?;
     check_version(if_match, client.version)?;
+    declared::check(tx, Kind::Client, id.as_str(), Part::Groups)?;
     let before = groups::of_client(tx, id)?;
     for group in before.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
         groups::set_allowed(tx, id, &group.id, false, ctx.now)?;
@@ -504,7 +583,7 @@ pub fn set_groups(
 }
 
 /// A client's secrets.
-pub fn secrets(tx: &ReadTx<'_>, _: &Admin, id: &ClientId) -> Result<Vec<ClientSecret>, Error> {
+pub fn secrets(tx: &ReadTx<'_>, _: &ReadsAll, id: &ClientId) -> Result<Vec<ClientSecret>, Error> {
     find(tx, id)?;
     Ok(clients::secrets(tx, id)?)
 }
@@ -520,9 +599,8 @@ pub fn add_secret(
     expires_at: Option<Timestamp>,
     replace: bool,
 ) -> Result<NewSecret, Error> {
-    let refuse = |text: &str| Error::with(Code::ValidationFailed, text);
     if expires_at.is_some_and(|t| t <= ctx.now) {
-        return Err(refuse("The expiry must lie in the future"));
+        return Err(Error::say(Saying::SecretExpired, &[]));
     }
     let own = own.filter(|s| !s.is_empty());
     if let Some(own) = own {
@@ -537,8 +615,12 @@ pub fn add_secret(
         fields.finish()?;
     }
     let client = find(tx, id)?;
+    declared::check(tx, Kind::Client, id.as_str(), Part::Secret)?;
     if client.is_public || client.client_type == ClientType::Cimd {
-        return Err(refuse("A public client has no secret"));
+        return Err(Error::say(Saying::NoSecret, &[]));
+    }
+    if client.client_type == ClientType::Proxy {
+        return Err(Error::say(Saying::ProxyNoSecret, &[]));
     }
     let ids = |secrets: Vec<ClientSecret>| secrets.into_iter().map(|s| s.id).collect::<Vec<_>>();
     let before = ids(clients::secrets(tx, id)?);
@@ -546,7 +628,7 @@ pub fn add_secret(
         clients::delete_secrets(tx, id)?;
     }
     if clients::secrets(tx, id)?.len() >= MAX_SECRETS {
-        return Err(refuse("A client can have at most 20 secrets. Delete one first"));
+        return Err(Error::say(Saying::TooManySecrets, &[]));
     }
     let entropy = ctx.entropy();
     let value = own.map_or_else(|| entropy.text(pid_core::entropy::ALPHANUMERIC, 32), str::to_owned);
@@ -579,6 +661,7 @@ pub fn delete_secret(
 ) -> Result<(), Error> {
     let client = find(tx, id)?;
     check_version(if_match, client.version)?;
+    declared::check(tx, Kind::Client, id.as_str(), Part::Secret)?;
     if !clients::delete_secret(tx, id, secret)? {
         return Err(Error::not_found("Client secret"));
     }

@@ -26,7 +26,7 @@ use crate::env::{Env, Snapshot};
 use crate::protocol::{client, session_view, user_view};
 use crate::scope_words::Words;
 use crate::token::{First, Key, Outcome, first_tokens, kill};
-use crate::{Code, Error, audit, cimd, resource, scope_words};
+use crate::{Code, Error, Saying, audit, cimd, resource, scope_words};
 
 /// Begins a device authorization (RFC 8628 §3.1).
 pub fn begin(
@@ -280,7 +280,7 @@ fn still_usable(tx: &ReadTx<'_>, waiting: &Waiting) -> Result<(), Error> {
     let api = resource::by_name(tx, &waiting.client, name)?;
     match api.and_then(|api| api.for_users) {
         Some(_) => Ok(()),
-        None => Err(Error::with(Code::ValidationFailed, "This app may no longer use the API that it asks for")),
+        None => Err(Error::say(Saying::ApiWithdrawn, &[])),
     }
 }
 

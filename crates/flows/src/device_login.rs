@@ -7,20 +7,20 @@
 
 use pid_core::audit::Event;
 use pid_core::entropy::{ALPHANUMERIC, LOGIN_CODE};
+use pid_core::places::Place;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
 use pid_core::users::User;
 use pid_core::{Ctx, Timestamp};
-use pid_store::audit::Place;
 use pid_store::device_logins::{self, NewDeviceLogin, Pending, State};
-use pid_store::{ReadTx, WriteTx, sessions, users};
+use pid_store::{ReadTx, WriteTx, sessions, settings, users};
 
 use crate::access::SessionUser;
 use crate::budget::{DEVICE_LOGIN_CREATE, DEVICE_LOGIN_EXCHANGE, address_subject};
 use crate::device::{check_budget, count_failure};
 use crate::login_codes::SignInAt;
 use crate::sessions::{NewSession, begin};
-use crate::{Code, Error, audit, signup};
+use crate::{Code, Error, Saying, audit, mail, signup};
 
 /// How long a browser may wait, seconds.
 pub const LIFETIME_SECS: i64 = 5 * 60;
@@ -142,7 +142,7 @@ pub fn look(tx: &ReadTx<'_>, ctx: &Ctx, who: &SessionUser, typed: &str, limited:
     let found = device_logins::pending(tx, &code.hash(), ctx.now)?.ok_or_else(over)?;
     Ok(Waiting {
         code,
-        place: audit::place(&found.ip_address),
+        place: ctx.places.of(&found.ip_address),
         user_agent: found.user_agent,
         ip_address: found.ip_address,
         expires_at: found.expires_at,
@@ -210,8 +210,7 @@ pub fn decide(
             }
             denied(tx, ctx, who, &found, "three wrong numbers")?;
             device_logins::deny(tx, &code.hash(), ctx.now)?;
-            let message = "This is not the number either, so the sign-in was denied. Start again on the other device";
-            return Ok(Err(Error::with(Code::DeviceLoginDenied, message)));
+            return Ok(Err(Error::say(Saying::ThirdWrongNumber, &[])));
         }
         Decision::Approve { number } => {
             device_logins::approve(tx, &code.hash(), user, session, number.is_some(), ctx.now)?
@@ -277,6 +276,7 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, id: &str, token: &Se
     let began_by = if matched { BeganBy::Device } else { BeganBy::DeviceWithoutNumber };
     let interaction = at.interaction_id.clone();
     let session = begin(tx, ctx, &entropy, &user, began_by, interaction, at.previous.as_ref(), at.session_minutes)?;
+    mail::of_new_device(tx, ctx, &settings::load(tx)?, &user, &session.session)?;
     audit::record(tx, ctx, &entropy, Event::RemoteSignIn, Some(&user.id), None, &[])?;
     Ok(Exchange::SignedIn(Box::new((user, session))))
 }

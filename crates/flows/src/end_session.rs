@@ -23,6 +23,17 @@ pub enum Outcome {
     SignedOut(Option<String>),
 }
 
+impl Outcome {
+    /// Whether a request got less than it asked for: its address is not gone to, or its hint counted for nothing.
+    pub fn falls_short_of(&self, request: &EndSessionRequest) -> bool {
+        let asked = request.post_logout_redirect_uri.is_some();
+        match self {
+            Self::SignedOut(target) => asked && target.is_none(),
+            Self::Confirm(wish) => asked && wish.post_logout_redirect_uri.is_none() || request.id_token_hint.is_some(),
+        }
+    }
+}
+
 fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<ProtocolClient>, Error> {
     Ok(protocol::client(tx, &ClientId::new(id))?)
 }
@@ -31,8 +42,19 @@ fn logout_client(client: &ProtocolClient) -> LogoutClient {
     LogoutClient {
         id: client.id.to_string(),
         origins: backchannel_logout::origins(&client.callback_urls).collect(),
-        logout_urls: Pattern::parse_list(Purpose::PostLogout, &client.logout_callback_urls).0,
+        logout_urls: Pattern::parse_marked(Purpose::PostLogout, &client.logout_callback_urls, &client.legacy_wildcards)
+            .0,
     }
+}
+
+/// Whether a client's people may be sent there after a sign-out.
+pub(crate) fn is_address_of(client: &ProtocolClient, address: &str) -> bool {
+    let wish = Wish {
+        client_id: Some(client.id.to_string()),
+        post_logout_redirect_uri: Some(address.to_owned()),
+        state: None,
+    };
+    logout::after_confirmation(&wish, Some(&logout_client(client))).is_some()
 }
 
 /// Answers a logout request of a client.

@@ -13,7 +13,7 @@ use pid_store::instance::Cached;
 /// `APP_URL` in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppUrl {
-    /// Lower case, no trailing slash: the issuer and the only WebAuthn origin.
+    /// Lower case, no trailing slash: the issuer, and the first WebAuthn origin.
     pub origin: String,
     /// The host name: the WebAuthn RP ID.
     pub host: String,
@@ -56,18 +56,64 @@ pub struct Env {
     pub internal_url: String,
     /// Whether http redirect URIs are accepted beyond loopback.
     pub allow_insecure_callbacks: bool,
+    /// SHA-256 of what a proxy shows to ask for verdicts (`FORWARD_AUTH_SECRET`).
+    pub forward_auth_secret: Option<[u8; 32]>,
     /// SHA-256 of the static API key.
     pub static_api_key: Option<[u8; 32]>,
     /// HMAC key from which refresh tokens are derived.
     pub refresh_token_key: [u8; 32],
+    /// Opens what proves refresh tokens that came with an import.
+    pub imported_tokens_key: [u8; 32],
     /// Seals secrets in letters that wait.
     pub mail_key: [u8; 32],
+    /// Signs the links by which people say that a sign-in was not theirs.
+    pub disown_key: [u8; 32],
     /// The key under which sign-up tokens are sealed.
     pub signup_token_key: [u8; 32],
+    /// The key under which bearer tokens of SCIM servers are sealed.
+    pub scim_token_key: [u8; 32],
     /// Makes and recognises the nonces of DPoP proofs.
     pub dpop_nonces: Nonces,
     /// SHA-256 of the code that the start printed for set-up from public addresses.
     pub setup_code: [u8; 32],
+}
+
+impl Env {
+    /// The origins at which passkeys work: `APP_URL`, and those that are related to it.
+    pub fn origins(&self, settings: &Settings) -> Vec<String> {
+        let mut origins = vec![self.app_url.origin.clone()];
+        origins.extend(settings.related_origins());
+        origins
+    }
+}
+
+/// The most related origins; browsers look at five names of them at most.
+const MAX_RELATED: usize = 20;
+
+/// Checks the setting of related origins (WebAuthn L3 §5.11): addresses at which browsers offer passkeys, each exactly as
+/// browsers write it. The error is a predicate that follows its name.
+pub fn check_related(json: &str) -> Result<(), String> {
+    let list: Vec<String> = serde_json::from_str(json).map_err(|_| "must be a JSON list of addresses".to_owned())?;
+    if list.len() > MAX_RELATED {
+        return Err(format!("must have at most {MAX_RELATED} addresses"));
+    }
+    // A pattern is a host to the parser of URLs, but none that anybody reaches.
+    let is_name = |url: &AppUrl| url.host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    for text in &list {
+        match AppUrl::parse(text).filter(is_name) {
+            Some(url) if !url.passkeys_work() => {
+                return Err(format!(
+                    "has '{text}', where browsers offer no passkeys: that takes https and a host name"
+                ));
+            }
+            Some(url) if url.origin != *text => {
+                return Err(format!("has '{text}', which browsers write {}", url.origin));
+            }
+            Some(_) => {}
+            None => return Err(format!("has '{text}', which is no address like https://id.example.com")),
+        }
+    }
+    Ok(())
 }
 
 /// The scopes that an administrator defined.
@@ -117,6 +163,8 @@ pub struct Snapshot {
     pub scopes: Arc<NamedScopes>,
     /// The signing keys; empty until the first key is made.
     pub keys: Arc<KeySet>,
+    /// Whether any client has a secret under a hash that an import brought.
+    pub old_secrets: bool,
     /// Which application images are set.
     pub images: ApplicationImages,
     /// The version rows this snapshot was read at.
@@ -149,6 +197,21 @@ mod tests {
         assert!(AppUrl::parse("http://localhost:1411").unwrap().passkeys_work());
         assert!(!AppUrl::parse("http://nas:1411").unwrap().passkeys_work());
         assert!(!AppUrl::parse("http://127.0.0.1:1411").unwrap().passkeys_work());
+        for (list, good) in [
+            ("[]", true),
+            (r#"["https://id.lan", "https://id.lan:8443", "http://localhost:1411"]"#, true),
+            (r#"["https://id.lan/"]"#, false),
+            (r#"["https://ID.lan"]"#, false),
+            (r#"["https://id.lan:443"]"#, false),
+            (r#"["http://id.lan"]"#, false),
+            (r#"["https://192.168.1.5"]"#, false),
+            (r#"["https://*.lan"]"#, false),
+            (r#"["https://id.lan/login"]"#, false),
+            (r#"["null"]"#, false),
+            (r#""https://id.lan""#, false),
+        ] {
+            assert_eq!(check_related(list).is_ok(), good, "{list}: {:?}", check_related(list));
+        }
         for bad in ["", "localhost", "ftp://x", "https://a/b", "https://u@a", "https://a?x", "https://a#x"] {
             assert_eq!(AppUrl::parse(bad), None, "{bad}");
         }

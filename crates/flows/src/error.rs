@@ -9,6 +9,8 @@
 use pid_core::FieldError;
 use pid_store::StoreError;
 
+use crate::saying::{Said, Saying};
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $message:literal;)*) => {
         /// A stable code of the API with its HTTP status and its usual sentence (api.md §5.3).
@@ -18,6 +20,9 @@ macro_rules! codes {
         }
 
         impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
             /// The code on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -75,10 +80,18 @@ codes! {
     TokenInvalidOrExpired = "token_invalid_or_expired", 401, "This code is invalid or has expired";
     /// A fresh passkey proof is missing.
     ReauthenticationRequired = "reauthentication_required", 401, "Please confirm with your passkey first";
+    /// What happened is dismissed by who could sign in before it.
+    OlderPasskeyRequired = "older_passkey_required", 403, "Sign in with a passkey that you had before this happened. If you don't know why it happened, delete the passkeys that are not yours";
     /// The assertion was not accepted.
     WebauthnAuthenticationFailed = "webauthn_authentication_failed", 401, "This passkey could not be verified";
     /// Not an admin.
     Forbidden = "forbidden", 403, "You don't have permission to do this. Ask an administrator";
+    /// A user manager at an administrator, or at somebody with a role that they don't have.
+    PersonOutOfReach = "person_out_of_reach", 403, "Only an administrator can change administrators and people with a role. For your own account there are your settings";
+    /// A user manager at a group that gives a role that they don't have.
+    GroupOutOfReach = "group_out_of_reach", 403, "This group gives rights. Only an administrator can change it, or who is in it";
+    /// Somebody else than an administrator gives rights.
+    GrantsReserved = "grants_reserved", 403, "Only an administrator can make administrators or give roles";
     /// A device's user code is unknown, or somebody decided already.
     OidcInvalidDeviceCode = "oidc_invalid_device_code", 400, "Device code is invalid";
     /// A device's user code is too old.
@@ -121,8 +134,33 @@ codes! {
     InvalidEmailVerificationToken = "invalid_email_verification_token", 400, "This link is invalid or has expired. Ask for a new one";
     /// A mailed code in another browser than the one that asked for it.
     DeviceCodeInvalid = "device_code_invalid", 401, "This code only works in the browser in which it was asked for";
+    /// Who asks for verdicts is no proxy of the operator's.
+    ProxyNotTrusted = "proxy_not_trusted", 403, "This proxy is not trusted here. Add its address to TRUST_PROXY, or let it send FORWARD_AUTH_SECRET";
+    /// What a proxy asks about could be read in two ways.
+    ProxyRequestUnclear = "proxy_request_unclear", 403, "The address of this request can be read in more than one way, so it was refused";
+    /// No client has the host that a proxy asks about.
+    ProxyHostUnknown = "proxy_host_unknown", 403, "No app is registered for this address. Ask an administrator";
+    /// The person may not go there.
+    ProxyAccessDenied = "proxy_access_denied", 403, "You may not open this. Ask an administrator for access";
     /// The directory is switched off.
     LdapDisabled = "ldap_disabled", 409, "The directory (LDAP) is switched off";
+    /// A SCIM target failed before everything was written.
+    ScimSyncFailed = "scim_sync_failed", 502, "The SCIM server could not be brought up to date. The client's page says why";
+    /// Some resources were not written to a SCIM target; detail `failed`.
+    ScimSyncIncomplete = "scim_sync_incomplete", 502, "Some people or groups could not be written to the SCIM server. The client's page names them";
+    /// So many would leave a SCIM target, or have vanished there, that somebody has to confirm it; details `leaving`,
+    /// `present`, perhaps `missing`.
+    ScimSyncHeld = "scim_sync_held", 409, "More than 20 % of the people or groups would be removed from the SCIM server, or are missing there, so that part was not done. If it is meant, confirm it on the client's page";
+    /// Another run is under way.
+    ScimSyncRunning = "scim_sync_running", 409, "A SCIM sync is under way already. The client's page shows how it ends";
+    /// The directory can't be reached or read; the message has its words.
+    LdapFailed = "ldap_failed", 502, "The directory could not be read";
+    /// Another synchronisation is under way.
+    LdapSyncRunning = "ldap_sync_running", 409, "A synchronisation is under way already. Wait until it is over";
+    /// More would go than the settings let go; details `run`, `users`, `groups`, `members`, `admins`.
+    LdapSyncStopped = "ldap_sync_stopped", 409, "Nothing was changed: more people, groups or memberships are gone from the directory than may go without being asked. Look at the report and confirm it, or mend the search filters";
+    /// A file declares it; detail `declared`.
+    Declared = "declared", 409, "This is declared in the configuration file and can't be changed here. Change it in the file, then apply the file";
     /// Not in this release.
     NotAvailable = "not_available", 409, "This release can't do that yet";
     /// The configuration comes from the environment.
@@ -139,6 +177,8 @@ codes! {
     PasskeyUserVerificationRequired = "passkey_user_verification_required", 400, "The passkey did not verify you. Use one with PIN, fingerprint or face";
     /// Backup-eligible passkeys are refused by policy.
     SyncedPasskeyNotAllowed = "synced_passkey_not_allowed", 400, "Synced passkeys are not allowed here";
+    /// The policy refuses the authenticator's model, or how it is attached.
+    PasskeyNotAllowed = "passkey_not_allowed", 400, "Passkeys of this kind are not allowed by your administrator";
     /// The credential is registered already.
     PasskeyAlreadyRegistered = "passkey_already_registered", 400, "This passkey is registered already";
     /// A claim's name belongs to the protocol; detail `key`.
@@ -171,6 +211,8 @@ pub struct Error {
     pub code: Code,
     /// The sentence for people.
     pub message: String,
+    /// The same for people who read another language, if it is more than the usual sentence of the code.
+    pub said: Option<Box<Said>>,
     /// String-valued details of the envelope.
     pub details: Vec<(&'static str, String)>,
     /// Refused fields.
@@ -182,10 +224,18 @@ pub struct Error {
 impl Error {
     /// A refusal with its usual sentence.
     pub fn new(code: Code) -> Self {
-        Self { code, message: code.message().to_owned(), details: Vec::new(), fields: Vec::new(), retry_after: None }
+        let message = code.message().to_owned();
+        Self { code, message, said: None, details: Vec::new(), fields: Vec::new(), retry_after: None }
     }
 
-    /// A refusal with a sentence of its own.
+    /// A refusal with a sentence that every language has.
+    pub fn say(saying: Saying, arguments: &[(&'static str, &str)]) -> Self {
+        let said = Said::new(saying, arguments);
+        let message = said.fill(saying.text());
+        Self { said: Some(Box::new(said)), ..Self::with(saying.code(), message) }
+    }
+
+    /// A refusal with a sentence of its own, for programs: it is told in English.
     pub fn with(code: Code, message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::new(code) }
     }
@@ -251,7 +301,7 @@ impl From<StoreError> for Error {
             }
             // Usually nobody sees it, as the engine runs the rule again. Who does can only try again: nothing was done.
             StoreError::Conflict => Self::new(Code::Unavailable),
-            StoreError::NulCharacter => Self::with(Code::InvalidRequestBody, "Text must not contain NUL characters"),
+            StoreError::NulCharacter => Self::say(Saying::NulCharacter, &[]),
             other => Self::internal(other),
         }
     }

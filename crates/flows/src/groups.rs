@@ -5,17 +5,20 @@ use pid_core::claims::CustomClaim;
 use pid_core::clients::Client;
 use pid_core::groups::Group;
 use pid_core::list::{ListRequest, Page};
+use pid_core::roles::{Powers, Roles};
 use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::nfc;
-use pid_core::{ClientId, Ctx, Fields, GroupId, UserId};
-use pid_store::{ReadTx, StoreError, WriteTx, claims, clients, groups};
+use pid_core::{ClientId, Ctx, Fields, GroupId};
+use pid_store::{ReadTx, StoreError, WriteTx, claims, clients, groups, signup_tokens};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Admin;
 use crate::audit::Note;
 use crate::change::{Change, check_version};
+use crate::declared::{self, Kind, Part};
+use crate::roles::{ManagedGroup, ManagesPeople, ReadsPeople};
 use crate::{Code, Error, sign_out};
 
 /// The fields of a group.
@@ -27,6 +30,8 @@ pub struct GroupInput {
     pub friendly_name: String,
     /// The value in the `groups` claim, 2–255 characters, unique.
     pub name: String,
+    /// What its members may do; only an administrator says so. Absent: as it is. Ours.
+    pub roles: Option<Roles>,
 }
 
 /// A group with everything around it.
@@ -76,21 +81,26 @@ fn unique(error: StoreError) -> Error {
 fn record(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    admin: &Admin,
+    by: &User,
     event: Event,
     group: &Group,
     changed: impl FnOnce(Note) -> Note,
 ) -> Result<(), Error> {
     let note = Note::about(&[("group", &group.name), ("groupID", group.id.as_str())]);
-    changed(note).record(tx, ctx, &ctx.entropy(), event, None, Some(&admin.user().id))
+    changed(note).record(tx, ctx, &ctx.entropy(), event, None, Some(&by.id))
 }
 
-fn names(group: &Group) -> GroupInput {
-    GroupInput { friendly_name: group.friendly_name.clone(), name: group.name.clone() }
+pub(crate) fn input(group: &Group) -> GroupInput {
+    let roles = Some(group.roles);
+    GroupInput { friendly_name: group.friendly_name.clone(), name: group.name.clone(), roles }
 }
 
 /// A page of groups with claims and numbers of members.
-pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<(Group, Vec<CustomClaim>, i64)>, Error> {
+pub fn list(
+    tx: &ReadTx<'_>,
+    _: &ReadsPeople,
+    request: &ListRequest,
+) -> Result<Page<(Group, Vec<CustomClaim>, i64)>, Error> {
     let page = groups::list(tx, request)?;
     let (total, number, limit) = (page.total, page.page, page.limit);
     let items: Result<Vec<_>, Error> =
@@ -99,49 +109,67 @@ pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<(G
 }
 
 /// A group by id.
-pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &GroupId) -> Result<GroupDetails, Error> {
+pub fn get(tx: &ReadTx<'_>, _: &ReadsPeople, id: &GroupId) -> Result<GroupDetails, Error> {
     details(tx, find(tx, id)?)
 }
 
 /// Creates a group.
-pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, input: &GroupInput) -> Result<GroupDetails, Error> {
-    check(input)?;
+pub fn create(tx: &WriteTx<'_>, ctx: &Ctx, who: &ManagesPeople, wanted: &GroupInput) -> Result<GroupDetails, Error> {
+    check(wanted)?;
+    let powers = |roles| Powers { is_admin: false, roles };
+    let granted = who.grant(powers(Roles::NONE), powers(wanted.roles.unwrap_or_default()))?;
+    who.may_name(tx, &wanted.name)?;
     let group = Group {
         id: GroupId::generate(&ctx.entropy()),
-        name: nfc(&input.name),
-        friendly_name: nfc(&input.friendly_name),
+        name: nfc(&wanted.name),
+        friendly_name: nfc(&wanted.friendly_name),
         ldap_id: None,
+        roles: granted.roles(),
         created_at: ctx.now,
         updated_at: ctx.now,
         version: 1,
     };
     groups::insert(tx, &group).map_err(unique)?;
-    let changed = |note: Note| note.changes(&GroupInput::default(), &names(&group));
-    record(tx, ctx, admin, Event::GroupCreated, &group, changed)?;
+    let changed =
+        |note: Note| note.changes(&GroupInput { roles: Some(Roles::NONE), ..GroupInput::default() }, &input(&group));
+    record(tx, ctx, who.user(), Event::GroupCreated, &group, changed)?;
     details(tx, group)
 }
 
-/// Changes a group's names.
+/// Changes a group's names and roles. While LDAP is on, the names of a directory's group are the directory's. What was
+/// prepared for when it gave less, login codes of its members and invitations into it, ends when it gives more.
 pub fn update(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     settings: &Settings,
-    admin: &Admin,
-    id: &GroupId,
+    target: &ManagedGroup<'_>,
     change: &Change<GroupInput>,
     if_match: Option<i64>,
 ) -> Result<GroupDetails, Error> {
-    let mut group = find(tx, id)?;
+    let mut group = target.group().clone();
     check_version(if_match, group.version)?;
-    locked(&group, settings)?;
-    let before = names(&group);
-    let input = change.apply(&before)?;
-    check(&input)?;
-    group.name = nfc(&input.name);
-    group.friendly_name = nfc(&input.friendly_name);
+    declared::check(tx, Kind::Group, group.id.as_str(), Part::Fields)?;
+    let before = input(&group);
+    let wanted = change.apply(&before)?;
+    let roles = wanted.roles.map_or(group.roles, |asked| asked.asked_of(group.roles));
+    let same_names = wanted.name == group.name && wanted.friendly_name == group.friendly_name;
+    if !same_names || roles == group.roles {
+        locked(&group, settings)?;
+    }
+    check(&wanted)?;
+    group.name = nfc(&wanted.name);
+    group.friendly_name = nfc(&wanted.friendly_name);
+    if group.name != target.group().name {
+        target.rename(tx, &group.name)?;
+    }
+    group.roles = target.grant(roles)?;
     groups::update(tx, &group, ctx.now).map_err(unique)?;
-    record(tx, ctx, admin, Event::GroupUpdated, &group, |note| note.changes(&before, &names(&group)))?;
-    details(tx, find(tx, id)?)
+    groups::set_roles(tx, &group.id, target.group().roles, group.roles)?;
+    if !target.group().roles.cover(group.roles) {
+        crate::signup_tokens::withdraw(tx, ctx, target.by(), &signup_tokens::leading_to(tx, &group.id)?)?;
+    }
+    record(tx, ctx, target.by(), Event::GroupUpdated, &group, |note| note.changes(&before, &input(&group)))?;
+    details(tx, find(tx, &group.id)?)
 }
 
 fn locked(group: &Group, settings: &Settings) -> Result<(), Error> {
@@ -151,49 +179,45 @@ fn locked(group: &Group, settings: &Settings) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes a group. A client restricted to it alone stays restricted, with an empty list.
+/// Deletes a group. A client restricted to it alone stays restricted, with an empty list; an invitation into it alone ends,
+/// or it would lead elsewhere from then on.
 pub fn delete(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     settings: &Settings,
-    admin: &Admin,
-    id: &GroupId,
+    target: &ManagedGroup<'_>,
     if_match: Option<i64>,
 ) -> Result<(), Error> {
-    let group = find(tx, id)?;
+    let (group, id) = (target.group(), &target.group().id);
     check_version(if_match, group.version)?;
-    locked(&group, settings)?;
+    declared::check(tx, Kind::Group, id.as_str(), Part::Fields)?;
+    locked(group, settings)?;
+    target.check_members(tx)?;
     let clients = groups::client_ids(tx, id)?;
+    crate::signup_tokens::withdraw(tx, ctx, target.by(), &signup_tokens::leading_only_to(tx, id)?)?;
     groups::delete(tx, id)?;
     let ended = clients.iter().map(|client| sign_out::lost_at_client(tx, ctx, client)).sum::<Result<u64, Error>>()?;
-    record(tx, ctx, admin, Event::GroupDeleted, &group, |note| note.count("endedAccess", ended))
+    record(tx, ctx, target.by(), Event::GroupDeleted, group, |note| note.count("endedAccess", ended))
 }
 
 /// Replaces the members; unknown ids are passed over.
 pub fn set_members(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    admin: &Admin,
-    id: &GroupId,
+    target: &ManagedGroup<'_>,
     user_ids: &[String],
     if_match: Option<i64>,
 ) -> Result<GroupDetails, Error> {
-    let group = find(tx, id)?;
+    let (group, id) = (target.group(), &target.group().id);
     check_version(if_match, group.version)?;
-    let before = groups::members(tx, id)?;
-    for member in before.iter().filter(|m| !user_ids.iter().any(|w| w == m.id.as_str())) {
-        groups::set_member(tx, &member.id, id, false, ctx.now)?;
-    }
-    for user in user_ids {
-        groups::set_member(tx, &UserId::new(user.as_str()), id, true, ctx.now)?;
-    }
+    let before = target.set_members(tx, user_ids, ctx.now)?;
     let clients = groups::client_ids(tx, id)?;
     let ended = clients.iter().map(|client| sign_out::lost_at_client(tx, ctx, client)).sum::<Result<u64, Error>>()?;
     let details = details(tx, find(tx, id)?)?;
     let names = |people: &[User]| people.iter().map(|user| user.username.clone()).collect::<Vec<_>>();
     let changed =
         |note: Note| note.set("members", &names(&before), &names(&details.members)).count("endedAccess", ended);
-    record(tx, ctx, admin, Event::GroupUpdated, &group, changed)?;
+    record(tx, ctx, target.by(), Event::GroupUpdated, group, changed)?;
     Ok(details)
 }
 
@@ -209,6 +233,12 @@ pub fn set_clients(
     let group = find(tx, id)?;
     check_version(if_match, group.version)?;
     let before = details(tx, group.clone())?.clients;
+    let was = |id: &str| before.iter().any(|client| client.id.as_str() == id);
+    let gone =
+        before.iter().map(|client| client.id.as_str()).filter(|id| !client_ids.iter().any(|wanted| wanted == id));
+    for client in gone.chain(client_ids.iter().map(String::as_str).filter(|id| !was(id))) {
+        declared::check(tx, Kind::Client, client, Part::Groups)?;
+    }
     let mut ended = 0;
     for client in before.iter().map(|c| &c.id).filter(|c| !client_ids.iter().any(|w| w == c.as_str())) {
         groups::set_allowed(tx, client, id, false, ctx.now)?;
@@ -221,6 +251,6 @@ pub fn set_clients(
     let names = |list: &[Client]| list.iter().map(|client| client.name.clone()).collect::<Vec<_>>();
     let changed =
         |note: Note| note.set("allowedClients", &names(&before), &names(&details.clients)).count("endedAccess", ended);
-    record(tx, ctx, admin, Event::GroupUpdated, &group, changed)?;
+    record(tx, ctx, admin.user(), Event::GroupUpdated, &group, changed)?;
     Ok(details)
 }

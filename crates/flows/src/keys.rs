@@ -10,10 +10,11 @@ use pid_jose::{Alg, KeySet, Member, SigningKey, Zeroizing};
 use pid_oidc::lifetimes;
 use pid_store::instance;
 use pid_store::keys::{self, StoredKey};
-use pid_store::{ReadTx, WriteTx, clients, settings};
+use pid_store::{ReadTx, WriteTx, clients, protocol, settings};
 
 use crate::access::Admin;
 use crate::env::{NamedScopes, Snapshot};
+use crate::roles::ReadsAll;
 use crate::{Code, Error, application_images, audit};
 
 /// The algorithms that a client may choose, so those of which an instance makes keys (the default first).
@@ -42,12 +43,23 @@ impl KeySealer {
 /// blocking thread, outside any transaction.
 pub fn generate(sealer: &KeySealer, alg: Alg, kid: &str, now: Timestamp) -> Result<StoredKey, Error> {
     let (key, pkcs8) = SigningKey::generate(alg, kid).map_err(Error::internal)?;
-    let sealed_private = pid_jose::seal(&sealer.0, kid.as_bytes(), &pkcs8).map_err(Error::internal)?;
+    stored(sealer, &key, &pkcs8, KeyState::Active, now)
+}
+
+/// A key as it is stored.
+pub(crate) fn stored(
+    sealer: &KeySealer,
+    key: &SigningKey,
+    pkcs8: &[u8],
+    state: KeyState,
+    now: Timestamp,
+) -> Result<StoredKey, Error> {
+    let sealed_private = pid_jose::seal(&sealer.0, key.kid().as_bytes(), pkcs8).map_err(Error::internal)?;
     let public_jwk = serde_json::to_string(key.public_jwk()).map_err(Error::internal)?;
     Ok(StoredKey {
-        kid: kid.to_owned(),
-        alg: alg.as_str().to_owned(),
-        state: KeyState::Active,
+        kid: key.kid().to_owned(),
+        alg: key.alg().as_str().to_owned(),
+        state,
         public_jwk,
         sealed_private,
         created_at: now,
@@ -55,6 +67,11 @@ pub fn generate(sealer: &KeySealer, alg: Alg, kid: &str, now: Timestamp) -> Resu
         retired_at: None,
         publish_until: None,
     })
+}
+
+/// The private part of a key, in PKCS#8.
+pub(crate) fn opened(sealer: &KeySealer, key: &StoredKey) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pid_jose::open(&sealer.0, key.kid.as_bytes(), &key.sealed_private).map_err(Error::internal)
 }
 
 /// Stores a key unless a key of its algorithm signs already: of several replicas that start at once, one wins.
@@ -103,7 +120,7 @@ pub fn load_snapshot(tx: &ReadTx<'_>, sealer: &KeySealer, now: Timestamp) -> Res
         let Some(record) = record(&key).filter(|r| rotation::is_trusted(r, now.secs())) else { continue };
         let jwk = serde_json::from_str(&key.public_jwk).map_err(Error::internal)?;
         let signing = if key.state == KeyState::Active {
-            let pkcs8 = pid_jose::open(&sealer.0, key.kid.as_bytes(), &key.sealed_private).map_err(Error::internal)?;
+            let pkcs8 = opened(sealer, &key)?;
             Some(SigningKey::from_pkcs8(record.alg, &key.kid, &pkcs8).map_err(Error::internal)?)
         } else {
             None
@@ -114,7 +131,8 @@ pub fn load_snapshot(tx: &ReadTx<'_>, sealer: &KeySealer, now: Timestamp) -> Res
     // What an older version let in and this one doesn't is as good as not there.
     let scopes = NamedScopes::parse(settings.get("namedScopes")).unwrap_or_default();
     let images = application_images::load(tx)?;
-    Ok(Snapshot { settings: settings.into(), scopes: scopes.into(), keys: keys.into(), images, versions })
+    let old_secrets = protocol::has_old_secrets(tx)?;
+    Ok(Snapshot { old_secrets, settings: settings.into(), scopes: scopes.into(), keys: keys.into(), images, versions })
 }
 
 /// A key of an algorithm that this build doesn't know is as good as none.
@@ -259,7 +277,7 @@ pub(crate) fn remember_lifetime(tx: &WriteTx<'_>, minutes: i64, now: Timestamp) 
 }
 
 /// The keys with their states, the newest first.
-pub fn list(tx: &ReadTx<'_>, _: &Admin) -> Result<Vec<StoredKey>, Error> {
+pub fn list(tx: &ReadTx<'_>, _: &ReadsAll) -> Result<Vec<StoredKey>, Error> {
     let mut keys = keys::all(tx)?;
     keys.reverse();
     Ok(keys)

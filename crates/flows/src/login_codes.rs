@@ -6,20 +6,24 @@
 
 use pid_core::audit::Event;
 use pid_core::entropy::LOGIN_CODE as ALPHABET;
+use pid_core::notices::Notice;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::BeganBy;
 use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::{is_email, nfc};
-use pid_core::{Ctx, FieldCode, Fields, SessionId, Timestamp, UserId};
-use pid_store::{WriteTx, login_codes, passkeys, users};
+use pid_core::{Ctx, FieldCode, Fields, Seed, SessionId, Timestamp, UserId};
+use pid_store::{WriteTx, audit as audit_log, login_codes, outbox, passkeys, settings, users};
+use serde::{Deserialize, Serialize};
 
-use crate::access::{Admin, SessionUser, has_fresh_proof};
+use crate::access::{SessionUser, has_fresh_proof};
 use crate::budget::{
-    LOGIN_CODE, LOGIN_CODE_GLOBAL, MAIL_FROM_ADDRESS, MAIL_TO_PERSON, MAIL_TO_PERSON_IN_ALL, address_subject,
+    LOGIN_CODE, LOGIN_CODE_ELSEWHERE, LOGIN_CODE_GLOBAL, MAIL_FROM_ADDRESS, MAIL_TO_PERSON, MAIL_TO_PERSON_IN_ALL,
+    address_subject,
 };
 use crate::env::Env;
-use crate::mail::{self, Mail, Message, Sealed};
+use crate::mail::{self, By, Mail, Message, Sealed};
+use crate::roles::{ManagedUser, ManagesPeople};
 use crate::sessions::{NewSession, begin};
 use crate::{Code, Error, audit, signup};
 
@@ -29,21 +33,28 @@ pub const DEFAULT_TTL_SECS: i64 = 15 * 60;
 pub const MAX_TTL_SECS: i64 = 31 * 24 * 3600;
 
 /// Makes a code for another person: six characters up to fifteen minutes, twelve beyond.
-pub fn create_by_admin(
-    tx: &WriteTx<'_>,
-    ctx: &Ctx,
-    admin: &Admin,
-    id: &UserId,
-    ttl_secs: i64,
-) -> Result<Secret, Error> {
+pub fn create_by_admin(tx: &WriteTx<'_>, ctx: &Ctx, target: &ManagedUser<'_>, ttl_secs: i64) -> Result<Secret, Error> {
+    if target.user().id != target.by().id {
+        tell_of_code(tx, ctx, target.user())?;
+    }
+    made_by_admin(tx, ctx, target, ttl_secs)
+}
+
+fn made_by_admin(tx: &WriteTx<'_>, ctx: &Ctx, target: &ManagedUser<'_>, ttl_secs: i64) -> Result<Secret, Error> {
+    let user = target.user();
     if ttl_secs <= 1 || ttl_secs > MAX_TTL_SECS {
         return Err(Error::field("ttl", FieldCode::Ttl, "must be more than one second and at most 31 days"));
     }
-    let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
-    let actor = Some(&admin.user().id).filter(|actor| **actor != user.id);
+    let actor = Some(&target.by().id).filter(|actor| **actor != user.id);
     // A code for oneself is no code of an admin: it must not open the way to new passkeys (security case 58).
     let made_by = if actor.is_some() { "admin" } else { "self" };
-    create(tx, ctx, &user, made_by, actor, ttl_secs, Bound::Anywhere)
+    create(tx, ctx, user, made_by, actor, ttl_secs, Bound::Anywhere)
+}
+
+/// Tells a person that somebody else made a code by which one signs in as them, and that they don't see.
+fn tell_of_code(tx: &WriteTx<'_>, ctx: &Ctx, user: &User) -> Result<(), Error> {
+    let message = Message::CodeMade { at: ctx.now };
+    mail::tell(tx, ctx, &settings::load(tx)?, user, Notice::LoginCode, message)
 }
 
 /// Makes a code for another person and sends it to their address.
@@ -52,23 +63,23 @@ pub fn mail_by_admin(
     ctx: &Ctx,
     env: &Env,
     settings: &Settings,
-    admin: &Admin,
+    who: &ManagesPeople,
     id: &UserId,
     ttl_secs: i64,
 ) -> Result<(), Error> {
     if !settings.mails_codes_by_admins() {
         return Err(Error::new(Code::OneTimeAccessDisabled));
     }
-    let user = users::by_id(tx, id)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    let target = who.person(tx, id)?;
+    let user = target.user();
     if user.email.is_none() {
         return Err(Error::new(Code::UserEmailNotSet));
     }
     if !settings.sends_mail() {
         return Err(Error::new(Code::MailNotConfigured));
     }
-    let code = create_by_admin(tx, ctx, admin, id, ttl_secs)?;
-    let message = Message::LoginCode { code: Sealed::new(env, &code)?, minutes: ttl_secs / 60, redirect: None };
-    mail::send(tx, ctx, settings, Mail::to(&user, message)).map(drop)
+    let code = made_by_admin(tx, ctx, &target, ttl_secs)?;
+    send_code(tx, ctx, env, settings, user, &code, ttl_secs, None)
 }
 
 /// Sends a code to an address on request, if it is somebody's: for fifteen minutes, and for the browser alone that holds
@@ -77,7 +88,6 @@ pub fn mail_by_admin(
 pub fn mail_on_request(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    env: &Env,
     settings: &Settings,
     email: &str,
     redirect: Option<String>,
@@ -99,11 +109,52 @@ pub fn mail_on_request(
         MAIL_FROM_ADDRESS.check(tx, &subject, ctx.now)?;
         MAIL_FROM_ADDRESS.fail(tx, &subject, ctx.now)?;
     }
+    // Whose address it is, the job finds out: the answer has gone by then, so it can't tell by the time that it took.
+    let request = Request {
+        email: nfc(email),
+        redirect: redirect.filter(|path| pid_oidc::return_path::check(path).is_some()),
+        device: sha256(device.expose().as_bytes()),
+        ip_address: ctx.ip_address.clone(),
+        user_agent: ctx.user_agent.clone(),
+        limited,
+    };
+    let id = ctx.stream("code by mail").uuid();
+    Ok(outbox::insert(tx, &crate::outbox::entry(id, REQUEST, String::new(), &request, ctx.now)?)?)
+}
+
+/// The entry of a request for a code by mail in the outbox.
+pub(crate) const REQUEST: &str = "login_code_request";
+
+/// What somebody asked for who typed an address.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    email: String,
+    redirect: Option<String>,
+    /// The hash of what the browser has that asked.
+    device: [u8; 32],
+    ip_address: String,
+    user_agent: String,
+    limited: bool,
+}
+
+/// Answers a request for a code by mail, if the address is somebody's.
+pub(crate) fn answer(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    entry: &outbox::Entry,
+) -> Result<(), Error> {
+    // One that a newer version wrote can't be answered; whoever asked asks again.
+    let Ok(request) = serde_json::from_str::<Request>(&entry.payload) else { return Ok(()) };
+    // The audit log tells who asked.
+    let seed = Seed(ctx.stream(&entry.id).bytes());
+    let ctx = &Ctx { seed, ip_address: request.ip_address, user_agent: request.user_agent, ..ctx.clone() };
     // Where addresses are proven, one that is not may be a stranger's (security case 73).
     let reachable = |user: &User| !user.disabled && (user.email_verified || !settings.verifies_email());
-    let known = users::by_email(tx, &nfc(email))?.filter(|user| reachable(user) && settings.sends_mail());
+    let known = users::by_email(tx, &request.email)?.filter(|user| reachable(user) && settings.sends_mail());
     let Some(user) = known else { return Ok(()) };
-    if limited {
+    if request.limited {
         let by_address = format!("{} {}", user.id, address_subject(&ctx.ip_address));
         for (budget, subject) in [(MAIL_TO_PERSON, by_address.as_str()), (MAIL_TO_PERSON_IN_ALL, user.id.as_str())] {
             match budget.check(tx, subject, ctx.now) {
@@ -113,11 +164,23 @@ pub fn mail_on_request(
             }
         }
     }
-    let bound = Bound::Browser(sha256(device.expose().as_bytes()));
-    let code = create(tx, ctx, &user, "mail", None, DEFAULT_TTL_SECS, bound)?;
-    let redirect = redirect.filter(|path| pid_oidc::return_path::check(path).is_some());
-    let message = Message::LoginCode { code: Sealed::new(env, &code)?, minutes: DEFAULT_TTL_SECS / 60, redirect };
-    mail::send(tx, ctx, settings, Mail::to(&user, message)).map(drop)
+    let code = create(tx, ctx, &user, "mail", None, DEFAULT_TTL_SECS, Bound::Browser(request.device))?;
+    send_code(tx, ctx, env, settings, &user, &code, DEFAULT_TTL_SECS, request.redirect)
+}
+
+fn send_code(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    user: &User,
+    code: &Secret,
+    ttl_secs: i64,
+    redirect: Option<String>,
+) -> Result<(), Error> {
+    let message = Message::LoginCode { code: Sealed::new(env, code)?, minutes: ttl_secs / 60, redirect };
+    let letter = Mail::to(user, message).map(|letter| letter.until(ctx.now.plus_secs(ttl_secs)));
+    mail::send(tx, ctx, settings, letter).map(drop)
 }
 
 /// What a code is bound to.
@@ -152,6 +215,7 @@ pub fn create_by_cli(tx: &WriteTx<'_>, ctx: &Ctx, username_or_email: &str) -> Re
         Some(user) => user,
         None => users::by_email(tx, username_or_email)?.ok_or_else(|| Error::new(Code::UserNotFound))?,
     };
+    tell_of_code(tx, ctx, &user)?;
     create(tx, ctx, &user, "cli", None, 3600, Bound::Anywhere)
 }
 
@@ -173,7 +237,11 @@ fn create(
         Bound::Session(session) => (Some(session), None),
         Bound::Browser(device) => (None, Some(device)),
     };
-    login_codes::insert(tx, &entropy.uuid(), &hash, &user.id, made_by, ctx.now, expires_at, session, device)?;
+    let id = entropy.uuid();
+    login_codes::insert(tx, &id, &hash, &user.id, made_by, ctx.now, expires_at, session, device)?;
+    if let Some(maker) = actor {
+        login_codes::made_by(tx, &id, maker)?;
+    }
     let data = [("madeBy", made_by), ("expiresAt", &expires_at.to_string())];
     audit::record(tx, ctx, &entropy, Event::LoginCodeCreated, Some(&user.id), actor, &data)?;
     Ok(Secret::new(code))
@@ -240,7 +308,12 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Resu
     };
     let here = at.device.as_ref().map(|device| sha256(device.expose().as_bytes()));
     if device.is_some_and(|device| here.is_none_or(|here| here[..] != device[..])) {
-        login_codes::give_back(tx, &hash)?;
+        // Who knows it but has not asked for it has read somebody's mail: after a few attempts it is worth nothing.
+        let name: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+        if LOGIN_CODE_ELSEWHERE.check(tx, &name, ctx.now).is_ok() {
+            login_codes::give_back(tx, &hash)?;
+            LOGIN_CODE_ELSEWHERE.fail(tx, &name, ctx.now)?;
+        }
         count()?;
         refused(Some(&user_id), "another browser has asked for the code")?;
         return Ok(Exchange::OtherBrowser);
@@ -259,6 +332,18 @@ pub fn exchange(tx: &WriteTx<'_>, ctx: &Ctx, at: &SignInAt, typed: &str) -> Resu
     };
     let interaction = at.interaction_id.clone();
     let session = begin(tx, ctx, &entropy, &user, began_by, interaction, at.previous.as_ref(), at.session_minutes)?;
+    let settings = settings::load(tx)?;
+    // Who asked for a code at a device of theirs knows, and their mailbox has just had a letter. A device that came in by
+    // codes alone may be that of somebody who reads their mail.
+    let is_usual =
+        began_by == BeganBy::MailCode && audit_log::knows_passkey_at(tx, &user.id, &ctx.ip_address, &ctx.user_agent)?;
+    if began_by == BeganBy::SelfCode {
+        mail::of_new_device(tx, ctx, &settings, &user, &session.session)?;
+    } else if !is_usual {
+        let app = mail::app(tx, &session.session)?;
+        let message = Message::CodeUsed { by: By::of(ctx), session: session.session.id.to_string(), app };
+        mail::tell(tx, ctx, &settings, &user, Notice::LoginCode, message)?;
+    }
     audit::record(tx, ctx, &entropy, Event::TokenSignIn, Some(&user.id), None, &[])?;
     Ok(Exchange::SignedIn(Box::new((user, session))))
 }

@@ -1,6 +1,7 @@
 //! What is told to others: written with its cause, delivered by a job, tried again for a day.
 
 use pid_core::audit::Event;
+use pid_core::settings::Settings;
 use pid_core::{ClientId, Ctx, Timestamp};
 use pid_jose::{Alg, KeySet, Typ, sign};
 use pid_oidc::backchannel_logout::LogoutToken;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
 use crate::mail::{MAIL, Mail};
-use crate::{Error, audit};
+use crate::{Error, audit, diagnosis, login_codes};
 
 /// The entry of a session's end.
 pub const LOGOUT: &str = "backchannel_logout";
@@ -51,23 +52,24 @@ pub(crate) fn tell(tx: &WriteTx<'_>, ctx: &Ctx, whom: &ToTell) -> Result<(), Err
         session_id: whom.session_id.to_string(),
     };
     let id = ctx.stream(&format!("notice {subject}")).uuid();
-    Ok(outbox::insert(tx, &entry(id, LOGOUT, subject, &whom.client_id, &notice, ctx.now)?)?)
+    let entry = Entry { client_id: whom.client_id.clone(), ..entry(id, LOGOUT, subject, &notice, ctx.now)? };
+    Ok(outbox::insert(tx, &entry)?)
 }
 
+/// An entry that is due at once and goes to no client.
 pub(crate) fn entry(
     id: String,
     kind: &str,
     subject: String,
-    client_id: &ClientId,
-    notice: &Notice,
+    payload: &impl Serialize,
     now: Timestamp,
 ) -> Result<Entry, Error> {
     Ok(Entry {
         id,
         kind: kind.to_owned(),
         subject,
-        client_id: client_id.clone(),
-        payload: serde_json::to_string(notice).map_err(Error::internal)?,
+        client_id: ClientId::new(String::new()),
+        payload: serde_json::to_string(payload).map_err(Error::internal)?,
         state: State::Waiting,
         attempts: 0,
         created_at: now,
@@ -113,19 +115,32 @@ pub fn next_due(tx: &ReadTx<'_>) -> Result<Option<Timestamp>, Error> {
 }
 
 /// Begins attempts that are due. No other replica gets them meanwhile. The address is the client's of now: an
-/// administrator may have mended it; that of the entry counts once the client is gone.
-pub fn begin(tx: &WriteTx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Attempt>, Error> {
-    let mut attempts = Vec::new();
+/// administrator may have mended it; that of the entry counts once the client is gone. What only this instance has to do
+/// is done here.
+pub fn begin(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, settings: &Settings, limit: i64) -> Result<Vec<Attempt>, Error> {
+    let (mut attempts, now) = (Vec::new(), ctx.now);
     for entry in outbox::claim(tx, now, now.plus_secs(LOST_SECS), limit)? {
+        if entry.kind == login_codes::REQUEST {
+            login_codes::answer(tx, ctx, env, settings, &entry)?;
+            // An address that a stranger typed is kept no longer than it takes.
+            outbox::forget(tx, &entry.id)?;
+            continue;
+        }
         if entry.kind == MAIL {
             // A newer version may have written it: it is held for a while, for a replica that can read it.
-            let Ok(mail) = serde_json::from_str(&entry.payload) else {
+            let Ok(mail) = serde_json::from_str::<Mail>(&entry.payload) else {
                 if usize::try_from(entry.attempts).is_ok_and(|n| n > PAUSES.len()) {
                     outbox::end(tx, &entry.id, State::Failed, None, Some("unreadable"))?;
                 }
                 continue;
             };
-            attempts.push(Attempt { entry, what: What::Mail(mail) });
+            let is_late = mail.not_after.is_some_and(|end| end <= now);
+            let attempt = Attempt { entry, what: What::Mail(mail) };
+            if is_late {
+                record(tx, ctx, &attempt, &Answer::Never("too_late".to_owned()))?;
+            } else {
+                attempts.push(attempt);
+            }
             continue;
         }
         let mut notice: Notice = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
@@ -195,8 +210,16 @@ pub fn record(tx: &WriteTx<'_>, ctx: &Ctx, attempt: &Attempt, answer: &Answer) -
         outbox::end(tx, &entry.id, State::Delivered, status, None)?;
         return Ok(());
     };
+    if let What::Notice(notice) = &attempt.what {
+        diagnosis::keep_notice(tx, ctx.now, &entry.client_id, &notice.url, answer)?;
+    }
     let pause = usize::try_from(entry.attempts - 1).ok().and_then(|n| PAUSES.get(n));
     let pause = pause.filter(|_| !matches!(answer, Answer::Never(_)));
+    let is_in_time = |pause: &&i64| match &attempt.what {
+        What::Mail(Mail { not_after: Some(end), .. }) => ctx.now.plus_secs(**pause) < *end,
+        _ => true,
+    };
+    let pause = pause.filter(is_in_time);
     if let Some(pause) = pause {
         return Ok(outbox::again(tx, entry, ctx.now.plus_secs(*pause), status, failure)?);
     }

@@ -5,6 +5,8 @@
 //! commits, not an error that would roll the deletion back.
 
 use pid_core::audit::Event;
+use pid_core::notices::Notice;
+use pid_core::passkeys::Traits;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::settings::Settings;
@@ -12,20 +14,21 @@ use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{Ctx, Entropy, Fields, PasskeyId, Timestamp, UserId};
 use pid_store::passkeys::{self, Ceremony, Challenge, Passkey};
-use pid_store::{ReadTx, StoreError, WriteTx, sessions, users};
+use pid_store::{ReadTx, StoreError, WriteTx, sessions, settings, users};
 use pid_webauthn::{
-    AssertionResponse, AuthDataError, RegistrationResponse, RelyingParty, WireError, assert, options, register,
+    AssertionResponse, AuthDataError, RegistrationResponse, RelyingParty, WireError, assert, models, options, register,
 };
 
-use crate::access::{Admin, MayEnrol, SessionUser, SignedIn};
+use crate::access::{MayEnrol, SessionUser, SignedIn};
 use crate::audit::Note;
 use crate::budget::{PASSKEY_LOGIN, REAUTHENTICATE, address_subject};
 use crate::change::check_version;
 use crate::env::Env;
 use crate::login_codes::SignInAt;
-use crate::mail;
+use crate::mail::{self, By, Message};
+use crate::roles::{ManagedUser, ReadsPeople};
 use crate::sessions::{NewSession, begin, renew};
-use crate::{Code, Error, audit, signup};
+use crate::{Code, Error, Saying, audit, passkey_policy, signup};
 
 /// How long a ceremony may take, seconds.
 pub const CEREMONY_SECS: i64 = 5 * 60;
@@ -53,10 +56,7 @@ pub fn register_start(
     passkeys::insert_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()), &row)?;
     let exclude: Vec<options::Descriptor> =
         existing.into_iter().map(|p| options::Descriptor { id: p.credential_id, transports: p.transports }).collect();
-    let attachment = match settings.authenticator_attachment() {
-        "any" => None,
-        other => Some(other),
-    };
+    let policy = settings.passkey_policy();
     Ok(options::creation(&options::Creation {
         rp_name: settings.app_name(),
         rp_id: &env.app_url.host,
@@ -66,24 +66,32 @@ pub fn register_start(
         challenge: &challenge,
         timeout_secs: CEREMONY_SECS,
         exclude: &exclude,
-        attachment,
+        attachment: policy.attachment.as_deref(),
+        user_verification: settings.user_verification(),
+        wants_model: policy.names_models(),
     }))
 }
 
 /// Request options for anybody (WebAuthn L3 §5.5), and the challenge row behind them. Also starts a re-authentication.
-pub fn login_start(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, browser: &Secret) -> Result<serde_json::Value, Error> {
+pub fn login_start(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    env: &Env,
+    settings: &Settings,
+    browser: &Secret,
+) -> Result<serde_json::Value, Error> {
     let entropy = ctx.entropy();
     let challenge = entropy.bytes_at(ctx.now);
     let row = Challenge { kind: Ceremony::Authenticate, user_id: None, expires_at: ctx.now.plus_secs(CEREMONY_SECS) };
     passkeys::insert_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()), &row)?;
-    Ok(options::request(&env.app_url.host, &challenge, CEREMONY_SECS))
+    Ok(options::request(&env.app_url.host, &challenge, CEREMONY_SECS, settings.user_verification()))
 }
 
 /// An attempt's outcome. Both kinds commit: the challenge is consumed either way.
 pub type Attempt<T> = Result<T, Error>;
 
 fn unreadable(error: &WireError) -> Error {
-    Error::with(Code::InvalidWebauthnResponse, format!("The passkey's answer could not be used: {error}"))
+    Error::say(Saying::PasskeyAnswer, &[("reason", &error.to_string())])
 }
 
 /// Takes the ceremony that a response answers. Any attempt that names it consumes it, also one of another kind.
@@ -97,6 +105,15 @@ fn take(
     let Some(challenge) = challenge else { return Ok(None) };
     let row = passkeys::take_challenge(tx, &challenge, &sha256(browser.expose().as_bytes()))?;
     Ok(row.filter(|r| r.kind == kind && r.expires_at > ctx.now).map(|r| (challenge, r)))
+}
+
+/// How the authenticator is attached: as the browser says, else as its transports tell.
+fn attachment(response: &RegistrationResponse, transports: &[String]) -> Option<&'static str> {
+    response.attachment().or_else(|| match transports {
+        [] => None,
+        list if list.iter().any(|transport| transport == "internal") => Some("platform"),
+        _ => Some("cross-platform"),
+    })
 }
 
 /// Verifies a registration and stores the passkey.
@@ -120,26 +137,32 @@ pub fn register_finish(
     if row.user_id.as_ref() != Some(&user.id) {
         return Ok(Err(Error::new(Code::InvalidWebauthnSession)));
     }
-    let origins = [env.app_url.origin.as_str()];
-    let rp = RelyingParty { id: &env.app_url.host, origins: &origins };
+    let (policy, origins) = (settings.passkey_policy(), env.origins(settings));
+    let origins: Vec<&str> = origins.iter().map(String::as_str).collect();
+    let rp = RelyingParty { id: &env.app_url.host, origins: &origins, user_verification: policy.verified };
     let made = match register::verify(&rp, &challenge, &response) {
         Ok(made) => made,
         Err(register::RegisterError::AuthData(AuthDataError::UserVerified)) => {
             return Ok(Err(Error::new(Code::PasskeyUserVerificationRequired)));
         }
         Err(error) => {
-            let text = format!("The passkey's answer could not be used: {error}");
-            return Ok(Err(Error::with(Code::InvalidWebauthnResponse, text)));
+            return Ok(Err(Error::say(Saying::PasskeyAnswer, &[("reason", &error.to_string())])));
         }
     };
-    if made.backup_eligible() && !settings.allow_synced_passkeys() {
-        return Ok(Err(Error::new(Code::SyncedPasskeyNotAllowed)));
+    let (aaguid, attachment) = (made.aaguid(), attachment(&response, made.transports()));
+    let traits = Traits {
+        user_verified: made.user_verified(),
+        backup_eligible: made.backup_eligible(),
+        attachment,
+        aaguid: &aaguid,
+    };
+    if let Err(reason) = policy.judge(&traits) {
+        return Ok(Err(Error::new(passkey_policy::refusal(reason))));
     }
     if passkeys::by_credential_id(tx, made.credential_id())?.is_some() {
         return Ok(Err(Error::new(Code::PasskeyAlreadyRegistered)));
     }
     let entropy = ctx.entropy();
-    let aaguid = made.aaguid();
     let passkey = Passkey {
         id: PasskeyId::generate(&entropy),
         user_id: user.id.clone(),
@@ -151,33 +174,28 @@ pub fn register_finish(
         sign_count: i64::from(made.sign_count()),
         transports: made.transports().to_vec(),
         attestation_type: made.attestation_format().to_owned(),
-        user_verified: true,
+        user_verified: made.user_verified(),
         backup_eligible: made.backup_eligible(),
         backup_state: made.backup_state(),
         created_at: ctx.now,
         last_used_at: None,
         version: 1,
+        attachment: attachment.map(str::to_owned),
     };
     passkeys::insert(tx, &passkey).map_err(duplicate)?;
     record(tx, ctx, &entropy, Event::PasskeyAdded, &passkey, None)?;
+    // Who has just made the account knows.
+    if !matches!(who.who().session().began_by, BeganBy::Setup | BeganBy::Signup) {
+        let message = Message::PasskeyAdded { by: By::of(ctx), passkey: passkey.name.clone() };
+        mail::tell(tx, ctx, settings, user, Notice::Passkey, message)?;
+    }
     Ok(Ok(passkey))
 }
 
 /// "`<authenticator>` Passkey" for well-known models, else "New Passkey".
 fn default_name(aaguid: &str) -> String {
-    const MODELS: [(&str, &str); 9] = [
-        ("fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "Apple Passwords"),
-        ("dd4ec289-e01d-41c9-bb89-70fa845d4bf2", "iCloud Keychain"),
-        ("ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4", "Google Password Manager"),
-        ("08987058-cadc-4b81-b6e1-30de50dcbe96", "Windows Hello"),
-        ("9ddd1817-af5a-4672-a2b9-3e3dd95000a9", "Windows Hello"),
-        ("6028b017-b1d4-4c02-b4b3-afcdafc96bb2", "Windows Hello"),
-        ("bada5566-a7aa-401f-bd96-45619a55120d", "1Password"),
-        ("d548826e-79b4-db40-a3d8-11116f7e8349", "Bitwarden"),
-        ("531126d6-e717-415c-9320-3d9aa6981239", "Dashlane"),
-    ];
-    match MODELS.iter().find(|(id, _)| *id == aaguid) {
-        Some((_, name)) => format!("{name} Passkey"),
+    match models::model(aaguid) {
+        Some(model) => format!("{} Passkey", model.name),
         None => "New Passkey".to_owned(),
     }
 }
@@ -211,6 +229,7 @@ fn prove(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    settings: &Settings,
     browser: &Secret,
     body: &[u8],
 ) -> Result<Result<(User, Passkey), Box<Refusal>>, Error> {
@@ -224,11 +243,13 @@ fn prove(
     let known = passkeys::by_credential_id(tx, response.credential_id())?;
     let owner = known.as_ref().map(|passkey| users::by_id(tx, &passkey.user_id)).transpose()?.flatten();
     let (Some(mut passkey), Some(user)) = (known, owner) else {
-        let error = Error::new(Code::WebauthnAuthenticationFailed);
+        // The page lets the browser forget it (WebAuthn L3 §5.1.10). Whoever knows a credential's id may know that it is gone.
+        let error = Error::new(Code::WebauthnAuthenticationFailed).detail("reason", "unknown_credential");
         return Ok(Err(Refusal::new(error, "the passkey is not known")));
     };
-    let origins = [env.app_url.origin.as_str()];
-    let rp = RelyingParty { id: &env.app_url.host, origins: &origins };
+    let (policy, origins) = (settings.passkey_policy().at_use(), env.origins(settings));
+    let origins: Vec<&str> = origins.iter().map(String::as_str).collect();
+    let rp = RelyingParty { id: &env.app_url.host, origins: &origins, user_verification: policy.verified };
     let stored = assert::StoredCredential {
         credential_id: &passkey.credential_id,
         public_key: &passkey.public_key,
@@ -248,7 +269,11 @@ fn prove(
     }
     passkey.sign_count = i64::from(verified.sign_count());
     passkey.backup_state = verified.backup_state();
-    passkey.user_verified = true;
+    passkey.user_verified = verified.user_verified();
+    if let Err(reason) = policy.judge(&passkey.traits()) {
+        let why = format!("the passkey is not allowed: {reason:?}");
+        return Ok(Err(Refusal::of(&user.id, passkey_policy::refusal(reason), why)));
+    }
     passkeys::used(tx, &passkey, ctx.now)?;
     Ok(Ok((user, passkey)))
 }
@@ -268,15 +293,15 @@ pub fn login_finish(
         PASSKEY_LOGIN.check(tx, &subject, ctx.now)?;
     }
     let entropy = ctx.entropy();
-    let proven = match prove(tx, ctx, env, browser, body)? {
+    let proven = match prove(tx, ctx, env, settings, browser, body)? {
         Ok((user, _)) if user.disabled => {
             let refusal = Refusal::new(signup::refusal(tx, &user.id)?, "the account is disabled");
             Err(Box::new(Refusal { user: Some(user.id), ..*refusal }))
         }
         other => other,
     };
-    let user = match proven {
-        Ok((user, _)) => user,
+    let (user, passkey) = match proven {
+        Ok(proven) => proven,
         Err(refusal) => {
             if at.limited {
                 PASSKEY_LOGIN.fail(tx, &subject, ctx.now)?;
@@ -284,10 +309,11 @@ pub fn login_finish(
             return Ok(Err(refusal.record(tx, ctx, "passkey")?));
         }
     };
-    mail::of_new_device(tx, ctx, settings, &user)?;
     let interaction = at.interaction_id.clone();
     let previous = at.previous.as_ref();
     let session = begin(tx, ctx, &entropy, &user, BeganBy::Passkey, interaction, previous, at.session_minutes)?;
+    sessions::set_passkey(tx, &session.session.id, &passkey.id)?;
+    mail::of_new_device(tx, ctx, settings, &user, &session.session)?;
     audit::record(tx, ctx, &entropy, Event::SignIn, Some(&user.id), None, &[])?;
     Ok(Ok((user, session)))
 }
@@ -298,6 +324,7 @@ pub fn reauthenticate(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     env: &Env,
+    settings: &Settings,
     who: &SessionUser,
     browser: &Secret,
     body: &[u8],
@@ -307,7 +334,7 @@ pub fn reauthenticate(
     if limited {
         REAUTHENTICATE.check(tx, &subject, ctx.now)?;
     }
-    let proven = prove(tx, ctx, env, browser, body)?.and_then(|(user, _)| {
+    let proven = prove(tx, ctx, env, settings, browser, body)?.and_then(|(user, _)| {
         let refused =
             || Refusal::new(Error::new(Code::WebauthnAuthenticationFailed), "the passkey is another person's");
         if user.id == who.user().id { Ok(()) } else { Err(refused()) }
@@ -354,7 +381,7 @@ pub fn list_own(tx: &ReadTx<'_>, who: &SignedIn) -> Result<Vec<Passkey>, Error> 
 }
 
 /// Another person's passkeys.
-pub fn list_of(tx: &ReadTx<'_>, _: &Admin, user: &UserId) -> Result<Vec<Passkey>, Error> {
+pub fn list_of(tx: &ReadTx<'_>, _: &ReadsPeople, user: &UserId) -> Result<Vec<Passkey>, Error> {
     users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
     Ok(passkeys::by_user(tx, user)?)
 }
@@ -405,8 +432,10 @@ pub fn delete_own(
     let user = &who.who().user().id;
     let passkey = find(tx, user, id)?;
     check_version(if_match, passkey.version)?;
-    keep_an_admin(tx, who.who().user())?;
+    keep_an_admin(tx, who.who().user(), id)?;
     passkeys::delete(tx, id, user)?;
+    let message = Message::PasskeyRemoved { by: Some(By::of(ctx)), passkey: passkey.name.clone() };
+    mail::tell(tx, ctx, &settings::load(tx)?, who.who().user(), Notice::Passkey, message)?;
     record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, None)
 }
 
@@ -414,25 +443,28 @@ pub fn delete_own(
 pub fn delete_of(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    admin: &Admin,
-    user: &UserId,
+    target: &ManagedUser<'_>,
     id: &PasskeyId,
     if_match: Option<i64>,
 ) -> Result<(), Error> {
-    let owner = users::by_id(tx, user)?.ok_or_else(|| Error::new(Code::UserNotFound))?;
+    let (owner, user) = (target.user(), &target.user().id);
     let passkey = find(tx, user, id)?;
     check_version(if_match, passkey.version)?;
-    keep_an_admin(tx, &owner)?;
+    keep_an_admin(tx, owner, id)?;
     passkeys::delete(tx, id, user)?;
-    record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, Some(admin.user()))
+    let message = Message::PasskeyRemoved { by: None, passkey: passkey.name.clone() };
+    mail::tell(tx, ctx, &settings::load(tx)?, owner, Notice::Passkey, message)?;
+    record(tx, ctx, &ctx.entropy(), Event::PasskeyRemoved, &passkey, Some(target.by()))
 }
 
-/// Without their last passkey the last administrator could not sign in any more (security case 74).
-fn keep_an_admin(tx: &ReadTx<'_>, owner: &User) -> Result<(), Error> {
-    let is_last = owner.is_admin && !owner.disabled && !users::other_admin(tx, &owner.id)?;
-    if is_last && passkeys::by_user(tx, &owner.id)?.len() == 1 {
-        let message = "This is the last passkey of the last administrator. Add another passkey first";
-        return Err(Error::with(Code::LastAdmin, message));
+/// Without their last passkey that may be used the last administrator could not sign in any more (security case 74).
+fn keep_an_admin(tx: &ReadTx<'_>, owner: &User, gone: &PasskeyId) -> Result<(), Error> {
+    let policy = settings::load(tx)?.passkey_policy().at_use();
+    let is_last = owner.is_admin && !owner.disabled && !users::other_admin(tx, &owner.id, &policy)?;
+    let mut good = passkeys::by_user(tx, &owner.id)?;
+    good.retain(|passkey| policy.judge(&passkey.traits()).is_ok());
+    if is_last && matches!(&good[..], [only] if only.id == *gone) {
+        return Err(Error::say(Saying::LastPasskey, &[]));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use pid_store::{ReadTx, protocol, used_tokens, users};
 
 use crate::Error;
 use crate::env::Env;
+use crate::import::refresh_token;
 
 /// A token of ours.
 pub(crate) enum Found {
@@ -42,7 +43,7 @@ pub(crate) fn find(
         let grant = if is_of_client(&token) { None } else { grants::of_access_token(tx, &token.jti)? };
         return Ok(Some(Found::Access { token: Box::new(token), grant: grant.map(Box::new) }));
     }
-    let Some(token) = grants::refresh(tx, text)? else { return Ok(None) };
+    let Some(token) = refresh_token(tx, env, text)? else { return Ok(None) };
     let grant = grants::by_id(tx, &token.grant_id)?;
     Ok(grant.map(|grant| Found::Refresh { token, grant: Box::new(grant) }))
 }

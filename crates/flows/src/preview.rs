@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::access::Admin;
 use crate::env::{Env, Snapshot};
 use crate::protocol::{claims_view, client, lifetimes, mapped, scope_claims, user_view};
+use crate::roles::ReadsAll;
 use crate::{Code, Error};
 
 /// The claims as they would be now.
@@ -28,7 +28,7 @@ pub fn preview(
     ctx: &Ctx,
     env: &Env,
     site: &Snapshot,
-    _: &Admin,
+    _: &ReadsAll,
     amr: Vec<String>,
     client_id: &ClientId,
     user_id: &UserId,

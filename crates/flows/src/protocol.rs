@@ -1,6 +1,8 @@
 //! From stored rows to what the protocol's decisions look at.
 
 use pid_core::ClientId;
+use pid_core::clients::ClientType;
+use pid_core::forward_auth::HAND_OVER_SECS;
 use pid_core::sessions::Session;
 use pid_core::users::User;
 use pid_jose::{Expected, KeySet, Typ, check_signature};
@@ -34,7 +36,7 @@ pub(crate) fn client(tx: &ReadTx<'_>, id: &str) -> Result<Option<(ProtocolClient
 pub(crate) fn client_view(client: &ProtocolClient) -> ClientView {
     ClientView {
         id: client.id.to_string(),
-        redirect_uris: Pattern::parse_list(Purpose::Redirect, &client.callback_urls).0,
+        redirect_uris: Pattern::parse_marked(Purpose::Redirect, &client.callback_urls, &client.legacy_wildcards).0,
         is_public: client.is_public,
         pkce_required: client.pkce_enabled || client.is_public,
         requires_reauthentication: client.requires_reauthentication,
@@ -51,12 +53,15 @@ pub(crate) fn is_of_high_security(client: &ProtocolClient) -> bool {
 
 /// How long codes and tokens of a client are good for.
 pub(crate) fn lifetimes(client: &ProtocolClient) -> Lifetimes {
-    Lifetimes::of(lifetimes::Settings {
+    let life = Lifetimes::of(lifetimes::Settings {
         access_minutes: client.access_token_minutes,
         refresh_minutes: client.refresh_token_minutes,
         id_token_minutes: client.id_token_minutes,
         high_security: is_of_high_security(client),
-    })
+    });
+    // There the code comes to ourselves, with the very next request.
+    let code = if client.client_type == ClientType::Proxy.as_str() { HAND_OVER_SECS } else { life.code };
+    Lifetimes { code, ..life }
 }
 
 pub(crate) fn session_view(session: &Session) -> SessionView {

@@ -1,15 +1,16 @@
 //! Browser sessions: beginning, renewing, showing and removing them.
 
+use pid_core::places::Place;
 use pid_core::secret::{Secret, sha256};
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::users::User;
-use pid_core::{Ctx, Entropy, SessionId, Timestamp, UserId, handle};
-use pid_store::audit::Place;
+use pid_core::{Ctx, Entropy, SessionId, UserId, handle};
 use pid_store::sessions::OpenSession;
 use pid_store::{ReadTx, WriteTx, sessions, users};
 
-use crate::access::{Admin, SignedIn, idle_since};
-use crate::{Code, Error, audit, sign_out};
+use crate::access::{SignedIn, idle_since};
+use crate::roles::{ManagedUser, ReadsPeople};
+use crate::{Code, Error, sign_out};
 
 /// A new session and the value of its cookie, which is nowhere else.
 #[derive(Clone, Debug)]
@@ -89,17 +90,18 @@ pub struct Shown {
 
 fn list(
     tx: &ReadTx<'_>,
-    now: Timestamp,
+    ctx: &Ctx,
     idle_minutes: i64,
     user: &UserId,
     current: Option<&SessionId>,
 ) -> Result<Vec<Shown>, Error> {
+    let now = ctx.now;
     let since = idle_since(idle_minutes, now);
     let open = sessions::open_of_user(tx, user, now, since)?;
     Ok(open
         .into_iter()
         .map(|open| Shown {
-            place: audit::place(&open.ip_address),
+            place: ctx.places.of(&open.ip_address),
             is_current: current == Some(&open.session.id),
             is_active: open.session.expires_at > now && open.last_seen_at > since,
             open,
@@ -108,20 +110,20 @@ fn list(
 }
 
 /// One's own sessions, the latest used first.
-pub fn list_own(tx: &ReadTx<'_>, now: Timestamp, idle_minutes: i64, who: &SignedIn) -> Result<Vec<Shown>, Error> {
-    list(tx, now, idle_minutes, &who.user().id, who.session().map(|s| &s.id))
+pub fn list_own(tx: &ReadTx<'_>, ctx: &Ctx, idle_minutes: i64, who: &SignedIn) -> Result<Vec<Shown>, Error> {
+    list(tx, ctx, idle_minutes, &who.user().id, who.session().map(|s| &s.id))
 }
 
 /// A person's sessions.
 pub fn list_of(
     tx: &ReadTx<'_>,
-    now: Timestamp,
+    ctx: &Ctx,
     idle_minutes: i64,
-    _: &Admin,
+    _: &ReadsPeople,
     user: &UserId,
 ) -> Result<Vec<Shown>, Error> {
     find_user(tx, user)?;
-    list(tx, now, idle_minutes, user, None)
+    list(tx, ctx, idle_minutes, user, None)
 }
 
 fn find_user(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
@@ -145,13 +147,11 @@ pub fn remove_others(tx: &WriteTx<'_>, ctx: &Ctx, who: &SignedIn) -> Result<(), 
 }
 
 /// Removes a session of a person.
-pub fn remove_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId, id: &SessionId) -> Result<(), Error> {
-    find_user(tx, user)?;
-    remove(tx, ctx, user, id, Some(&admin.user().id))
+pub fn remove_of(tx: &WriteTx<'_>, ctx: &Ctx, target: &ManagedUser<'_>, id: &SessionId) -> Result<(), Error> {
+    remove(tx, ctx, &target.user().id, id, Some(&target.by().id))
 }
 
 /// Removes all sessions of a person.
-pub fn remove_all_of(tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, user: &UserId) -> Result<(), Error> {
-    find_user(tx, user)?;
-    sign_out::everywhere(tx, ctx, user, None, Some(&admin.user().id))
+pub fn remove_all_of(tx: &WriteTx<'_>, ctx: &Ctx, target: &ManagedUser<'_>) -> Result<(), Error> {
+    sign_out::everywhere(tx, ctx, &target.user().id, None, Some(&target.by().id))
 }

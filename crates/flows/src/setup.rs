@@ -1,11 +1,11 @@
 //! The first run: the first person becomes the administrator (api.md §23.3).
 
-use pid_core::Ctx;
 use pid_core::audit::Event;
 use pid_core::secret::{equal, sha256};
 use pid_core::sessions::BeganBy;
 use pid_core::settings::Settings;
 use pid_core::users::User;
+use pid_core::{Ctx, places};
 use pid_store::{ReadTx, WriteTx, instance, users};
 use schemars::JsonSchema;
 
@@ -33,6 +33,9 @@ pub struct SetupInput {
     pub last_name: String,
     /// The code that the start printed; asked for from public addresses only.
     pub setup_code: Option<String>,
+    /// The language of the page that asks (BCP 47); not of the body.
+    #[serde(skip)]
+    pub locale: Option<String>,
 }
 
 /// What became of a set-up.
@@ -51,7 +54,7 @@ pub fn is_open(tx: &ReadTx<'_>) -> Result<bool, Error> {
 
 /// Whether an address is neither loopback nor private. From such a one set-up needs the code that the start printed.
 pub fn is_public(ip_address: &str) -> bool {
-    audit::place(ip_address).country.is_empty()
+    ip_address.parse().ok().and_then(places::internal).is_none()
 }
 
 /// Creates the first administrator and signs them in. Of two parallel calls one wins (security case 69). Wrong codes
@@ -88,9 +91,9 @@ pub fn complete(
         return Err(Error::new(Code::SetupAlreadyCompleted));
     }
     let entropy = ctx.entropy();
-    let user = User { is_admin: true, ..person.account(ctx, settings, &entropy) };
+    let user = User { is_admin: true, locale: input.locale.clone(), ..person.account(ctx, settings, &entropy) };
     users::insert(tx, &user).map_err(crate::error::unique_user)?;
-    crate::users::give_defaults(tx, ctx, settings, &user.id, &[])?;
+    crate::users::give_defaults(tx, ctx, settings, &user.id, &crate::roles::Joinable::of_signup(tx, settings, None)?)?;
     let session = begin(tx, ctx, &entropy, &user, BeganBy::Setup, None, None, settings.session_minutes())?;
     audit::record(tx, ctx, &entropy, Event::SetupCompleted, Some(&user.id), None, &[])?;
     Ok(Setup::Done(Box::new((user, session))))

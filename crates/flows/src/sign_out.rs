@@ -27,9 +27,26 @@ pub fn session(
     actor: Option<&UserId>,
     client_name: Option<&str>,
 ) -> Result<bool, Error> {
+    let keep_offline = !settings::load(tx)?.sign_out_ends_offline_access();
+    end_one(tx, ctx, id, user, actor, client_name, keep_offline)
+}
+
+/// One session that its person says is not theirs: with all its grants.
+pub fn disowned(tx: &WriteTx<'_>, ctx: &Ctx, id: &SessionId, user: &UserId) -> Result<bool, Error> {
+    end_one(tx, ctx, id, user, None, None, false)
+}
+
+fn end_one(
+    tx: &WriteTx<'_>,
+    ctx: &Ctx,
+    id: &SessionId,
+    user: &UserId,
+    actor: Option<&UserId>,
+    client_name: Option<&str>,
+    keep_offline: bool,
+) -> Result<bool, Error> {
     let whose = Whose::Session(id);
     tell(tx, ctx, whose)?;
-    let keep_offline = !settings::load(tx)?.sign_out_ends_offline_access();
     revoke(tx, whose, RevokedBy::SignOut, keep_offline, ctx.now)?;
     let was_live = end_session(tx, id, ctx.now)?;
     if was_live {

@@ -4,21 +4,28 @@
 //! about who else has an account (security case 103), and who may is slowed down.
 
 use pid_core::audit::Event;
+use pid_core::notices::Notice;
 use pid_core::secret::Secret;
 use pid_core::sessions::BeganBy;
 use pid_core::settings::{Settings, Signups};
 use pid_core::users::User;
 use pid_core::validate::{key, nfc};
-use pid_core::{Ctx, Entropy, FieldCode, Fields, UserId};
-use pid_store::{ReadTx, WriteTx, groups, settings, signup_approvals, signup_tokens, users};
+use pid_core::{Ctx, Entropy, FieldCode, Fields, Timestamp, UserId};
+use pid_store::signup_approvals::Waits;
+use pid_store::{ReadTx, WriteTx, sessions, settings, signup_approvals, signup_tokens, users};
 use schemars::JsonSchema;
 
-use crate::budget::{SIGNUP, address_subject};
+use crate::access::{SessionUser, idle_since};
+use crate::audit::Note;
+use crate::budget::{APPROVAL_NOTICE, SIGNUP, address_subject};
+use crate::env::Env;
 use crate::error::unique_user;
+use crate::mail::{self, Message};
+use crate::roles::{Joinable, ReadsPeople};
 use crate::sessions::{NewSession, begin};
 use crate::signup_tokens::{short, usable};
 use crate::users::{UserDetails, give_defaults};
-use crate::{Code, Error, audit};
+use crate::{Code, Error, Saying, audit, email_verification, sign_out};
 
 /// What somebody who signs up typed. Anything else that they send is passed over.
 #[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
@@ -35,6 +42,9 @@ pub struct SignupInput {
     pub last_name: String,
     /// An administrator's invitation.
     pub token: String,
+    /// The language of the page that asks (BCP 47); not of the body.
+    #[serde(skip)]
+    pub locale: Option<String>,
 }
 
 /// What became of a sign-up.
@@ -97,6 +107,7 @@ impl Introduction {
             last_name: self.last_name,
             display_name: String::new(),
             is_admin: false,
+            roles: pid_core::roles::Roles::NONE,
             disabled: false,
             locale: None,
             ldap_id: None,
@@ -118,6 +129,7 @@ fn is_of(email: &str, domains: &[String]) -> bool {
 pub fn sign_up(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
+    env: &Env,
     input: &SignupInput,
     previous: Option<&Secret>,
     limited: bool,
@@ -144,24 +156,40 @@ pub fn sign_up(
             None => return Ok(Signup::Refused(unusable())),
         },
     };
-    if let Some(taken) = taken(tx, &person)? {
+    let unproven = unproven(tx, &person)?;
+    if let Some(taken) = taken(tx, &person, unproven.as_ref())? {
         return Ok(Signup::Refused(taken));
     }
-    let groups = match &invitation {
-        // Counted last and in this transaction: a sign-up that fails costs no use, and of many at once none goes over.
-        Some(token) if !signup_tokens::take(tx, &token.id, ctx.now)? => return Ok(Signup::Refused(unusable())),
-        Some(token) => groups::of_signup_token(tx, &token.id)?.into_iter().map(|g| g.id.into_string()).collect(),
-        None => Vec::new(),
-    };
+    // Counted last and in this transaction: a sign-up that fails costs no use, and of many at once none goes over.
+    if let Some(token) = &invitation
+        && !signup_tokens::take(tx, &token.id, ctx.now)?
+    {
+        return Ok(Signup::Refused(unusable()));
+    }
+    let groups = Joinable::of_signup(tx, &settings, invitation.as_ref())?;
     let entropy = ctx.entropy();
-    let mut user = person.account(ctx, &settings, &entropy);
-    user.disabled = settings.signup_needs_approval();
+    let mut user = User { locale: input.locale.clone(), ..person.account(ctx, &settings, &entropy) };
+    let proves = settings.sends_mail() && user.email.is_some() && !user.email_verified;
+    // Anybody can type an address of a domain that may sign up; whoever reads its mail has one.
+    let waits = Waits { for_approval: settings.signup_needs_approval(), for_address: proves && !domains.is_empty() };
+    user.disabled = waits.any();
+    if let Some(other) = &unproven {
+        forget(tx, ctx, other, "somebody else signed up with the address")?;
+    }
     users::insert(tx, &user).map_err(unique_user)?;
     if user.disabled {
-        signup_approvals::insert(tx, &user.id, ctx.now)?;
+        signup_approvals::insert(tx, &user.id, waits, ctx.now)?;
+    }
+    if waits.for_address || proves && settings.verifies_email() {
+        email_verification::send_link(tx, ctx, env, &settings, &user)?;
+    }
+    if waits.for_approval && !waits.for_address {
+        tell_admins(tx, ctx, &settings, &user)?;
     }
     give_defaults(tx, ctx, &settings, &user.id, &groups)?;
+    // The proof counts in this browser alone, so its session lives as long; once proven, it is like any other.
     let minutes = settings.session_minutes();
+    let minutes = if waits.for_address { minutes.max(email_verification::LIFE_SECS / 60) } else { minutes };
     let session = begin(tx, ctx, &entropy, &user, BeganBy::Signup, None, previous, minutes)?;
     let token = short(&input.token);
     let how = if invitation.is_some() { ("signupToken", token.as_str()) } else { ("method", "open_signup") };
@@ -170,25 +198,109 @@ pub fn sign_up(
 }
 
 fn unusable() -> Error {
-    Error::with(Code::TokenInvalidOrExpired, "Token is invalid or expired")
+    Error::say(Saying::BadSignupToken, &[])
 }
 
-/// Which of address and name is taken, the address first (api.md §13.3).
-fn taken(tx: &ReadTx<'_>, person: &Introduction) -> Result<Option<Error>, Error> {
+/// Whose account has the address without ever having proven it: it makes way, or anybody could keep others out.
+fn unproven(tx: &ReadTx<'_>, person: &Introduction) -> Result<Option<User>, Error> {
+    let Some(email) = &person.email else { return Ok(None) };
+    match users::by_email(tx, email)? {
+        Some(user) if user.disabled && !user.email_verified && signup_approvals::of(tx, &user.id)?.for_address => {
+            Ok(Some(user))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Which of address and name is taken, the address first (api.md §13.3), but by who makes way.
+fn taken(tx: &ReadTx<'_>, person: &Introduction, unproven: Option<&User>) -> Result<Option<Error>, Error> {
+    let stays = |user: User| unproven.is_none_or(|other| other.id != user.id);
     if let Some(email) = &person.email
-        && users::by_email(tx, email)?.is_some()
+        && users::by_email(tx, email)?.is_some_and(stays)
     {
         return Ok(Some(Error::already_in_use("email")));
     }
-    let name_is_taken = users::by_username(tx, &person.username)?.is_some();
+    let name_is_taken = users::by_username(tx, &person.username)?.is_some_and(stays);
     Ok(name_is_taken.then(|| Error::already_in_use("username")))
 }
 
-/// Why somebody who is disabled is refused: they wait for approval, or an administrator disabled them.
+/// Tells administrators that somebody waits for them, a few times an hour at most: strangers sign up as they like.
+fn tell_admins(tx: &WriteTx<'_>, ctx: &Ctx, settings: &Settings, user: &User) -> Result<(), Error> {
+    match APPROVAL_NOTICE.check(tx, "all", ctx.now) {
+        Ok(()) => APPROVAL_NOTICE.fail(tx, "all", ctx.now)?,
+        Err(error) if error.code == Code::RateLimited => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    for admin in users::admins(tx, MOST_ADMINS)? {
+        let message = Message::AwaitsApproval { username: user.username.clone(), user: user.id.to_string() };
+        mail::tell(tx, ctx, settings, &admin, Notice::SignupApproval, message)?;
+    }
+    Ok(())
+}
+
+/// So many administrators are told.
+const MOST_ADMINS: i64 = 20;
+
+/// Who waits for an administrator: how many, and the first of them.
+pub fn awaiting_approval(tx: &ReadTx<'_>, _: &ReadsPeople, limit: i64) -> Result<(i64, Vec<User>), Error> {
+    Ok(signup_approvals::for_approval(tx, limit)?)
+}
+
+/// Whether somebody who signed up waits for the proof of their address.
+pub fn waits_for_address(tx: &ReadTx<'_>, who: &SessionUser) -> Result<bool, Error> {
+    Ok(signup_approvals::of(tx, &who.user().id)?.for_address)
+}
+
+/// Goes on after somebody who waits has proven their address: they may sign in, unless they wait for approval as well.
+pub(crate) fn address_proven(tx: &WriteTx<'_>, ctx: &Ctx, user: &User) -> Result<(), Error> {
+    let waits = signup_approvals::of(tx, &user.id)?;
+    let settings = settings::load(tx)?;
+    signup_approvals::proven(tx, &user.id)?;
+    for open in sessions::open_of_user(tx, &user.id, ctx.now, idle_since(0, ctx.now))? {
+        sessions::expire(tx, &open.session.id, open.session.created_at.plus_minutes(settings.session_minutes()))?;
+    }
+    if waits.for_approval {
+        return tell_admins(tx, ctx, &settings, user);
+    }
+    signup_approvals::end(tx, &user.id)?;
+    users::update(tx, &User { disabled: false, email_verified: true, ..user.clone() }, ctx.now)?;
+    let note = Note::default().change("disabled", "true", "false");
+    note.record(tx, ctx, &ctx.stream("enabled"), Event::UserUpdated, Some(&user.id), None)
+}
+
+/// Seconds after which an account whose address was not proven is deleted: its link has died, and the address may be that
+/// of somebody who wants to sign up.
+const UNPROVEN_SECS: i64 = 2 * 24 * 3600;
+/// So many are deleted at once.
+const UNPROVEN_AT_ONCE: i64 = 100;
+
+/// Whether there are accounts to delete whose address was never proven.
+pub fn any_unproven(tx: &ReadTx<'_>, now: Timestamp) -> Result<bool, Error> {
+    Ok(!signup_approvals::unproven(tx, now.plus_secs(-UNPROVEN_SECS), now, 1)?.is_empty())
+}
+
+/// Deletes accounts that wait for the proof of their address and whose link has died.
+pub fn forget_unproven(tx: &WriteTx<'_>, ctx: &Ctx) -> Result<(), Error> {
+    let unproven = signup_approvals::unproven(tx, ctx.now.plus_secs(-UNPROVEN_SECS), ctx.now, UNPROVEN_AT_ONCE)?;
+    unproven.iter().try_for_each(|user| forget(tx, ctx, user, "address not proven"))
+}
+
+/// Deletes an account whose address was never proven.
+pub(crate) fn forget(tx: &WriteTx<'_>, ctx: &Ctx, user: &User, reason: &str) -> Result<(), Error> {
+    sign_out::user(tx, ctx, &user.id)?;
+    let data = [("username", user.username.as_str()), ("userID", user.id.as_str()), ("reason", reason)];
+    audit::record(tx, ctx, &ctx.stream(user.id.as_str()), Event::UserDeleted, Some(&user.id), None, &data)?;
+    users::delete(tx, &user.id)?;
+    Ok(())
+}
+
+/// Why somebody who is disabled is refused: they wait for something, or an administrator disabled them.
 pub(crate) fn refusal(tx: &ReadTx<'_>, user: &UserId) -> Result<Error, Error> {
-    Ok(if signup_approvals::waits(tx, user)? {
-        let message = "Your account waits for an administrator's approval. Until then you can't sign in";
-        Error::with(Code::UserDisabled, message).detail("reason", "awaiting_approval")
+    let waits = signup_approvals::of(tx, user)?;
+    Ok(if waits.for_address {
+        Error::say(Saying::AwaitsProof, &[]).detail("reason", "awaiting_verification")
+    } else if waits.for_approval {
+        Error::say(Saying::AwaitsApproval, &[]).detail("reason", "awaiting_approval")
     } else {
         Error::new(Code::UserDisabled)
     })

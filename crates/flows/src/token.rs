@@ -26,6 +26,7 @@ use pid_store::{ReadTx, StoreError, WriteTx, apis, users};
 
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::{Env, Snapshot};
+use crate::import::refresh_token;
 use crate::protocol::{lifetimes, released_claims, user_view};
 use crate::{Error, audit, cimd, device, resource};
 
@@ -227,7 +228,7 @@ fn refresh(
     request: &RefreshRequest,
 ) -> Result<Outcome, Error> {
     let Authenticated { client, view, proof } = authenticated;
-    let Some(token) = grants::refresh(tx, &request.refresh_token)? else {
+    let Some(token) = refresh_token(tx, env, &request.refresh_token)? else {
         return Ok(Outcome::Refused(unknown_refresh_token()));
     };
     let Some(grant) = grants::by_id(tx, &token.grant_id)? else {

@@ -6,19 +6,23 @@ use pid_core::entropy::ALPHANUMERIC;
 use pid_core::groups::Group;
 use pid_core::ids::STATIC_API_USER;
 use pid_core::list::{ListRequest, Page};
+use pid_core::roles::{Powers, Roles};
 use pid_core::settings::Settings;
 use pid_core::users::User;
 use pid_core::validate::nfc;
-use pid_core::{Ctx, Entropy, FieldCode, Fields, GroupId, UserId};
-use pid_store::{ReadTx, WriteTx, claims, groups, signup_approvals, users};
+use pid_core::{Ctx, Entropy, FieldCode, Fields, UserId};
+use pid_store::signup_approvals::{self, Waits};
+use pid_store::{ReadTx, WriteTx, claims, groups, settings, users};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Admin, SignedIn};
+use crate::access::SignedIn;
 use crate::audit::Note;
 use crate::change::{Change, check_version};
+use crate::declared::{self, Kind, Part};
 use crate::error::unique_user;
 use crate::mail::{self, Mail, Message};
+use crate::roles::{Granted, Joinable, ManagedUser, ManagesPeople, ReadsPeople};
 use crate::{Code, Error, sign_out};
 
 /// The fields of an account that an administrator sets (api.md §13.3).
@@ -26,7 +30,7 @@ use crate::{Code, Error, sign_out};
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("required" = ["username"]))]
 pub struct UserInput {
-    /// On creation only; empty: generated.
+    /// On creation only, and only by an administrator; empty: generated.
     #[serde(skip_serializing)]
     pub id: String,
     /// Unique without regard to case.
@@ -41,8 +45,10 @@ pub struct UserInput {
     pub last_name: String,
     /// At most 100 characters.
     pub display_name: String,
-    /// Administers this instance.
+    /// Administers this instance; only an administrator says so.
     pub is_admin: bool,
+    /// What they may do besides; only an administrator says so. Absent: as it is. Ours.
+    pub roles: Option<Roles>,
     /// May not sign in.
     pub disabled: bool,
     /// Interface language.
@@ -63,6 +69,16 @@ pub struct UserDetails {
     pub groups: Vec<Group>,
     /// Whether they signed up and wait, disabled, for an administrator's approval.
     pub awaits_approval: bool,
+    /// Whether they signed up and wait, disabled, until they have proven their address.
+    pub awaits_proof: bool,
+}
+
+impl UserDetails {
+    /// All that they may do, by their groups as well.
+    pub fn powers(&self) -> Powers {
+        let roles = self.groups.iter().fold(self.user.roles, |all, group| all.and(group.roles));
+        Powers { is_admin: self.user.is_admin, roles }
+    }
 }
 
 impl From<&User> for UserInput {
@@ -76,6 +92,7 @@ impl From<&User> for UserInput {
             last_name: u.last_name.clone(),
             display_name: u.display_name.clone(),
             is_admin: u.is_admin,
+            roles: Some(u.roles),
             disabled: u.disabled,
             locale: u.locale.clone(),
             user_group_ids: Vec::new(),
@@ -118,9 +135,9 @@ fn check_unique(tx: &ReadTx<'_>, id: &UserId, input: &UserInput) -> Result<(), E
 }
 
 pub(crate) fn details(tx: &ReadTx<'_>, user: User) -> Result<UserDetails, Error> {
-    let awaits_approval = user.disabled && signup_approvals::waits(tx, &user.id)?;
+    let waits = if user.disabled { signup_approvals::of(tx, &user.id)? } else { Waits::default() };
     let (claims, groups) = (claims::of_user(tx, &user.id)?, groups::of_user(tx, &user.id)?);
-    Ok(UserDetails { user, claims, groups, awaits_approval })
+    Ok(UserDetails { user, claims, groups, awaits_approval: waits.for_approval, awaits_proof: waits.for_address })
 }
 
 fn names(groups: &[Group]) -> Vec<&str> {
@@ -132,7 +149,7 @@ fn find(tx: &ReadTx<'_>, id: &UserId) -> Result<User, Error> {
 }
 
 /// A page of accounts with claims and groups.
-pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<UserDetails>, Error> {
+pub fn list(tx: &ReadTx<'_>, _: &ReadsPeople, request: &ListRequest) -> Result<Page<UserDetails>, Error> {
     let page = users::list(tx, request)?;
     let (total, number, limit) = (page.total, page.page, page.limit);
     let items = page.items.into_iter().map(|u| details(tx, u)).collect::<Result<_, _>>()?;
@@ -140,13 +157,19 @@ pub fn list(tx: &ReadTx<'_>, _: &Admin, request: &ListRequest) -> Result<Page<Us
 }
 
 /// An account by id.
-pub fn get(tx: &ReadTx<'_>, _: &Admin, id: &UserId) -> Result<UserDetails, Error> {
+pub fn get(tx: &ReadTx<'_>, _: &ReadsPeople, id: &UserId) -> Result<UserDetails, Error> {
     details(tx, find(tx, id)?)
 }
 
 /// One's own account.
 pub fn me(tx: &ReadTx<'_>, who: &SignedIn) -> Result<UserDetails, Error> {
-    details(tx, who.user().clone())
+    own(tx, who.user().clone())
+}
+
+/// An account as its owner sees it: with all roles that count, those that their groups give too.
+fn own(tx: &ReadTx<'_>, user: User) -> Result<UserDetails, Error> {
+    let roles = crate::roles::powers(tx, &user)?.roles;
+    details(tx, User { roles, ..user })
 }
 
 /// Creates an account.
@@ -154,10 +177,15 @@ pub fn create(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     settings: &Settings,
-    admin: &Admin,
+    who: &ManagesPeople,
     input: &UserInput,
 ) -> Result<UserDetails, Error> {
     check(input, settings)?;
+    let wanted = Powers { is_admin: input.is_admin, roles: input.roles.unwrap_or_default() };
+    let granted = who.grant(Powers::default(), wanted)?;
+    if !input.id.is_empty() {
+        who.may_choose_ids()?;
+    }
     let entropy = ctx.entropy();
     let id = if input.id.is_empty() { UserId::generate(&entropy) } else { UserId::new(input.id.as_str()) };
     if users::by_id(tx, &id)?.is_some() {
@@ -174,6 +202,7 @@ pub fn create(
             last_name: String::new(),
             display_name: String::new(),
             is_admin: false,
+            roles: Roles::NONE,
             disabled: false,
             locale: None,
             ldap_id: None,
@@ -182,92 +211,96 @@ pub fn create(
             version: 1,
         },
         input,
+        granted,
     );
     users::insert(tx, &user).map_err(unique_user)?;
-    give_defaults(tx, ctx, settings, &user.id, &input.user_group_ids)?;
+    give_defaults(tx, ctx, settings, &user.id, &who.joinable(tx, settings, &input.user_group_ids)?)?;
     let details = details(tx, user)?;
     Note::default()
-        .changes(&UserInput::default(), &UserInput::from(&details.user))
+        .changes(&UserInput { roles: Some(Roles::NONE), ..UserInput::default() }, &UserInput::from(&details.user))
         .set("groups", &[], &names(&details.groups))
         .set("customClaims", &[], &crate::claims::in_words(&details.claims))
-        .record(tx, ctx, &entropy, Event::UserCreated, Some(&details.user.id), Some(&admin.user().id))?;
+        .record(tx, ctx, &entropy, Event::UserCreated, Some(&details.user.id), Some(&who.user().id))?;
     Ok(details)
 }
 
-/// Puts a new person into the wanted groups, or else the default ones, and gives them the default claims
-/// (api.md §13.3).
+/// Puts a new person into their groups, and gives them the default claims (api.md §13.3).
 pub(crate) fn give_defaults(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     settings: &Settings,
     id: &UserId,
-    wanted: &[String],
+    groups: &Joinable,
 ) -> Result<(), Error> {
-    let default_groups = settings.default_group_ids();
-    for group in if wanted.is_empty() { &default_groups } else { wanted } {
-        groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
-    }
+    groups.join(tx, id, ctx.now)?;
     let default_claims = settings.default_claims();
     crate::claims::check(&default_claims)?;
     Ok(claims::set_of_user(tx, id, &default_claims)?)
 }
 
-fn merged(mut user: User, input: &UserInput) -> User {
+fn merged(mut user: User, input: &UserInput, granted: Granted) -> User {
     user.username = nfc(&input.username);
     user.email = input.email.as_deref().map(nfc);
     user.email_verified = input.email_verified;
     user.first_name = nfc(&input.first_name);
     user.last_name = nfc(&input.last_name);
     user.display_name = nfc(&input.display_name);
-    user.is_admin = input.is_admin;
+    user.is_admin = granted.is_admin();
+    user.roles = granted.roles();
     user.disabled = input.disabled;
     user.locale.clone_from(&input.locale);
     user
 }
 
-/// Changes an account. Of a directory's account only the locale changes while LDAP is on. A change that would leave no
-/// administrator who can sign in is refused; disabling ends all sessions and grants.
+/// Changes an account. Of a directory's account only locale and roles change while LDAP is on. A change that would leave no
+/// administrator who can sign in is refused; disabling ends all sessions and grants, and who gets more rights loses the
+/// login codes that others may know.
 pub fn update(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     settings: &Settings,
-    admin: &Admin,
-    id: &UserId,
+    target: &ManagedUser<'_>,
     change: &Change<UserInput>,
     if_match: Option<i64>,
 ) -> Result<UserDetails, Error> {
-    let current = find(tx, id)?;
+    let (current, id) = (target.user(), &target.user().id);
     check_version(if_match, current.version)?;
-    let input = change.apply(&UserInput::from(&current))?;
+    declared::check(tx, Kind::User, id.as_str(), Part::Fields)?;
+    let input = change.apply(&UserInput::from(current))?;
     check(&input, settings)?;
     check_unique(tx, id, &input)?;
-    let next = if settings.ldap_enabled() && current.ldap_id.is_some() {
-        User { locale: input.locale, ..current.clone() }
+    let from_directory = settings.ldap_enabled() && current.ldap_id.is_some();
+    let is_admin = if from_directory { current.is_admin } else { input.is_admin };
+    let roles = input.roles.map_or(current.roles, |asked| asked.asked_of(current.roles));
+    let granted = target.grant(is_admin, roles)?;
+    let next = if from_directory {
+        User { locale: input.locale, roles: granted.roles(), ..current.clone() }
     } else {
-        merged(current.clone(), &input)
+        merged(current.clone(), &input, granted)
     };
-    keep_an_admin(tx, &current, next.is_admin && !next.disabled)?;
+    keep_an_admin(tx, current, next.is_admin && !next.disabled)?;
     users::update(tx, &next, ctx.now).map_err(unique_user)?;
+    users::set_roles(tx, id, current.roles, next.roles)?;
     let ended = if next.disabled && !current.disabled { sign_out::user(tx, ctx, id)? } else { 0 };
     if !next.disabled {
         signup_approvals::end(tx, id)?;
     }
-    Note::default().changes(&UserInput::from(&current), &UserInput::from(&next)).count("endedSessions", ended).record(
+    Note::default().changes(&UserInput::from(current), &UserInput::from(&next)).count("endedSessions", ended).record(
         tx,
         ctx,
         &ctx.entropy(),
         Event::UserUpdated,
         Some(id),
-        Some(&admin.user().id),
+        Some(&target.by().id),
     )?;
-    tell_old_address(tx, ctx, settings, &current, &next)?;
+    tell_old_address(tx, ctx, settings, current, &next)?;
     details(tx, find(tx, id)?)
 }
 
 /// Refuses what would leave no enabled administrator who can sign in (security case 74).
-fn keep_an_admin(tx: &ReadTx<'_>, current: &User, stays: bool) -> Result<(), Error> {
+pub(crate) fn keep_an_admin(tx: &ReadTx<'_>, current: &User, stays: bool) -> Result<(), Error> {
     let counts = current.is_admin && !current.disabled && current.id.as_str() != STATIC_API_USER;
-    if counts && !stays && !users::other_admin(tx, &current.id)? {
+    if counts && !stays && !users::other_admin(tx, &current.id, &settings::load(tx)?.passkey_policy().at_use())? {
         return Err(Error::new(Code::LastAdmin));
     }
     Ok(())
@@ -287,17 +320,17 @@ pub fn update_me(
     check_version(if_match, current.version)?;
     let mut input = change.apply(&UserInput::from(&current))?;
     input.id = String::new();
-    input.is_admin = current.is_admin;
     input.disabled = current.disabled;
     check(&input, settings)?;
     let from_directory = settings.ldap_enabled() && current.ldap_id.is_some();
-    let next = if settings.allow_own_account_edit() && !from_directory {
+    let is_declared = declared::parts(tx, Kind::User, current.id.as_str())?.has(Part::Fields);
+    let next = if settings.allow_own_account_edit() && !from_directory && !is_declared {
         check_unique(tx, &current.id, &input)?;
         let same_address = current.email.as_deref().map(pid_core::validate::key)
             == input.email.as_deref().map(pid_core::validate::key);
         // A new address is not proven yet.
         input.email_verified = if same_address { current.email_verified } else { settings.emails_verified() };
-        merged(current.clone(), &input)
+        merged(current.clone(), &input, Granted::own(&current))
     } else {
         User { locale: input.locale, ..current.clone() }
     };
@@ -311,7 +344,7 @@ pub fn update_me(
         None,
     )?;
     tell_old_address(tx, ctx, settings, &current, &next)?;
-    details(tx, find(tx, &current.id)?)
+    own(tx, find(tx, &current.id)?)
 }
 
 /// Tells the address before that it is not the account's any more (security case 73).
@@ -334,23 +367,23 @@ pub fn delete(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
     settings: &Settings,
-    admin: &Admin,
-    id: &UserId,
+    target: &ManagedUser<'_>,
     if_match: Option<i64>,
 ) -> Result<(), Error> {
-    let current = find(tx, id)?;
+    let (current, id) = (target.user(), &target.user().id);
     check_version(if_match, current.version)?;
+    declared::check(tx, Kind::User, id.as_str(), Part::Fields)?;
     if settings.ldap_enabled() && current.ldap_id.is_some() && !current.disabled {
         return Err(Error::new(Code::LdapUserUpdate));
     }
-    keep_an_admin(tx, &current, false)?;
+    keep_an_admin(tx, current, false)?;
     let ended = sign_out::user(tx, ctx, id)?;
     // Before it: an entry keeps the names of those who are there.
     Note::about(&[("username", current.username.as_str()), ("userID", current.id.as_str())])
         .count("endedSessions", ended)
-        .record(tx, ctx, &ctx.entropy(), Event::UserDeleted, Some(id), Some(&admin.user().id))?;
+        .record(tx, ctx, &ctx.entropy(), Event::UserDeleted, Some(id), Some(&target.by().id))?;
     users::delete(tx, id)?;
-    crate::profile_pictures::forget(tx, id)?;
+    crate::profile_pictures::forget(tx, ctx, id)?;
     // It exists as long as its key is configured, so a new one takes its place.
     if id.as_str() == STATIC_API_USER { create_static_api_user(tx, ctx, &ctx.stream("static")) } else { Ok(()) }
 }
@@ -367,6 +400,7 @@ pub fn create_static_api_user(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy) ->
         last_name: String::new(),
         display_name: name,
         is_admin: true,
+        roles: Roles::NONE,
         disabled: false,
         locale: None,
         ldap_id: None,
@@ -379,7 +413,7 @@ pub fn create_static_api_user(tx: &WriteTx<'_>, ctx: &Ctx, entropy: &Entropy) ->
 }
 
 /// A person's groups.
-pub fn groups_of(tx: &ReadTx<'_>, _: &Admin, id: &UserId) -> Result<Vec<Group>, Error> {
+pub fn groups_of(tx: &ReadTx<'_>, _: &ReadsPeople, id: &UserId) -> Result<Vec<Group>, Error> {
     find(tx, id)?;
     Ok(groups::of_user(tx, id)?)
 }
@@ -388,20 +422,13 @@ pub fn groups_of(tx: &ReadTx<'_>, _: &Admin, id: &UserId) -> Result<Vec<Group>, 
 pub fn set_groups(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
-    admin: &Admin,
-    id: &UserId,
+    target: &ManagedUser<'_>,
     group_ids: &[String],
     if_match: Option<i64>,
 ) -> Result<UserDetails, Error> {
-    let user = find(tx, id)?;
-    check_version(if_match, user.version)?;
-    let before = groups::of_user(tx, id)?;
-    for group in before.iter().filter(|g| !group_ids.iter().any(|w| w == g.id.as_str())) {
-        groups::set_member(tx, id, &group.id, false, ctx.now)?;
-    }
-    for group in group_ids {
-        groups::set_member(tx, id, &GroupId::new(group.as_str()), true, ctx.now)?;
-    }
+    let id = &target.user().id;
+    check_version(if_match, target.user().version)?;
+    let before = target.set_groups(tx, group_ids, ctx.now)?;
     let ended = sign_out::lost_by_user(tx, ctx, id)?;
     let details = details(tx, find(tx, id)?)?;
     Note::default().set("groups", &names(&before), &names(&details.groups)).count("endedAccess", ended).record(
@@ -410,7 +437,7 @@ pub fn set_groups(
         &ctx.entropy(),
         Event::UserUpdated,
         Some(id),
-        Some(&admin.user().id),
+        Some(&target.by().id),
     )?;
     Ok(details)
 }

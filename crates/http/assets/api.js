@@ -2,7 +2,8 @@
 import { word } from "./words.js";
 
 export async function call(method, url, body, headers = {}) {
-  const init = { method, headers: { ...headers }, credentials: "same-origin" };
+  // Refusals come in the language of the page.
+  const init = { method, headers: { "accept-language": document.documentElement.lang, ...headers }, credentials: "same-origin" };
   if (body instanceof FormData) {
     init.body = body;
   } else if (body !== undefined) {
@@ -13,8 +14,10 @@ export async function call(method, url, body, headers = {}) {
   try {
     response = await fetch(url, init);
   } catch {
+    document.dispatchEvent(new CustomEvent("unreachable"));
     throw failure(word("network"), 0);
   }
+  document.dispatchEvent(new CustomEvent("reached"));
   const text = await response.text();
   let data = null;
   try { data = text ? JSON.parse(text) : null; } catch { /* not JSON: no details */ }

@@ -1,5 +1,6 @@
 // Signing in: by passkey, by code, and the steps of an interaction.
 import { call, go } from "./api.js";
+import { startCheck } from "./check.js";
 import { startDialogs } from "./dialog.js";
 import { busy, startForms } from "./forms.js";
 import { startPage } from "./page.js";
@@ -203,6 +204,7 @@ function startDeviceWait(form) {
   const inside = interaction ? `?interaction=${encodeURIComponent(interaction)}` : "";
   const begin = async () => {
     problem("");
+    delete form.dataset.over;
     say(word("device-login-begins"));
     main.disabled = true;
     main.classList.add("is-waiting");
@@ -221,6 +223,7 @@ function startDeviceWait(form) {
       go(form.dataset.next);
     } catch (error) {
       shown.hidden = true;
+      form.dataset.over = "";
       say("");
       problem(error.code === "device_login_expired" ? word("device-login-expired") : word("please-try-again", { error: error.message.replace(/\.$/, "") }));
       main.classList.remove("is-waiting");
@@ -276,11 +279,12 @@ function startDeviceLogin(form) {
 }
 
 // Where passkeys can't work nobody is left to find that out by pressing the button: another way stands in its place.
-function startWithoutPasskeys() {
-  const rightAddress = atPasskeyAddress();
+async function startWithoutPasskeys() {
+  const rightAddress = await atPasskeyAddress();
   const form = document.querySelector("[data-needs-passkey]");
   if (!form || (hasPasskeys && rightAddress)) return;
   if (rightAddress) problem(word("passkey-missing"));
+  document.querySelector("[data-check-link]")?.removeAttribute("hidden");
   // What the page asks for can't be done here.
   if (form.dataset.signin !== undefined) document.querySelector("[data-lead]").hidden = true;
   form.querySelector("[data-autofill]")?.remove();
@@ -297,6 +301,7 @@ startPage();
 startDialogs();
 startForms();
 startWithoutPasskeys();
+startCheck();
 // Shown again by the back button it would still be busy.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 for (const form of document.forms) {

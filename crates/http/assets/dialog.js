@@ -1,4 +1,5 @@
 // Dialogs: opening, filling, closing, and questions before what can't be undone.
+import { isDirtyInside } from "./guard.js";
 import { word } from "./words.js";
 
 export function openDialog(button) {
@@ -8,6 +9,7 @@ export function openDialog(button) {
   dialog.querySelectorAll("[data-result]").forEach((result) => { result.hidden = true; });
   if (form) {
     form.reset();
+    delete form.dataset.sent;
     // What an earlier use left: added rows, names typed by hand, a switch held by another.
     form.querySelectorAll(".list-row:has([data-added])").forEach((row) => row.remove());
     form.querySelectorAll("[data-typed]").forEach((input) => delete input.dataset.typed);
@@ -31,8 +33,8 @@ export function openDialog(button) {
   first?.select?.();
 }
 
-// Asks; answers true if the person agrees. `typed` asks for a text to be typed first.
-export function confirmed({ title, text, label, danger = true, typed }) {
+// Asks; answers true if the person agrees. `items` are listed, `typed` asks for a text to be typed first.
+export function confirmed({ title, text, label, items = [], danger = true, typed }) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     dialog.setAttribute("role", "alertdialog");
@@ -56,6 +58,14 @@ export function confirmed({ title, text, label, danger = true, typed }) {
     yes.className = danger ? "btn btn-danger" : "btn btn-primary";
     yes.textContent = label;
     dialog.append(heading, line);
+    if (items.length) {
+      const list = document.createElement("ul");
+      list.className = "dialog-list";
+      list.tabIndex = 0;
+      list.setAttribute("aria-labelledby", "confirm-text");
+      list.append(...items.map((item) => Object.assign(document.createElement("li"), { textContent: item })));
+      dialog.append(list);
+    }
     if (typed) {
       const input = document.createElement("input");
       input.setAttribute("aria-label", typed);
@@ -78,12 +88,34 @@ export function confirmed({ title, text, label, danger = true, typed }) {
   });
 }
 
+// Closes a dialog; what was typed there and is not saved is asked about first.
+async function leave(dialog) {
+  if (isDirtyInside(dialog)) {
+    const gives = await confirmed({ title: word("discard-title"), text: word("discard-text"), label: word("discard") });
+    if (!gives) return;
+  }
+  dialog.close();
+}
+
 export function startDialogs() {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
     // One with `data-from` is read first.
     if (opener && opener.dataset.from === undefined) openDialog(opener);
-    if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
-    if (event.target instanceof HTMLDialogElement && event.target.open) event.target.close();
+    const closed = event.target.closest("[data-close]")?.closest("dialog");
+    if (closed) leave(closed);
+    if (event.target instanceof HTMLDialogElement && event.target.open && !event.target.matches("[role=alertdialog]")) leave(event.target);
   });
+  // The key itself is taken: of two `cancel` events in a row the second can't be refused.
+  document.addEventListener("keydown", (event) => {
+    const dialog = event.key === "Escape" && event.target.closest?.("dialog[open]");
+    if (!dialog || event.defaultPrevented || dialog.querySelector(":popover-open") || !isDirtyInside(dialog)) return;
+    event.preventDefault();
+    leave(dialog);
+  });
+  document.addEventListener("cancel", (event) => {
+    if (!(event.target instanceof HTMLDialogElement) || !isDirtyInside(event.target)) return;
+    event.preventDefault();
+    leave(event.target);
+  }, true);
 }

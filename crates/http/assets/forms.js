@@ -2,9 +2,11 @@
 // was read at, and the part of the page that changed is read anew.
 import { call, go } from "./api.js";
 import { confirmed } from "./dialog.js";
+import { isLost, remember } from "./focus.js";
+import { isDirty, isDirtyInside, showUnsaved, startGuard } from "./guard.js";
 import { asRows, filledRows, inWords, inputsOf, member, nested, pairsOf, putRecords, putRows, recordsOf, rememberRows, rowsOf, startListRows, storedRows } from "./rows.js";
 import { toast, toastAfter } from "./toast.js";
-import { hasNull, isChanged, original, startOf, valueOf, wordsIn } from "./values.js";
+import { fieldsOf, hasNull, isChanged, original, startOf, valueOf, wordsIn } from "./values.js";
 import { word } from "./words.js";
 
 const RULES = {
@@ -13,15 +15,17 @@ const RULES = {
     if (!/[A-Za-z0-9]$/.test(value)) return word("username-end");
     return /^[A-Za-z0-9_.@-]+$/.test(value) ? "" : word("username-letters");
   },
+  minutes(value, input) {
+    const least = Number(input.dataset.min ?? 0);
+    if (Number(value) < least) return word("lifetime-short");
+    if (Number(value) > 525600) return word("lifetime-long");
+    return Number.isInteger(Number(value)) ? "" : word("lifetime-whole");
+  },
   future: (value) => (startOf(value) > Date.now() ? "" : word("not-future")),
   resource: (value) => (/[\s#]/.test(value) ? word("bad-resource") : ""),
   constant: (_, input) => (hasNull(valueOf(input)) ? word("no-null") : ""),
   once: (value, input) => (earlier(input).some((other) => other.value.trim() === value) ? word("twice") : ""),
 };
-
-function fieldsOf(form) {
-  return [...form.elements].filter((e) => e.name && !e.matches(":disabled") && e.type !== "submit" && e.type !== "button");
-}
 
 export function bodyOf(form) {
   const wholly = form.dataset.method !== "PATCH" || form.dataset.whole !== undefined;
@@ -49,6 +53,8 @@ export function bodyOf(form) {
     }
   }
   for (const marker of form.querySelectorAll("[data-list]")) {
+    // What does not take part is not sent either.
+    if (marker.closest("fieldset:disabled")) continue;
     const name = marker.dataset.list;
     const list = lists.get(name) ?? { values: [], changed: false };
     list.changed ||= marker.dataset.touched !== undefined;
@@ -86,6 +92,7 @@ function problemOf(input) {
   if (input.maxLength > 0 && length > input.maxLength) return word("too-long", { n: input.maxLength });
   if (input.type === "email" && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value)) return word("bad-email");
   if (input.dataset.type === "url" && !URL.canParse(value)) return word("bad-url");
+  if (input.dataset.rule === "minutes") return RULES.minutes(value, input);
   if (input.dataset.min && Number(value) < Number(input.dataset.min)) return word("too-small", { n: input.dataset.min });
   if (input.dataset.max && Number(value) > Number(input.dataset.max)) return word("too-big", { n: input.dataset.max });
   return RULES[input.dataset.rule]?.(value, input) ?? "";
@@ -94,7 +101,13 @@ function problemOf(input) {
 // Inputs in rows have no id of their own, but their notes need one.
 let unnamed = 0;
 
-export function mark(input, text) {
+// What people see of a field whose value is kept in a hidden one.
+function seen(input) {
+  return document.getElementById(input.dataset.shownBy ?? "") ?? input;
+}
+
+export function mark(field, text) {
+  const input = seen(field);
   const holder = input.closest(".field, .switch, .list-row") ?? input.parentElement;
   input.id ||= `input-${++unnamed}`;
   const id = `${input.id}-error`;
@@ -124,7 +137,7 @@ function check(form) {
   for (const input of fieldsOf(form)) {
     const text = problemOf(input);
     mark(input, text);
-    if (text) first ??= input;
+    if (text) first ??= seen(input);
   }
   first?.focus();
   return !first;
@@ -132,7 +145,7 @@ function check(form) {
 
 // Finds the input of a refused field: `name`, the n-th of `name[n]`, or that of a record's member, `list[n].name`.
 function inputOf(form, field) {
-  const record = field.match(/^\w+\[(\d+)\]\.(\w+)$/);
+  const record = field.match(/^[\w.]+\[(\d+)\]\.(\w+)$/);
   if (record) return filledRows(form)[Number(record[1])]?.querySelector(`[name="${record[2]}[]"]`);
   const list = field.match(/^(.+)\[(\d+)\]$/);
   if (list) return form.querySelectorAll(`[name="${CSS.escape(list[1])}[]"]`)[Number(list[2])];
@@ -178,10 +191,18 @@ export async function refresh(selectors = "", versions = false, address = locati
   if (!selectors && !versions) return;
   const turn = {};
   turns.set(selectors, turn);
-  const response = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+  let response;
+  try {
+    response = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+  } catch {
+    document.dispatchEvent(new CustomEvent("unreachable"));
+    return;
+  }
   // What was asked for later counts, whichever comes first.
   if (turns.get(selectors) !== turn) return;
+  if (response.redirected && new URL(response.url).pathname === "/login") return sessionEnded();
   if (!response.ok) return location.reload();
+  const back = isLost() ? null : remember(document.activeElement);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const form of versions ? document.querySelectorAll("form[id][data-version]") : []) {
     const stored = fresh.getElementById(form.id)?.dataset.version;
@@ -192,7 +213,21 @@ export async function refresh(selectors = "", versions = false, address = locati
     const next = fresh.querySelector(selector.trim());
     if (old && next) old.replaceWith(document.importNode(next, true));
   }
+  dress(fresh);
+  showUnsaved();
   document.dispatchEvent(new CustomEvent("refreshed"));
+  if (back && isLost()) back();
+}
+
+// The colour and the motion of every page are settings, too.
+function dress(fresh) {
+  document.documentElement.toggleAttribute("data-still", fresh.documentElement.hasAttribute("data-still"));
+  const [old, next] = [document, fresh].map((page) => page.querySelector("link[data-accent]"));
+  if (old?.getAttribute("href") === next?.getAttribute("href")) return;
+  if (!next) return old.remove();
+  const link = document.importNode(next);
+  link.addEventListener("load", () => old?.remove());
+  (old ?? document.querySelector("link[rel=stylesheet]")).after(link);
 }
 
 // Somebody else changed it. What only they changed is taken over; where both did, both values are shown and one is chosen.
@@ -257,7 +292,13 @@ function mergeLists(form, data) {
 // A set of boxes, which stand for ids: what only they ticked or unticked is taken over; where both did, both did the same.
 function mergeBoxes(list, theirs) {
   const ids = new Set(theirs.map((entry) => entry.id ?? entry));
-  // What can't be ticked is not saved either.
+  // What can't be ticked is saved as it is; what has gone meanwhile is not put back.
+  for (const kept of list.querySelectorAll("input[type=hidden][name$='[]']:not([data-unseen])")) {
+    if (ids.has(kept.value)) continue;
+    const box = list.querySelector(`input[type=checkbox][disabled][value="${CSS.escape(kept.value)}"]`);
+    if (box) box.checked = box.defaultChecked = false;
+    kept.remove();
+  }
   for (const box of list.querySelectorAll("input[type=checkbox][name$='[]']:not([disabled])")) {
     const stored = ids.has(box.value);
     const untouched = box.checked === box.defaultChecked;
@@ -326,6 +367,18 @@ function ownerOf(form) {
   return form.dataset.owner ?? form.dataset.read ?? form.dataset.api;
 }
 
+// Whom a change would lock out is said first, by name; a change that locks every administrator out is refused anyway.
+async function agreed(form, body) {
+  const { data } = await call("POST", form.dataset.asks, body);
+  if (data.total === 0 || data.locksOutEveryAdmin) return true;
+  const items = data.users.map(({ username, displayName, isAdmin }) => {
+    const name = displayName && displayName !== username ? `${displayName} (${username})` : username;
+    return isAdmin ? `${name}, ${word("administrator")}` : name;
+  });
+  if (data.total > items.length) items.push(word("and-more", { n: data.total - items.length }));
+  return confirmed({ title: word("locked-out"), text: word("locked-out-text", { n: data.total }), label: word("save-anyway"), items });
+}
+
 export async function submit(form) {
   const place = form.closest("main, dialog")?.querySelector("[data-problem]");
   if (place) place.textContent = "";
@@ -341,6 +394,7 @@ export async function submit(form) {
   busy(form, true);
   try {
     const { version } = form.dataset;
+    if (form.dataset.asks && !(await agreed(form, body))) return;
     const { data, etag } = await call(method, form.dataset.api, body, headers);
     if (etag) {
       form.dataset.version = etag.replaceAll('"', "");
@@ -350,7 +404,10 @@ export async function submit(form) {
       }
     }
     // What was made is not what the next one begins with.
-    if (method !== "POST") settle(form);
+    if (method === "POST") form.dataset.sent = "";
+    else settle(form);
+    if (form.dataset.clears !== undefined) for (const input of fieldsOf(form)) input.value = input.defaultValue = "";
+    showUnsaved();
     form.dispatchEvent(new CustomEvent("saved", { bubbles: true, detail: data }));
     if (form.dataset.stay === undefined) form.closest("dialog")?.close();
     const next = data?.redirectUrl ?? form.dataset.then?.replace("{id}", encodeURIComponent(data?.id ?? ""));
@@ -358,23 +415,13 @@ export async function submit(form) {
       if (form.dataset.toast) toastAfter(form.dataset.toast);
       return go(next);
     }
-    if (form.dataset.reload !== undefined) {
-      if (form.dataset.toast) toastAfter(form.dataset.toast);
-      return location.reload();
-    }
     if (form.dataset.toast) toast(form.dataset.toast);
     await refresh(form.dataset.refresh, form.dataset.refreshVersions !== undefined);
   } catch (error) {
     if (error.status === 412) return await conflict(form, error);
     if (error.code === "reauthentication_required") return proveFirst(() => submit(form));
-    let first = null;
-    for (const { field, message } of error.fields) {
-      const input = inputOf(form, field) ?? partOf(form, field, message);
-      if (!input) continue;
-      mark(input, message.charAt(0).toUpperCase() + message.slice(1));
-      first ??= input;
-    }
-    if (first) first.focus();
+    if (isEnded(error)) return await sessionEnded();
+    let first = markRefused(form, error);
     if (error.code === "already_in_use") {
       const input = inputOf(form, error.details.property);
       if (input) { mark(input, error.message); input.focus(); first = input; }
@@ -384,6 +431,19 @@ export async function submit(form) {
   } finally {
     busy(form, false);
   }
+}
+
+// What was refused is said beside its fields; the first of them is given the focus.
+function markRefused(form, error) {
+  let first = null;
+  for (const { field, message } of error.fields) {
+    const input = inputOf(form, field) ?? partOf(form, field, message);
+    if (!input) continue;
+    mark(input, message.charAt(0).toUpperCase() + message.slice(1));
+    first ??= seen(input);
+  }
+  first?.focus();
+  return first;
 }
 
 // What is saved is what the form starts from now.
@@ -398,11 +458,46 @@ function settle(form) {
   rememberRows(form);
 }
 
-function isDirty(form) {
-  return fieldsOf(form).some((i) => isChanged(i) || i.dataset.added !== undefined) || form.querySelector("[data-touched]") !== null;
+function isEnded(error) {
+  return error.code === "not_signed_in" && document.body.dataset.user !== undefined;
+}
+
+// The session ended while the page was open. Who typed something signs in beside it, and then saves.
+async function sessionEnded() {
+  const there = `/login?redirect=${encodeURIComponent(location.pathname + location.search)}`;
+  const typed = isDirtyInside(document);
+  const goes = await confirmed({
+    title: word("session-ended"),
+    text: typed ? word("session-ended-typed") : word("session-ended-text"),
+    label: word("sign-in"),
+    danger: false,
+  });
+  if (!goes) return;
+  if (typed) open(there, "_blank", "noopener");
+  else go(there + encodeURIComponent(location.hash));
+}
+
+// A button at work keeps the focus, unlike a disabled one.
+function turn(button, on) {
+  if (on) button.setAttribute("aria-disabled", "true");
+  else button.removeAttribute("aria-disabled");
+  button.classList.toggle("is-busy", on);
+}
+
+// What a button does may need what its form says: then that is saved first. Answers whether to go on.
+async function saved(button) {
+  const form = document.getElementById(button.dataset.saves ?? "");
+  if (!form || !isDirty(form)) return true;
+  const { savesTitle: title, savesText: text, savesLabel: label } = button.dataset;
+  if (!(await confirmed({ title, text, label, danger: false }))) return false;
+  await submit(form);
+  return !isDirty(form);
 }
 
 async function press(button) {
+  if (button.ariaDisabled === "true") return;
+  const back = remember(button);
+  if (!(await saved(button))) return isLost() && back();
   if (button.dataset.confirm) {
     const yes = await confirmed({
       title: button.dataset.confirm,
@@ -411,30 +506,45 @@ async function press(button) {
       danger: button.dataset.method === "DELETE" || button.dataset.danger !== undefined,
       typed: button.dataset.confirmTyped,
     });
-    if (!yes) return;
+    if (!yes) return isLost() && back();
   }
   if (!button.dataset.api) {
     if (button.dataset.then) go(button.dataset.then);
     return;
   }
-  button.disabled = true;
+  // A button may try out what its form says, before it is saved.
+  const form = button.dataset.withForm === undefined ? null : button.form;
+  if (form && !check(form)) return toast(word("fix-fields"), "error");
+  turn(button, true);
+  if (button.dataset.watches) document.dispatchEvent(new CustomEvent("begun", { detail: button.dataset.watches }));
   try {
-    const body = button.dataset.body ? JSON.parse(button.dataset.body) : undefined;
+    const body = form ? bodyOf(form) : button.dataset.body && JSON.parse(button.dataset.body);
     const method = button.dataset.method ?? "POST";
     const headers = method === "PATCH" ? { "content-type": "application/merge-patch+json" } : {};
+    if (button.dataset.version) headers["if-match"] = `"${button.dataset.version}"`;
     const { data } = await call(method, button.dataset.api, body, headers);
     button.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: data }));
     if (button.dataset.then) {
       if (button.dataset.toast) toastAfter(button.dataset.toast);
-      return go(button.dataset.then);
+      return go(button.dataset.then.replace("{id}", encodeURIComponent(data?.id ?? "")));
+    }
+    if (button.dataset.reload !== undefined) {
+      if (button.dataset.toast) toastAfter(button.dataset.toast);
+      return location.reload();
     }
     if (button.dataset.toast) toast(button.dataset.toast);
     await refresh(button.dataset.refresh, button.dataset.refreshVersions !== undefined);
+    if (isLost()) back();
   } catch (error) {
     if (error.code === "reauthentication_required") proveFirst(() => press(withoutQuestion(button)));
-    else toast(error.message, "error");
+    else if (isEnded(error)) await sessionEnded();
+    else {
+      if (form) markRefused(form, error);
+      toast(error.message, "error");
+    }
+    if (button.dataset.refreshAlways !== undefined) await refresh(button.dataset.refresh);
   } finally {
-    button.disabled = false;
+    turn(button, false);
   }
 }
 
@@ -464,6 +574,8 @@ export function startForms() {
     const form = event.target;
     if (!(form instanceof HTMLFormElement) || form.dataset.method === undefined) return;
     event.preventDefault();
+    // Its button is hidden there, and Enter in a field that can be read presses it.
+    if (form.dataset.api && document.body.dataset.onlyReads !== undefined) return;
     if (form.getAttribute("aria-busy") !== "true") submit(form);
   });
   document.addEventListener("click", (event) => {
@@ -473,9 +585,7 @@ export function startForms() {
   document.addEventListener("input", (event) => {
     if (event.target.getAttribute?.("aria-invalid")) mark(event.target, "");
   });
-  addEventListener("beforeunload", (event) => {
-    if ([...document.querySelectorAll("form[data-guard]")].some(isDirty)) event.preventDefault();
-  });
+  startGuard();
   startFileInputs();
   startListRows();
 }
@@ -492,7 +602,8 @@ function startFileInputs() {
       toast(input.dataset.toast ?? "");
       await refresh(input.dataset.refresh, input.dataset.refreshVersions !== undefined);
     } catch (error) {
-      toast(error.message, "error");
+      if (isEnded(error)) await sessionEnded();
+      else toast(error.message, "error");
     }
     input.value = "";
   });

@@ -1,20 +1,35 @@
 // The passkey ceremonies.
 import { call } from "./api.js";
+import { tellManagers } from "./signals.js";
 import { word } from "./words.js";
 
 export const hasPasskeys = typeof PublicKeyCredential === "function" && Boolean(navigator.credentials);
 
-// Whether this page's address is the one that passkeys are bound to; says so if it is not.
-export function atPasskeyAddress() {
+// Whether passkeys work at this page's address: the one that they are bound to, or one that is related to it. Says so if they
+// don't.
+export async function atPasskeyAddress() {
   const alert = document.querySelector("[data-passkeys-at]");
   if (!alert) return true;
-  const right = alert.dataset.passkeysAt;
-  alert.hidden = right === location.origin;
+  const { passkeysAt: right, related = "" } = alert.dataset;
+  alert.hidden = right === location.origin || (related.split(" ").includes(location.origin) && (await takesRelated(right)));
   const here = alert.querySelector("[data-here]");
   if (here) here.textContent = location.origin;
   const link = alert.querySelector("[data-go-there]");
   if (link) link.href = right + location.pathname + location.search;
   return alert.hidden;
+}
+
+// At a related address a browser that knows no such things, and doesn't tell, is led to the right one.
+function pointToAddress() {
+  const alert = document.querySelector("[data-passkeys-at]");
+  if (alert) alert.hidden = alert.dataset.passkeysAt === location.origin;
+}
+
+// Not every browser knows related origins; below the host that passkeys are bound to none need to.
+async function takesRelated(right) {
+  const { hostname } = new URL(right);
+  if (location.hostname === hostname || location.hostname.endsWith(`.${hostname}`)) return true;
+  return (await globalThis.PublicKeyCredential?.getClientCapabilities?.())?.relatedOrigins !== false;
 }
 
 function bytes(text) {
@@ -64,8 +79,14 @@ function json(credential) {
   };
 }
 
+// The server has no such passkey (any more).
+function isUnknown(error) {
+  return error.details?.reason === "unknown_credential";
+}
+
 // The words for what a browser or the server said.
 export function passkeyProblem(error) {
+  if (isUnknown(error)) return word("passkey-unknown");
   const byCode = {
     invalid_webauthn_session: word("request-expired"),
     missing_session_id: word("request-expired"),
@@ -77,6 +98,7 @@ export function passkeyProblem(error) {
   };
   if (byCode[error.code]) return byCode[error.code];
   if (error.status !== undefined) return error.message;
+  if (error.name === "SecurityError") pointToAddress();
   const byName = {
     NotAllowedError: word("passkey-canceled"),
     AbortError: word("passkey-aborted"),
@@ -97,31 +119,38 @@ function begin() {
   return pending;
 }
 
-export async function register() {
+// `hint` is the kind of authenticator that the browser shall offer first.
+export async function register(hint) {
   const { signal } = begin();
   const { data } = await call("GET", "/api/webauthn/register/start");
   signal.throwIfAborted();
-  const credential = await navigator.credentials.create({ publicKey: creation(data), signal });
+  const publicKey = creation(data);
+  if (hint) publicKey.hints = [hint];
+  const credential = await navigator.credentials.create({ publicKey, signal });
   return (await call("POST", "/api/webauthn/register/finish", json(credential))).data;
 }
 
-async function assertion(more = {}, control = begin()) {
+// Proves to `url`. A passkey that is not known there is not offered again by managers that listen.
+async function prove(url, more = {}, control = begin()) {
   const { data } = await call("GET", "/api/webauthn/login/start");
   control.signal.throwIfAborted();
-  return json(await navigator.credentials.get({ publicKey: request(data), signal: control.signal, ...more }));
+  const answer = json(await navigator.credentials.get({ publicKey: request(data), signal: control.signal, ...more }));
+  try {
+    return (await call("POST", url, answer)).data;
+  } catch (error) {
+    if (isUnknown(error)) tellManagers("signalUnknownCredential", { rpId: data.rpId, credentialId: answer.id });
+    throw error;
+  }
 }
 
-async function finish(answer, interaction) {
-  const inside = interaction ? `?interaction=${encodeURIComponent(interaction)}` : "";
-  return (await call("POST", `/api/webauthn/login/finish${inside}`, answer)).data;
-}
+const FINISH = "/api/webauthn/login/finish";
 
 export async function signIn(interaction) {
-  return finish(await assertion(), interaction);
+  return prove(interaction ? `${FINISH}?interaction=${encodeURIComponent(interaction)}` : FINISH);
 }
 
 export async function reauthenticate() {
-  return (await call("POST", "/api/webauthn/reauthenticate", await assertion())).data;
+  return prove("/api/webauthn/reauthenticate");
 }
 
 export async function suggestsPasskeys() {
@@ -139,7 +168,7 @@ export async function signInByAutofill() {
       control.abort();
     }, 4 * 60 * 1000);
     try {
-      return await finish(await assertion({ mediation: "conditional" }, control));
+      return await prove(FINISH, { mediation: "conditional" }, control);
     } catch (error) {
       if (!stale) throw error;
     } finally {

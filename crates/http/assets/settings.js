@@ -1,10 +1,17 @@
 // The settings area: forms, dialogs, tabs, lists, and one's own passkeys.
+import { startAccent } from "./accent.js";
 import { call, go } from "./api.js";
+import { startApps } from "./apps.js";
 import { openDialog, startDialogs } from "./dialog.js";
+import { startDurations } from "./duration.js";
 import { refresh, startForms } from "./forms.js";
+import { startOnlyReads } from "./only_reads.js";
 import { startPage } from "./page.js";
 import { atPasskeyAddress, hasPasskeys, passkeyProblem, reauthenticate, register } from "./passkey.js";
 import { putRows } from "./rows.js";
+import { startPickers } from "./picker.js";
+import { startSignals } from "./signals.js";
+import { startTables } from "./tables.js";
 import { startTabs } from "./tabs.js";
 import { toast } from "./toast.js";
 import { word } from "./words.js";
@@ -24,7 +31,7 @@ async function addPasskey(button) {
   if (!hasPasskeys) return toast(word("passkey-missing"), "error");
   button.disabled = true;
   try {
-    const made = await proven(register);
+    const made = await proven(() => register(button.dataset.hint));
     toast(word("saved-passkey"));
     await refresh("#passkey-list,#passkey-banner");
     const rename = document.querySelector(`[data-fill-api$="/${CSS.escape(made.id)}"]`);
@@ -37,13 +44,29 @@ async function addPasskey(button) {
 }
 
 // What a list is narrowed to goes into the address, and the list is read anew.
-async function narrow(name, value, list) {
+async function narrow(name, values, list) {
   const url = new URL(location.href);
-  if (value) url.searchParams.set(name, value);
-  else url.searchParams.delete(name);
+  url.searchParams.delete(name);
+  for (const value of [values].flat()) if (value) url.searchParams.append(name, value);
   url.searchParams.delete("page");
   history.replaceState(null, "", url);
   await refresh(list);
+}
+
+// What is under way: its part of the page says which parts are read anew until it is over.
+function startWatch() {
+  let timer;
+  const look = (parts, wait) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => refresh(parts), wait);
+  };
+  const watch = () => {
+    const part = document.querySelector("[data-running]");
+    if (part) look(part.dataset.running, 1500);
+  };
+  document.addEventListener("begun", (event) => look(event.detail, 500));
+  document.addEventListener("refreshed", watch);
+  watch();
 }
 
 // Search while typing, without losing the place; filters at once.
@@ -51,7 +74,8 @@ function startSearch() {
   let timer;
   document.addEventListener("change", (event) => {
     const { name, value, dataset } = event.target;
-    if (dataset.filter !== undefined) narrow(name, value, dataset.filter);
+    // One inside of its list needs not name it.
+    if (dataset.filter !== undefined) narrow(name, value, dataset.filter || `#${event.target.closest(".table-wrap").id}`);
     // A form that only chooses what is shown: it is read from this page's address with the choice.
     const { form } = event.target;
     if (form?.dataset.reads) refresh(form.dataset.reads, false, `?${new URLSearchParams(new FormData(form))}`);
@@ -161,6 +185,12 @@ function startDerived() {
     }
   });
   document.addEventListener("change", (event) => {
+    if (event.target.dataset.chooses !== undefined) {
+      for (const part of document.querySelectorAll(`[data-chosen^="${event.target.id}="]`)) {
+        part.hidden = part.dataset.chosen !== `${event.target.id}=${event.target.value}`;
+        part.disabled = part.hidden;
+      }
+    }
     const group = document.getElementById(event.target.dataset.enables ?? "");
     if (group) group.disabled = !event.target.checked;
     const other = document.getElementById(event.target.dataset.forces ?? "");
@@ -203,7 +233,7 @@ function startNewClient() {
     const form = event.target;
     if (form.dataset.newClient === undefined) return;
     const client = event.detail;
-    if (!client.isPublic) {
+    if (!client.isPublic && client.clientType === "standard") {
       try {
         const { data } = await call("POST", `/api/oidc/clients/${encodeURIComponent(client.id)}/secrets`);
         sessionStorage.setItem(`secret-${client.id}`, data.secret);
@@ -226,14 +256,22 @@ function startNewClient() {
 
 atPasskeyAddress();
 startPage();
+startSignals();
 startDialogs();
 startForms();
+startOnlyReads();
 startTabs();
 startSearch();
+startTables(narrow);
+startWatch();
 startSecrets();
 startFreshDialogs();
 startPicker();
+startPickers();
 startDerived();
+startAccent();
+startDurations();
+startApps();
 startTemplates();
 startNewClient();
 document.addEventListener("click", (event) => {

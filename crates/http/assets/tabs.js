@@ -22,10 +22,15 @@ function chooseTab(tab, focus) {
   if (tab.dataset.tab) history.replaceState(null, "", `#${tab.dataset.tab}`);
 }
 
+// The hash names a tab, or something inside of one.
 function fromHash() {
   const tabs = [...document.querySelectorAll("[role=tab][data-tab]")];
-  const tab = tabs.find((one) => `#${one.dataset.tab}` === location.hash) ?? tabs[0];
-  if (tab) showTab(tab);
+  const hash = location.hash.slice(1);
+  const place = document.getElementById(hash);
+  const panel = place?.closest("[role=tabpanel]");
+  const tab = tabs.find((one) => one.dataset.tab === hash) ?? tabs.find((one) => panel && one.getAttribute("aria-controls") === panel.id);
+  if (tab ?? tabs[0]) showTab(tab ?? tabs[0]);
+  if (panel && tab) place.scrollIntoView();
 }
 
 export function startTabs() {

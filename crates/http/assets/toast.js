@@ -17,7 +17,9 @@ export function toast(text, kind = "success") {
   // Filled after it is in the page, so that it is announced.
   requestAnimationFrame(() => { item.textContent = text; });
   const rest = kind === "error" ? 8000 : 4000;
-  setTimeout(() => {
+  setTimeout(function end() {
+    // Whoever went there to read (Alt+T) keeps it.
+    if (region.matches(":focus-within")) return setTimeout(end, 1000);
     item.remove();
     if (!region.querySelector("li") && region.matches?.(":popover-open")) region.hidePopover();
   }, rest);

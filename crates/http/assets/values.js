@@ -1,5 +1,9 @@
 // The value of an input: as it is sent, as it was read, and as it is filled in.
 
+export function fieldsOf(form) {
+  return [...form.elements].filter((e) => e.name && !e.matches(":disabled") && e.type !== "submit" && e.type !== "button");
+}
+
 // A day begins at midnight where the reader is.
 export function startOf(day) {
   return new Date(`${day}T00:00`);

@@ -53,6 +53,10 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
             "/img/static-logo-512.png",
             get(|headers: HeaderMap| async move { named("logo-512.png", &headers, DAY) }),
         )
+        .route(
+            "/apple-touch-icon.png",
+            get(|headers: HeaderMap| async move { named("apple-touch-icon.png", &headers, DAY) }),
+        )
         .route("/robots.txt", get(|headers: HeaderMap| async move { named("robots.txt", &headers, DAY) }))
 }
 
@@ -115,7 +119,7 @@ pub(crate) fn names_etag(request: &HeaderMap, etag: &str) -> bool {
 }
 
 /// RFC 9110 §12.5.3: whether a coding is named with a weight other than zero.
-fn accepts(request: &HeaderMap, coding: &str) -> bool {
+pub(crate) fn accepts(request: &HeaderMap, coding: &str) -> bool {
     request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|item| {
             let mut parts = item.split(';').map(str::trim);

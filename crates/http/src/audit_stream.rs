@@ -22,14 +22,16 @@ use crate::state::App;
 /// A delivery to a webhook may cost this much.
 const LIMITS: Limits = Limits { time: Duration::from_secs(10), body: None, redirects: 0 };
 /// What somebody should look at.
-const WARNINGS: [Event; 7] = [
+const WARNINGS: [Event; 9] = [
     Event::SignInFailed,
     Event::ClientAuthenticationFailed,
     Event::CodeReuse,
     Event::RefreshReuse,
     Event::ForeignGrant,
+    Event::SignInDisowned,
     Event::LogoutNoticeFailed,
     Event::MailFailed,
+    Event::ScimSyncFailed,
 ];
 
 /// Sends a delivery.

@@ -12,6 +12,8 @@ use pid_store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::i18n::Words;
+
 /// A refusal on its way to the envelope.
 #[derive(Clone, Debug)]
 pub struct ApiError(pub Error);
@@ -73,15 +75,16 @@ struct DetailsDto {
     others: std::collections::BTreeMap<String, String>,
 }
 
-/// The envelope's bytes.
-pub fn envelope(error: &Error, request_id: &str) -> Vec<u8> {
+/// The envelope's bytes, with the sentence in these words.
+pub fn envelope(error: &Error, words: &Words, request_id: &str) -> Vec<u8> {
     let mut details = serde_json::Map::new();
     for (name, value) in &error.details {
         details.insert((*name).to_owned(), value.clone().into());
     }
     if !error.fields.is_empty() {
-        details.insert("fields".to_owned(), serde_json::to_value(&error.fields).unwrap_or_default());
+        details.insert("fields".to_owned(), serde_json::to_value(words.fields(error)).unwrap_or_default());
     }
-    let body = ErrorDto { error: &error.message, code: error.code.as_str(), details, request_id };
+    let sentence = words.refusal(error);
+    let body = ErrorDto { error: &sentence, code: error.code.as_str(), details, request_id };
     serde_json::to_vec(&body).unwrap_or_default()
 }

@@ -32,7 +32,8 @@ impl FromRequestParts<App> for RequestCtx {
         let user_agent = parts.headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()));
         let user_agent = user_agent.map(|ua| ua.chars().filter(|c| !c.is_control()).take(512).collect());
         let now: Timestamp = app.clock().now();
-        Ok(Self(Ctx { now, seed: seed(), ip_address, user_agent: user_agent.unwrap_or_default() }))
+        let places = app.places().clone();
+        Ok(Self(Ctx { now, seed: seed(), ip_address, user_agent: user_agent.unwrap_or_default(), places }))
     }
 }
 
@@ -80,6 +81,9 @@ fn authorization_value(headers: &HeaderMap) -> Option<String> {
 /// (api.md §6.3), and a stranger's upload is not read. The rule checks again, inside its own transaction.
 pub struct AdminCreds(pub Credentials);
 
+/// As [`AdminCreds`], of an administrator or user manager.
+pub struct ManagerCreds(pub Credentials);
+
 /// As [`AdminCreds`], of anybody who is signed in.
 pub struct UserCreds(pub Credentials);
 
@@ -94,6 +98,14 @@ impl FromRequestParts<App> for AdminCreds {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         checked(parts, app, |creds, tx, now| creds.admin(tx, now).map(drop)).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for ManagerCreds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        checked(parts, app, |creds, tx, now| creds.manages_people(tx, now).map(drop)).await.map(Self)
     }
 }
 

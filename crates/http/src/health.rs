@@ -7,7 +7,7 @@ use pid_flows::setup;
 
 use crate::state::App;
 
-/// `GET /healthz`: 204 as long as the process answers, whatever the store does (api.md §24.4).
+/// `GET /healthz`, and `GET /health`: 204 as long as the process answers, whatever the store does (api.md §24.4).
 pub async fn health() -> StatusCode {
     StatusCode::NO_CONTENT
 }
@@ -18,6 +18,10 @@ pub async fn ready(State(app): State<App>) -> Response {
     let wait = |why: &'static str| {
         (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], format!("{why}\n")).into_response()
     };
+    // Before anything is closed, so that a proxy sends its next requests elsewhere.
+    if app.is_stopping() {
+        return wait("The server is stopping.");
+    }
     if !app.keys().is_ready() {
         return wait("The signing key is still being made.");
     }

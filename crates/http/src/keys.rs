@@ -4,7 +4,7 @@
 use pid_core::{Ctx, Entropy};
 use pid_flows::access::Credentials;
 use pid_flows::keys::{self, KeySealer, Wish};
-use pid_flows::{Code, Error};
+use pid_flows::{Error, Saying};
 use pid_jose::rotation::Action;
 use pid_store::Db;
 
@@ -50,5 +50,5 @@ pub async fn carry_out(
             return Ok(done);
         }
     }
-    Err(Error::with(Code::Unavailable, "The signing keys are being changed by somebody else. Try again in a moment"))
+    Err(Error::say(Saying::KeysBusy, &[]))
 }

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use askama::Template;
-use pid_core::Timestamp;
 use pid_core::settings::Settings;
-use pid_flows::mail::{Mail, Message};
+use pid_core::{SessionId, Timestamp};
+use pid_flows::disown;
+use pid_flows::mail::{By, Mail, Message};
 use pid_integrations::device::in_words;
 use pid_integrations::mail::{self, Letter, MailError, Security, Server};
 use url::form_urlencoded::byte_serialize;
@@ -57,12 +58,13 @@ struct Content {
 pub async fn send(app: &App, id: &str, mail: &Mail) -> Result<(), MailError> {
     let settings = app.settings();
     let letter = write(app, &settings, id, mail)?;
-    let server = server(app, &settings)?;
+    let server = server(&app.env().app_url.host, &settings)?;
     let sent = tokio::time::timeout(TIME, mail::send(app.fetcher(), &server, letter)).await;
     sent.unwrap_or_else(|_| Err(MailError::Later("there was no complete answer in time".to_owned())))
 }
 
-fn server(app: &App, settings: &Settings) -> Result<Server, MailError> {
+/// The mail server that is configured.
+pub(crate) fn server(our_name: &str, settings: &Settings) -> Result<Server, MailError> {
     let security = match settings.get("smtpTls") {
         "starttls" => Security::StartTls,
         "tls" => Security::Tls,
@@ -79,7 +81,7 @@ fn server(app: &App, settings: &Settings) -> Result<Server, MailError> {
         security,
         any_certificate: settings.get("smtpSkipCertVerify") == "true",
         credentials: (!user.is_empty()).then(|| (user.to_owned(), settings.get("smtpPassword").to_owned())),
-        our_name: app.env().app_url.host.clone(),
+        our_name: our_name.to_owned(),
     })
 }
 
@@ -108,8 +110,18 @@ fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content
     let origin = env.app_url.origin.as_str();
     let say = |key: &str| words.with(key, &[("app", name)]);
     let link = |key: &str, path: &str| Some((words.get(key).to_owned(), format!("{origin}{path}")));
+    let not_me = |session: &str, by: &By| {
+        if session.is_empty() {
+            return None;
+        }
+        let token = disown::token(env, &SessionId::new(session), by.at);
+        link(key("mail-not-me"), &format!("/not-me?token={}", token.expose()))
+    };
     let frame = Content {
-        hello: words.with(key("mail-hello"), &[("name", &mail.name)]),
+        hello: match mail.name.as_str() {
+            "" => words.get(key("mail-hello-anybody")).to_owned(),
+            name => words.with(key("mail-hello"), &[("name", name)]),
+        },
         foot: words.with(key("mail-foot"), &[("app", name), ("address", &mail.to)]),
         ..Content::default()
     };
@@ -135,34 +147,66 @@ fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content
                 ..frame
             }
         }
-        Message::Verify { token } => Content {
-            subject: say(key("mail-verify-subject")),
-            lines: vec![say(key("mail-verify-text"))],
-            link: link(key("mail-verify-open"), &format!("/verify-email?token={}", token.open(env))),
+        Message::Verify { token, by } => {
+            let mut lines = vec![say(key("mail-verify-text"))];
+            lines.extend(by.iter().flat_map(|by| facts(words, by)));
+            let link = link(key("mail-verify-open"), &format!("/verify-email?token={}", token.open(env)));
+            let after = vec![words.get(key("mail-verify-not-you")).to_owned()];
+            Content { subject: say(key("mail-verify-subject")), lines, link, after, ..frame }
+        }
+        Message::NewDevice { by, session, app } => Content {
+            subject: say(key("mail-device-subject")),
+            lines: about(words, key("mail-device-text"), by, app),
+            // A letter that an older version wrote has no session.
+            link: not_me(session, by).or_else(|| link(key("mail-device-open"), "/settings/account")),
+            after: vec![words.get(key("mail-device-not-you")).to_owned()],
             ..frame
         },
-        Message::NewDevice { ip_address, country, city, user_agent, at } => {
-            let place: Vec<&str> =
-                [city.as_str(), country.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
-            let mut lines = vec![words.get(key("mail-device-text")).to_owned()];
-            lines.push(words.with(key("mail-device-ip"), &[("ip", ip_address)]));
-            if !place.is_empty() {
-                lines.push(words.with(key("mail-device-place"), &[("place", &place.join(", "))]));
-            }
-            lines.push(words.with(key("mail-device-device"), &[("device", &in_words(user_agent))]));
-            lines.push(words.with(key("mail-device-time"), &[("time", &moment(*at))]));
-            Content {
-                subject: say(key("mail-device-subject")),
-                lines,
-                link: link(key("mail-device-open"), "/settings/account"),
-                after: vec![words.get(key("mail-device-not-you")).to_owned()],
-                ..frame
-            }
+        Message::CodeUsed { by, session, app } => Content {
+            subject: say(key("mail-used-subject")),
+            lines: about(words, key("mail-used-text"), by, app),
+            link: not_me(session, by),
+            after: vec![words.get(key("mail-used-not-you")).to_owned()],
+            ..frame
+        },
+        Message::CodeMade { at } => Content {
+            subject: say(key("mail-made-subject")),
+            lines: vec![words.with(key("mail-made-text"), &[("time", &moment(*at))])],
+            after: vec![words.get(key("mail-made-not-you")).to_owned()],
+            ..frame
+        },
+        Message::PasskeyAdded { by, passkey } => {
+            let mut lines = vec![words.with(key("mail-added-text"), &[("passkey", passkey)])];
+            lines.extend(facts(words, by));
+            let after = vec![words.get(key("mail-added-not-you")).to_owned()];
+            let link = link(key("mail-added-open"), "/settings/account");
+            Content { subject: say(key("mail-added-subject")), lines, link, after, ..frame }
         }
+        Message::PasskeyRemoved { by, passkey } => {
+            let text = if by.is_some() { key("mail-removed-text") } else { key("mail-removed-by-admin") };
+            let mut lines = vec![words.with(text, &[("passkey", passkey)])];
+            lines.extend(by.iter().flat_map(|by| facts(words, by)));
+            let after = vec![words.get(key("mail-removed-not-you")).to_owned()];
+            let link = link(key("mail-removed-open"), "/settings/account");
+            Content { subject: say(key("mail-removed-subject")), lines, link, after, ..frame }
+        }
+        Message::AwaitsApproval { username, user } => Content {
+            subject: words.with(key("mail-approval-subject"), &[("username", username)]),
+            lines: vec![words.with(key("mail-approval-text"), &[("username", username), ("app", name)])],
+            link: link(key("mail-approval-open"), &format!("/settings/admin/users/{user}")),
+            ..frame
+        },
         Message::ApiKeyExpiring { key: named, at } => Content {
             subject: words.with(key("mail-key-subject"), &[("key", named)]),
             lines: vec![words.with(key("mail-key-text"), &[("key", named), ("time", &moment(*at))])],
             link: link(key("mail-key-open"), "/settings/admin/api-keys"),
+            ..frame
+        },
+        Message::NoticesOff { by } => Content {
+            subject: say(key("mail-off-subject")),
+            lines: about(words, key("mail-off-text"), by, ""),
+            link: link(key("mail-off-open"), "/settings/account"),
+            after: vec![words.get(key("mail-off-not-you")).to_owned()],
             ..frame
         },
         Message::AddressChanged => Content {
@@ -172,6 +216,29 @@ fn content(app: &App, words: &'static Words, name: &str, mail: &Mail) -> Content
             ..frame
         },
     }
+}
+
+/// What happened, from where, with what and for which app.
+fn about(words: &Words, text: &str, by: &By, app: &str) -> Vec<String> {
+    let mut lines = vec![words.get(text).to_owned()];
+    if !app.is_empty() {
+        lines.push(words.with(key("mail-device-app"), &[("client", app)]));
+    }
+    lines.extend(facts(words, by));
+    lines
+}
+
+/// From where and with what something was done.
+fn facts(words: &Words, by: &By) -> Vec<String> {
+    let place: Vec<&str> =
+        [by.city.as_str(), by.country.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
+    let mut lines = vec![words.with(key("mail-device-ip"), &[("ip", &by.ip_address)])];
+    if !place.is_empty() {
+        lines.push(words.with(key("mail-device-place"), &[("place", &place.join(", "))]));
+    }
+    lines.push(words.with(key("mail-device-device"), &[("device", &in_words(&by.user_agent))]));
+    lines.push(words.with(key("mail-device-time"), &[("time", &moment(by.at))]));
+    lines
 }
 
 fn lifetime(words: &Words, minutes: i64) -> String {

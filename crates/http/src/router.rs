@@ -3,18 +3,18 @@
 use axum::extract::{DefaultBodyLimit, FromRequestParts as _, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use pid_flows::env::AppUrl;
 use serde_json::json;
 
-use crate::middleware::{client_ip, csrf, headers, limit};
+use crate::middleware::{client_ip, compress, csrf, headers, limit};
 use crate::openapi::{self, Routes};
 use crate::pages::PageRequest;
 use crate::state::App;
-use crate::{api, assets, health, oidc, pages, seen};
+use crate::{api, assets, health, metrics, oidc, pages, seen, well_known};
 
 /// All routes with their layers.
 pub fn router(app: App) -> Router {
@@ -26,12 +26,15 @@ pub fn router(app: App) -> Router {
         .merge(management)
         .merge(protocol(&app))
         .route_layer(from_fn_with_state(app.clone(), limit::layer))
-        .merge(pages(&app.env().app_url))
+        .merge(forward_auth())
+        .merge(pages(&app.env().app_url).layer(from_fn(compress::layer)))
         .route("/healthz", get(health::health))
+        .route("/health", get(health::health))
         .route("/readyz", get(health::ready))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(from_fn(trailing_slash))
+        .layer(from_fn_with_state(app.clone(), metrics::layer))
         .layer(from_fn_with_state(app.clone(), client_ip::layer))
         .layer(from_fn_with_state(app.clone(), headers::layer))
         .with_state(app)
@@ -40,9 +43,10 @@ pub fn router(app: App) -> Router {
 /// The management API (api.md §12): each route with the function that describes it.
 pub fn management() -> Routes {
     use api::{
-        api_keys, apis, application_configuration, audit_logs, authorized_clients, backchannel_logout, custom_claims,
-        device_login, docs, email_verification, oidc_clients, one_time_access, profile_pictures, scim, sessions,
-        signing_keys, signup, signup_tokens, user_groups, users, version, webauthn,
+        api_keys, apis, app_passwords, application_configuration, audit_logs, authorized_clients, backchannel_logout,
+        custom_claims, device_login, diagnoses, disown, docs, email_verification, ldap, notices, oidc_clients,
+        one_time_access, profile_pictures, scim, sessions, sign_in_test, signing_keys, signup, signup_tokens,
+        user_groups, users, version, webauthn,
     };
     use api::{application_images as images, docs::application_images as shown};
     use pid_integrations::images::{MAX_PHOTO_UPLOAD, MAX_UPLOAD};
@@ -147,6 +151,7 @@ pub fn management() -> Routes {
             authorized_clients::preview_claims,
             docs::authorized_clients::preview_claims,
         )
+        .get("/api/oidc/clients/{id}/test-sign-in/{user}", sign_in_test::test, docs::sign_in_test::test)
         .get("/api/oidc/users/me/clients", authorized_clients::usable, docs::authorized_clients::usable)
         .get("/api/oidc/users/me/authorized-clients", authorized_clients::own, docs::authorized_clients::own)
         .delete(
@@ -155,6 +160,9 @@ pub fn management() -> Routes {
             docs::authorized_clients::withdraw,
         )
         .get("/api/oidc/users/{id}/authorized-clients", authorized_clients::of, docs::authorized_clients::of)
+        .get("/api/app-passwords", app_passwords::list, docs::app_passwords::list)
+        .post("/api/app-passwords", app_passwords::create, docs::app_passwords::create)
+        .delete("/api/app-passwords/{id}", app_passwords::delete, docs::app_passwords::delete)
         .get("/api/apis", apis::list, docs::apis::list)
         .post("/api/apis", apis::create, docs::apis::create)
         .get("/api/apis/{id}", apis::get, docs::apis::get)
@@ -232,21 +240,43 @@ pub fn management() -> Routes {
         .post("/api/one-time-access-email", one_time_access::mail_on_request, docs::one_time_access::mail_on_request)
         .post("/api/users/me/send-email-verification", email_verification::request, docs::email_verification::request)
         .post("/api/users/me/verify-email", email_verification::verify, docs::email_verification::verify)
+        .get("/api/users/me/notices", notices::get, docs::notices::get)
+        .patch("/api/users/me/notices", notices::patch, docs::notices::patch)
+        .post("/api/users/me/notices/seen", notices::seen, docs::notices::seen)
+        .post("/api/sessions/disown", disown::disown, docs::disown::disown)
+        .post(
+            "/api/signup/verify-email",
+            email_verification::verify_newcomer,
+            docs::email_verification::verify_newcomer,
+        )
+        .post("/api/signup/disown", email_verification::disown, docs::email_verification::disown)
+        .post(
+            "/api/application-configuration/passkey-policy/dry-run",
+            application_configuration::dry_run,
+            docs::application_configuration::dry_run,
+        )
         .post(
             "/api/application-configuration/test-email",
             application_configuration::test_email,
             docs::application_configuration::test_email,
         )
-        .post(
-            "/api/application-configuration/sync-ldap",
-            application_configuration::sync_ldap,
-            docs::application_configuration::sync_ldap,
-        )
-        .get("/api/oidc/clients/{id}/scim-service-provider", scim::none, docs::scim::of_client)
+        .post("/api/application-configuration/sync-ldap", ldap::sync, docs::ldap::sync)
+        .post("/api/application-configuration/ldap/test", ldap::test, docs::ldap::test)
+        .post("/api/application-configuration/ldap/dry-run", ldap::dry_run, docs::ldap::dry_run)
+        .get("/api/application-configuration/ldap/runs", ldap::list, docs::ldap::list)
+        .get("/api/application-configuration/ldap/runs/{id}", ldap::get, docs::ldap::get)
+        .get("/api/application-configuration/ldap/runs/{id}/entries", ldap::entries, docs::ldap::entries)
+        .post("/api/application-configuration/ldap/runs/{id}/confirm", ldap::confirm, docs::ldap::confirm)
+        .get("/api/oidc/clients/{id}/scim-service-provider", scim::of_client, docs::scim::of_client)
         .post("/api/scim/service-provider", scim::create, docs::scim::create)
-        .put("/api/scim/service-provider/{id}", scim::none, docs::scim::replace)
-        .delete("/api/scim/service-provider/{id}", scim::none, docs::scim::delete)
-        .post("/api/scim/service-provider/{id}/sync", scim::none, docs::scim::sync)
+        .put("/api/scim/service-provider/{id}", scim::replace, docs::scim::replace)
+        .patch("/api/scim/service-provider/{id}", scim::patch, docs::scim::patch)
+        .delete("/api/scim/service-provider/{id}", scim::delete, docs::scim::delete)
+        .post("/api/scim/service-provider/{id}/sync", scim::sync, docs::scim::sync)
+        .get("/api/oidc/clients/{id}/diagnoses", diagnoses::of_client, docs::diagnoses::of_client)
+        .delete("/api/oidc/clients/{id}/diagnoses", diagnoses::clear, docs::diagnoses::clear)
+        .get("/api/oidc/diagnoses", diagnoses::all, docs::diagnoses::all)
+        .get("/api/doctor", api::doctor::examine, docs::server::examine)
         .get("/api/openapi.json", openapi::serve, docs::server::document)
 }
 
@@ -264,6 +294,8 @@ fn protocol(app: &App) -> Router<App> {
         .route("/.well-known/openid-configuration", get(oidc::metadata::discovery).options(no_content))
         .route("/.well-known/oauth-authorization-server", get(oidc::metadata::discovery).options(no_content))
         .route("/.well-known/jwks.json", get(oidc::metadata::jwks).options(no_content))
+        .route("/.well-known/webauthn", get(well_known::related_origins).options(no_content))
+        .route("/.well-known/passkey-endpoints", get(well_known::passkey_endpoints).options(no_content))
         .route(
             "/api/oidc/end-session",
             // HEAD must change nothing (RFC 9110 §9.2.1), so where GET does there is none.
@@ -275,6 +307,16 @@ fn protocol(app: &App) -> Router<App> {
         .route("/authorize", get(oidc::authorize::authorize).post(oidc::authorize::authorize).head(unknown))
         .route("/interaction/cancel", get(oidc::authorize::cancel).head(unknown))
         .merge(cross_origin)
+}
+
+/// Verdicts for reverse proxies. Not limited: whoever has a session at an app loads a hundred pictures at once.
+fn forward_auth() -> Router<App> {
+    use api::forward_auth::{ask, ask_envoy, ask_nginx};
+    Router::new()
+        .route("/api/forward-auth", any(ask))
+        .route("/api/forward-auth/nginx", any(ask_nginx))
+        .route("/api/forward-auth/envoy/", any(ask_envoy))
+        .route("/api/forward-auth/envoy/{*path}", any(ask_envoy))
 }
 
 /// The answer to a preflight; the CORS layer adds the rest.
@@ -293,6 +335,10 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/login/alternative/device", get(login::device))
         .route("/login/alternative/email", get(login::email))
         .route("/verify-email", get(login::verify_email))
+        .route("/passkey-check", get(pages::passkey_check::check))
+        .route("/not-me", get(pages::disown::disown))
+        .route("/login/email", get(login::email_alias))
+        .route("/login/{token}", get(login::older_link))
         .route("/login/setup", get(setup::alias))
         .route("/lc", get(login::code_alias))
         .route("/lc/{code}", get(login::code_link))
@@ -300,6 +346,7 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/signup", get(signup::sign_up))
         .route("/st/{token}", get(signup::token_link))
         .route("/signup/waiting", get(signup::waiting))
+        .route("/signup/verified", get(signup::verified))
         .route("/signup/setup", get(setup::first_run))
         .route("/signup/add-passkey", get(setup::add_passkey))
         .route("/interaction", get(pages::interaction::interact))
@@ -323,6 +370,9 @@ fn pages(app_url: &AppUrl) -> Router<App> {
         .route("/settings/admin/apis/{id}", get(pages::admin::apis::details))
         .route("/settings/admin/api-keys", get(pages::admin::api_keys::list))
         .route("/settings/admin/application-configuration", get(pages::admin::application_configuration::configuration))
+        .route("/settings/admin/system", get(pages::admin::system::examine))
+        .route("/app.webmanifest", get(pages::manifest::manifest))
+        .route("/settings/admin/ldap-runs/{id}", get(pages::admin::ldap::details))
         .route("/favicon.ico", get(api::application_images::get))
         .route("/form-post.js", get(oidc::form_post::script))
         .merge(assets::routes())
@@ -330,6 +380,9 @@ fn pages(app_url: &AppUrl) -> Router<App> {
 
 /// Unknown paths and wrong methods: the contract's 404, as a page outside the API.
 async fn unknown(State(app): State<App>, mut parts: Parts) -> Response {
+    if parts.uri.path().starts_with("//.well-known/") {
+        oidc::metadata::asked_below_slash(&app, parts.extensions.get::<client_ip::ClientIp>().copied());
+    }
     let path = parts.uri.path();
     if path.starts_with("/api/") || path == "/api" || path.starts_with("/.well-known/") {
         return (StatusCode::NOT_FOUND, Json(json!({ "error": "API endpoint not found" }))).into_response();
@@ -343,7 +396,9 @@ async fn unknown(State(app): State<App>, mut parts: Parts) -> Response {
 /// A known route plus `/` is redirected to the route: 301 for GET and HEAD, 307 otherwise (api.md §1).
 async fn trailing_slash(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.len() > 1 && path.ends_with('/') && !path.starts_with("//") {
+    // There the path is another server's.
+    let is_told = path.starts_with("/api/forward-auth/envoy/");
+    if path.len() > 1 && path.ends_with('/') && !path.starts_with("//") && !is_told {
         let bare = path.trim_end_matches('/');
         let target = match request.uri().query() {
             Some(query) => format!("{bare}?{query}"),

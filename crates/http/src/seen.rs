@@ -14,7 +14,7 @@ use pid_core::handle::{self, Handle};
 use pid_core::secret::{Secret, sha256};
 use pid_flows::Error;
 use pid_flows::access::idle_since;
-use pid_store::{api_keys, sessions};
+use pid_store::{api_keys, forward_auth, sessions};
 
 use crate::state::App;
 
@@ -28,6 +28,8 @@ pub struct Seen {
     api_keys: Mutex<Uses<[u8; 32]>>,
     /// By their cookie.
     sessions: Mutex<Uses<Handle>>,
+    /// By themselves.
+    app_passwords: Mutex<Uses<Handle>>,
 }
 
 /// Noted in a minute, at most: whoever makes up cookies fills no memory.
@@ -52,19 +54,25 @@ impl Seen {
         }
     }
 
+    /// Notes that an app password let somebody in.
+    pub fn app_password(&self, password: Handle, at: Timestamp) {
+        note(&self.app_passwords, password, at);
+    }
+
     /// Writes what was noted; nothing if there is nothing.
     ///
     /// # Errors
     /// When the store is not available; the uses of this minute are then lost, which is no harm.
     pub async fn write(&self, app: &App) -> Result<(), Error> {
-        let (keys, cookies) = (take(&self.api_keys), take(&self.sessions));
-        if keys.is_empty() && cookies.is_empty() {
+        let (keys, cookies, passwords) = (take(&self.api_keys), take(&self.sessions), take(&self.app_passwords));
+        if keys.is_empty() && cookies.is_empty() && passwords.is_empty() {
             return Ok(());
         }
         let idle_minutes = app.settings().idle_minutes();
         app.db()
             .write(move |tx| -> Result<(), Error> {
                 keys.iter().try_for_each(|(hash, at)| api_keys::used(tx, hash, *at))?;
+                passwords.iter().try_for_each(|(password, at)| forward_auth::password_used(tx, password, *at))?;
                 for (cookie, at) in &cookies {
                     sessions::seen(tx, cookie, *at, idle_since(idle_minutes, *at))?;
                 }

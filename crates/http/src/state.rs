@@ -1,18 +1,24 @@
 //! What handlers share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use pid_core::application_images::ApplicationImages;
+use pid_core::places::Places;
 use pid_core::settings::Settings;
-use pid_core::{Seed, Timestamp};
+use pid_core::{Ctx, Seed, Timestamp};
 use pid_flows::env::{Env, Snapshot};
 use pid_flows::keys::{KeySealer, load_snapshot};
 use pid_integrations::fetch::Fetcher;
+use pid_integrations::files::Files;
+use pid_integrations::geo::Atlas;
 use pid_jose::KeySet;
 use pid_store::Db;
 
+use crate::api::forward_auth::Assertions;
+use crate::diagnosis::Recorder;
+use crate::metrics::Metrics;
 use crate::middleware::client_ip::Proxies;
 use crate::middleware::limit::Limiter;
 use crate::oidc::cimd::Fetches;
@@ -47,6 +53,16 @@ impl Clock {
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
+/// The shared state for whoever sleeps: it keeps nothing open.
+pub(crate) struct Sleeper(Weak<Inner>);
+
+impl Sleeper {
+    /// The state, if it is still there.
+    pub(crate) fn wake(&self) -> Option<App> {
+        self.0.upgrade().map(App)
+    }
+}
+
 struct Inner {
     db: Db,
     env: Arc<Env>,
@@ -56,12 +72,28 @@ struct Inner {
     proxies: Proxies,
     sealer: KeySealer,
     fetcher: Fetcher,
+    files: Files,
+    atlas: Arc<Atlas>,
+    places: Places,
     documents: DocumentCache,
     peer_keys: PeerKeyCache,
     fetches: Fetches,
     set_up: AtomicBool,
     seen: Seen,
+    recorder: Recorder,
     waits: Waits,
+    assertions: Assertions,
+    metrics: OnceLock<Metrics>,
+    stopping: AtomicBool,
+    trace: OnceLock<fn(&tracing::Span, &http::HeaderMap)>,
+}
+
+/// What the server reaches beside its store.
+pub struct Outside {
+    /// Other servers.
+    pub fetcher: Fetcher,
+    /// Uploaded pictures.
+    pub files: Files,
 }
 
 impl App {
@@ -74,8 +106,10 @@ impl App {
         limiter: Limiter,
         proxies: Proxies,
         sealer: KeySealer,
-        fetcher: Fetcher,
+        outside: Outside,
+        atlas: Arc<Atlas>,
     ) -> Self {
+        let Outside { fetcher, files } = outside;
         Self(Arc::new(Inner {
             db,
             env: Arc::new(env),
@@ -85,13 +119,26 @@ impl App {
             proxies,
             sealer,
             fetcher,
+            files,
+            places: atlas.places(),
+            atlas,
             documents: DocumentCache::default(),
             peer_keys: PeerKeyCache::default(),
             fetches: Fetches::default(),
             set_up: AtomicBool::new(false),
             seen: Seen::default(),
+            recorder: Recorder::default(),
             waits: Waits::default(),
+            assertions: Assertions::default(),
+            metrics: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+            trace: OnceLock::new(),
         }))
+    }
+
+    /// For whoever sleeps.
+    pub(crate) fn sleeper(&self) -> Sleeper {
+        Sleeper(Arc::downgrade(&self.0))
     }
 
     /// The store.
@@ -159,9 +206,19 @@ impl App {
         &self.0.seen
     }
 
+    /// What failed and waits to be looked at.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
     /// Requests that wait for something to happen.
     pub fn waits(&self) -> &Waits {
         &self.0.waits
+    }
+
+    /// What apps behind proxies were told a moment ago.
+    pub(crate) fn assertions(&self) -> &Assertions {
+        &self.0.assertions
     }
 
     /// The prebuilt metadata documents.
@@ -189,9 +246,64 @@ impl App {
         &self.0.fetcher
     }
 
+    /// Where uploads are kept.
+    pub fn files(&self) -> &Files {
+        &self.0.files
+    }
+
+    /// The database of places.
+    pub fn atlas(&self) -> &Arc<Atlas> {
+        &self.0.atlas
+    }
+
+    /// What is known of places.
+    pub fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    /// The context of something that nobody asked for, which is named instead of a browser.
+    pub fn ctx(&self, what: &str) -> Ctx {
+        Ctx {
+            now: self.0.clock.now(),
+            seed: seed(),
+            ip_address: String::new(),
+            user_agent: what.to_owned(),
+            places: self.0.places.clone(),
+        }
+    }
+
     /// The general limiter.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
+    }
+
+    /// What is counted, if it is.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.0.metrics.get()
+    }
+
+    /// Begins to count, and to record for a collector as well if one gets it.
+    pub fn count(&self, records: bool) {
+        self.0.metrics.get_or_init(|| Metrics::new(records));
+    }
+
+    /// Makes spans of requests from here on; `tie` ties one to that of whoever sent the request.
+    pub fn trace(&self, tie: fn(&tracing::Span, &http::HeaderMap)) {
+        let _ = self.0.trace.set(tie);
+    }
+
+    pub(crate) fn traces(&self) -> Option<fn(&tracing::Span, &http::HeaderMap)> {
+        self.0.trace.get().copied()
+    }
+
+    /// Says that this process is about to end: whoever asks whether it is ready is told no, and connections aren't kept.
+    pub fn begin_to_stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this process is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
     }
 
     /// Which peers may name the client's address.

@@ -26,6 +26,16 @@ pub fn in_words(user_agent: &str) -> String {
     if known(system) { format!("{name} on {system}{version}") } else { name.to_owned() }
 }
 
+/// Whether a browser says of itself that it is a view inside an app, which offers passkeys of its own site at best.
+#[must_use]
+pub fn is_web_view(user_agent: &str) -> bool {
+    let says = |text: &str| user_agent.contains(text);
+    let android = says("; wv)");
+    // Browsers on iOS name themselves and Safari; a view inside an app leaves Safari out.
+    let ios = (says("iPhone") || says("iPad")) && says("AppleWebKit/") && !says("Safari/");
+    android || ios || ["FBAN/", "FBAV/", "Instagram ", " Line/", "MicroMessenger/"].into_iter().any(says)
+}
+
 /// The name of the first product: `curl/8.5.0` is "curl".
 fn product(user_agent: &str) -> String {
     let first = user_agent.split([' ', '/', '(']).next().unwrap_or_default();
@@ -35,6 +45,23 @@ fn product(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn views_inside_apps_say_so() {
+        let ios = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+        for (text, inside) in [
+            (format!("{ios} Mobile/15E148"), true),
+            (format!("{ios} Version/17.4 Mobile/15E148 Safari/604.1"), false),
+            (format!("{ios} CriOS/140.0 Mobile/15E148 Safari/604.1"), false),
+            (format!("{ios} Mobile/15E148 [FBAN/FBIOS;FBAV/440.0]"), true),
+            ("Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Version/4.0 Chrome/140.0 Mobile Safari/537.36".to_owned(), true),
+            ("Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36".to_owned(), false),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_web_view(&text), inside, "{text}");
+        }
+    }
 
     #[test]
     fn well_known_browsers() {

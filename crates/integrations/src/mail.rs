@@ -131,6 +131,18 @@ fn written(letter: Letter) -> Result<Message, MailError> {
 /// [`MailError`].
 pub async fn send(fetcher: &Fetcher, server: &Server, letter: Letter) -> Result<(), MailError> {
     let message = written(letter)?;
+    talk(fetcher, server, Some(message)).await
+}
+
+/// Connects and says who we are, as for a letter, and sends none.
+///
+/// # Errors
+/// [`MailError`].
+pub async fn try_server(fetcher: &Fetcher, server: &Server) -> Result<(), MailError> {
+    talk(fetcher, server, None).await
+}
+
+async fn talk(fetcher: &Fetcher, server: &Server, message: Option<Message>) -> Result<(), MailError> {
     let reachable = fetcher.reachable(&server.host, server.port, NamedBy::Admin).await;
     let addresses = reachable.map_err(|error| MailError::Target(format!("{}: {error}", server.host)))?;
     let tls = |host: &str| {
@@ -155,9 +167,16 @@ pub async fn send(fetcher: &Fetcher, server: &Server, letter: Letter) -> Result<
         if let Some((user, password)) = &server.credentials {
             transport = transport.credentials(Credentials::new(user.clone(), password.clone()));
         }
-        let sent = tokio::time::timeout(3 * TIME, transport.build().send(message.clone())).await;
+        let transport = transport.build();
+        let said = async {
+            match &message {
+                Some(message) => transport.send(message.clone()).await.map(drop),
+                None => transport.test_connection().await.map(drop),
+            }
+        };
+        let sent = tokio::time::timeout(3 * TIME, said).await;
         outcome = match sent {
-            Ok(Ok(_)) => return Ok(()),
+            Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) if is_about_the_letter(&error) => return Err(MailError::Never(in_words(&error))),
             Ok(Err(error)) => Err(MailError::Later(in_words(&error))),
             Err(_) => Err(MailError::Later("there was no complete answer in time".to_owned())),

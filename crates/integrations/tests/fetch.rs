@@ -121,7 +121,7 @@ impl Resolve for Names {
 }
 
 fn allowing(nets: &[&str]) -> Guard {
-    Guard { allowed: nets.iter().map(|n| n.parse().unwrap()).collect(), denied: Vec::new() }
+    Guard { allowed: nets.iter().map(|n| n.parse().unwrap()).collect(), ..Guard::default() }
 }
 
 async fn get(fetcher: &Fetcher, url: &str, named_by: NamedBy) -> Result<(StatusCode, String), FetchError> {

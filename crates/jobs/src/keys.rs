@@ -6,7 +6,7 @@ use std::time::Duration;
 use pid_core::Ctx;
 use pid_flows::Error;
 use pid_flows::keys::{self, Wish};
-use pid_http::state::{App, seed};
+use pid_http::state::App;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ pub async fn run(app: App) {
 /// The store's.
 pub async fn turn(app: &App) -> Result<(), Error> {
     let now = app.clock().now();
-    let ctx = Ctx { now, seed: seed(), ip_address: String::new(), user_agent: "calendar".to_owned() };
+    let ctx = Ctx { now, ..app.ctx("calendar") };
     let done = pid_http::keys::carry_out(app.db(), app.sealer(), ctx, None, Wish::Due).await?;
     for action in &done {
         tracing::info!(?action, "signing keys");

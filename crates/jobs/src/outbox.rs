@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use pid_core::Ctx;
 use pid_flows::outbox::{self, Answer, Attempt, What};
 use pid_flows::{Error, audit_stream};
 use pid_http::outbox::post_logout_token;
-use pid_http::state::{App, seed};
+use pid_http::state::App;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -87,7 +86,8 @@ async fn take_due(app: &App, limit: usize) -> Result<Vec<Attempt>, Error> {
         return Ok(Vec::new());
     }
     let limit = i64::try_from(limit).unwrap_or(1);
-    app.db().write(move |tx| outbox::begin(tx, now, limit)).await
+    let (ctx, env, settings) = (app.ctx(""), app.env().clone(), app.settings());
+    app.db().write(move |tx| outbox::begin(tx, &ctx, &env, &settings, limit)).await
 }
 
 async fn deliver(app: App, attempt: Attempt) {
@@ -105,7 +105,7 @@ async fn deliver(app: App, attempt: Attempt) {
             }
         },
     };
-    let ctx = Ctx { now: app.clock().now(), seed: seed(), ip_address: String::new(), user_agent: String::new() };
+    let ctx = app.ctx("");
     // What was taken must not be sent again, so the outcome is written however long the store is away. The entry is held
     // for a minute; after that somebody else may repeat it, under the same `jti`.
     for _ in 0..250 {

@@ -20,6 +20,8 @@ pub enum Typ {
     AccessToken,
     /// A logout token: `logout+jwt` (OpenID Connect Back-Channel Logout §2.4).
     Logout,
+    /// What an app behind a proxy is told of a visitor: `forward-auth+jwt`, a type of our own.
+    ForwardAuth,
 }
 
 impl Typ {
@@ -28,6 +30,7 @@ impl Typ {
             Self::Jwt => "JWT",
             Self::AccessToken => "at+jwt",
             Self::Logout => "logout+jwt",
+            Self::ForwardAuth => "forward-auth+jwt",
         }
     }
 

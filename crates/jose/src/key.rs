@@ -65,7 +65,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-fn curve(alg: Alg) -> Option<(&'static str, &'static EcdsaSigningAlgorithm, usize)> {
+pub(crate) fn curve(alg: Alg) -> Option<(&'static str, &'static EcdsaSigningAlgorithm, usize)> {
     match alg {
         Alg::ES256 => Some(("P-256", &signature::ECDSA_P256_SHA256_FIXED_SIGNING, 32)),
         Alg::ES384 => Some(("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING, 48)),
@@ -84,6 +84,11 @@ fn rsa(alg: Alg) -> Option<(KeySize, &'static dyn RsaEncoding)> {
         Alg::PS512 => Some((KeySize::Rsa4096, &signature::RSA_PSS_SHA512)),
         _ => None,
     }
+}
+
+/// Whether keys of an algorithm are RSA keys.
+pub(crate) fn is_rsa(alg: Alg) -> bool {
+    rsa(alg).is_some()
 }
 
 fn unusable<E>(_: E) -> JoseError {
@@ -243,30 +248,34 @@ impl VerifyingKey {
 
 /// `RSAPublicKey` in DER (RFC 8017 §A.1.1).
 fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
-    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-        let length = content.len().to_be_bytes();
-        let length: Vec<u8> = length.into_iter().skip_while(|b| *b == 0).collect();
-        let mut out = vec![tag];
-        match u8::try_from(content.len()) {
-            Ok(short) if short < 128 => out.push(short),
-            // At most 8 bytes of length, so the count fits the low bits.
-            _ => {
-                out.push(0x80 | u8::try_from(length.len()).unwrap_or(8));
-                out.extend(length);
-            }
+    der_element(0x30, &[der_integer(n), der_integer(e)].concat())
+}
+
+/// An element of DER.
+pub(crate) fn der_element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length: Vec<u8> = length.into_iter().skip_while(|b| *b == 0).collect();
+    let mut out = vec![tag];
+    match u8::try_from(content.len()) {
+        Ok(short) if short < 128 => out.push(short),
+        // At most 8 bytes of length, so the count fits the low bits.
+        _ => {
+            out.push(0x80 | u8::try_from(length.len()).unwrap_or(8));
+            out.extend(length);
         }
-        out.extend_from_slice(content);
-        out
     }
-    fn integer(bytes: &[u8]) -> Vec<u8> {
-        let first = bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len());
-        let mut content = bytes[first..].to_vec();
-        if content.first().is_none_or(|b| b & 0x80 != 0) {
-            content.insert(0, 0);
-        }
-        element(2, &content)
+    out.extend_from_slice(content);
+    out
+}
+
+/// An unsigned number in DER.
+pub(crate) fn der_integer(bytes: &[u8]) -> Vec<u8> {
+    let first = bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len());
+    let mut content = bytes[first..].to_vec();
+    if content.first().is_none_or(|b| b & 0x80 != 0) {
+        content.insert(0, 0);
     }
-    element(0x30, &[integer(n), integer(e)].concat())
+    der_element(2, &content)
 }
 
 /// Whether an Ed25519 key's `y` is reduced, below 2^255 − 19 (RFC 8032 §5.1.3).

@@ -5,10 +5,12 @@ mod jwt;
 mod key;
 mod low_s;
 mod peer;
+mod private;
 mod received;
 pub mod rotation;
 mod seal;
 mod set;
+pub mod stream;
 #[cfg(test)]
 mod vectors;
 
@@ -16,6 +18,7 @@ pub use alg::Alg;
 pub use jwt::{Expected, MAX_TOKEN, Signed, Typ, check_signature, half_hash, sign, sign_as_peer};
 pub use key::{PublicJwk, SigningKey, VerifyingKey};
 pub use peer::{MAX_JWKS, MAX_KEYS, PeerKey, PeerKeys, thumbprint};
+pub use private::{from_private_jwk, to_private_jwk};
 pub use received::{Claims, Received, Verified};
 pub use seal::{derive, open, seal};
 pub use set::{KeySet, Member};

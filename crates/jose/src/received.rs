@@ -151,6 +151,11 @@ impl<'a> Received<'a> {
         &self.claims
     }
 
+    /// The algorithm that the header names; nothing says that it is one.
+    pub fn algorithm(&self) -> &str {
+        &self.alg
+    }
+
     /// True if `typ` is this media type, with or without `application/` (RFC 7515 §4.1.9).
     pub fn typ_is(&self, name: &str) -> bool {
         media_type_is(self.typ.as_deref(), name)

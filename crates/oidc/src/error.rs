@@ -132,6 +132,13 @@ impl OAuthError {
         self
     }
 
+    /// Adds an id to the sentence, by which an administrator finds what happened.
+    #[must_use]
+    pub fn with_reference(mut self, id: &str) -> Self {
+        self.description = format!("{} (ID {id})", self.description).into();
+        self
+    }
+
     /// Adds the `WWW-Authenticate` value that a 401 must carry (RFC 6749 §5.2).
     #[must_use]
     pub fn with_challenge(mut self, challenge: &'static str) -> Self {

@@ -1,22 +1,29 @@
 //! Wires everything: data folder, encryption key, store, keys, jobs, listener.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use pid_core::places::Places;
 use pid_core::secret::sha256;
 use pid_core::{Ctx, Entropy, UserId};
 use pid_flows::Error;
 use pid_flows::env::Env;
 use pid_flows::keys::{self, KeySealer};
-use pid_http::listen;
+use pid_http::listen::{self, Listener};
 use pid_http::middleware::client_ip::Proxies;
 use pid_http::middleware::limit::Limiter;
 use pid_http::router::router;
-use pid_http::state::{App, Clock, seed};
+use pid_http::state::{App, Clock, Outside, seed};
 use pid_integrations::fetch::{Fetcher, Guard};
+use pid_integrations::files::Files;
+use pid_integrations::geo::Atlas;
 use pid_jobs::Jobs;
-use pid_jose::Alg;
+use pid_jobs::backup::schedule::Plan;
+use pid_jose::stream::FileSecret;
+use pid_jose::{Alg, Zeroizing};
 use pid_oidc::dpop::Nonces;
 use pid_store::{Db, OpenError, Options, Target, instance, passkeys, users};
 use tokio::net::TcpListener;
@@ -24,6 +31,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::declared;
+use crate::listener::{Listening, bind};
 
 /// Why the server does not start: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +75,29 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// A socket of the file system can't be made.
+    #[error("The server can't listen on the socket {path}: {cause}.")]
+    Socket {
+        /// Where.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// What systemd handed over is of no use.
+    #[error("{cause}.")]
+    Handed {
+        /// Why.
+        cause: String,
+    },
+    /// TLS can't be set up.
+    #[error("TLS_CERT and TLS_KEY (or TLS_CERT_FILE and TLS_KEY_FILE) can't be used: {cause}.")]
+    Certificate {
+        /// Why.
+        cause: String,
+    },
+    /// What a file declares can't be.
+    #[error("{}", .0.join("\n"))]
+    Declared(Vec<String>),
     /// A fault while reading or writing the store.
     #[error("The start failed: {0}.")]
     Rule(#[from] Error),
@@ -73,8 +105,10 @@ pub enum StartError {
 
 /// A server at work.
 pub struct Running {
-    /// Where it listens.
+    /// Where it listens; this machine's address for a socket of the file system.
     pub address: SocketAddr,
+    /// The same in words.
+    pub place: String,
     /// Its state.
     pub app: App,
     /// The code for set-up from public addresses.
@@ -84,19 +118,25 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
-    jobs: Jobs,
+    jobs: Option<Jobs>,
+    delay: Duration,
 }
 
 impl Running {
-    /// Lets open requests finish (at most five seconds), ends the jobs and closes the store.
+    /// Says that it is not ready any more and serves on for as long as proxies need to notice (`SHUTDOWN_DELAY_SECONDS`); then
+    /// lets open requests finish (at most five seconds), ends the jobs and closes the store.
     pub async fn stop(self) {
+        self.app.begin_to_stop();
+        tokio::time::sleep(self.delay).await;
         let _ = self.stop.send(());
         self.app.waits().end();
         let _ = self.server.await;
         for task in self.tasks {
             task.abort();
         }
-        self.jobs.stop().await;
+        if let Some(jobs) = self.jobs {
+            jobs.stop().await;
+        }
         self.app.db().close().await;
     }
 }
@@ -119,70 +159,155 @@ pub async fn start_with(
     fetcher: impl FnOnce(Guard) -> Fetcher,
 ) -> Result<Running, StartError> {
     let encryption_key = prepare_data(&config)?;
-    let options =
-        Options { connections: 10, now_millis: || Clock::default().now().millis(), settings: config.settings.clone() };
+    let options = Options {
+        connections: config.max_connections,
+        now_millis: || Clock::default().now().millis(),
+        settings: config.settings.clone(),
+    };
     let db = Db::open(&config.database, options).await?;
+    let encryption_key = settle_key(&config, &db, encryption_key).await?;
     let sealer = KeySealer::new(&encryption_key)?;
-    check_key(&db, &encryption_key).await?;
     let setup_code = Entropy::new(seed()).text(pid_core::entropy::LOGIN_CODE, 12);
     let refresh_token_key = *pid_jose::derive(&encryption_key, "refresh-tokens").map_err(Error::internal)?;
+    let imported_tokens_key = *pid_jose::derive(&encryption_key, "imported-tokens").map_err(Error::internal)?;
     let mail_key = *pid_jose::derive(&encryption_key, "mail").map_err(Error::internal)?;
+    let disown_key = *pid_jose::derive(&encryption_key, "disown-links").map_err(Error::internal)?;
     let signup_token_key = *pid_jose::derive(&encryption_key, "signup-tokens").map_err(Error::internal)?;
+    let scim_token_key = *pid_jose::derive(&encryption_key, "scim-tokens").map_err(Error::internal)?;
     let dpop_nonces = Nonces::new(&*pid_jose::derive(&encryption_key, "dpop-nonces").map_err(Error::internal)?);
     let env = Env {
         app_url: config.app_url.clone(),
         internal_url: config.internal_url.clone(),
         allow_insecure_callbacks: config.allow_insecure_callbacks,
+        forward_auth_secret: config.forward_auth_secret.as_ref().map(|k| sha256(k.as_bytes())),
         static_api_key: config.static_api_key.as_ref().map(|k| sha256(k.as_bytes())),
         refresh_token_key,
+        imported_tokens_key,
         mail_key,
+        disown_key,
         signup_token_key,
+        scim_token_key,
         dpop_nonces,
         setup_code: sha256(setup_code.as_bytes()),
     };
-    let ctx = Ctx { now: clock.now(), seed: seed(), ip_address: String::new(), user_agent: "start".to_owned() };
+    let ctx = Ctx {
+        now: clock.now(),
+        seed: seed(),
+        ip_address: String::new(),
+        user_agent: "start".to_owned(),
+        places: Places::default(),
+    };
     let with_static_key = config.static_api_key.is_some();
     let waits_for_setup = db.write(move |tx| first_rows(tx, &ctx, with_static_key)).await?;
+    carry_out(&config, &db, &sealer).await?;
     warn_of_lock_out(&db, &env).await?;
     let (now, load_sealer) = (clock.now(), sealer.clone());
     let snapshot = db.read(move |tx| keys::load_snapshot(tx, &load_sealer, now)).await?;
     let limiter = if config.rate_limiting { Limiter::new() } else { Limiter::off() };
     let proxies = Proxies { trusted: config.trusted_proxies.clone(), platform_header: config.platform_header.clone() };
-    let guard = Guard { allowed: config.allowed_targets.clone(), denied: config.denied_targets.clone() };
-    let app = App::new(db, env, clock, snapshot, limiter, proxies, sealer, fetcher(guard));
+    let guard = guard(&config);
+    let atlas = Arc::new(Atlas::new(config.local_ipv6_ranges.clone()));
+    let fetcher = fetcher(guard);
+    let files = Files::new(config.files.clone(), fetcher.clone());
+    let app = App::new(db, env, clock, snapshot, limiter, proxies, sealer, Outside { fetcher, files }, atlas);
 
-    let address = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })?;
-    let address = listener.local_addr().map_err(|cause| StartError::Listen { address, cause })?;
+    let Listening { listener, address, place, manner } = bind(&config).await?;
     let (stop, stopped) = oneshot::channel();
-    let server = tokio::spawn(listen::serve(listener, router(app.clone()), async {
+    let certificate = manner.tls.clone().map(|tls| tokio::spawn(tls.watch()));
+    let server = tokio::spawn(listen::serve(listener, manner, router(app.clone()), async {
         let _ = stopped.await;
     }));
-    let jobs = pid_jobs::spawn(app.clone(), config.audit_days);
+    let backups = config.backups.as_ref().map(|wanted| Plan {
+        folder: wanted.folder.clone(),
+        every_secs: wanted.every_hours * 3600,
+        keep: wanted.keep,
+        secret: config.backup_passphrase.clone().map(|text| FileSecret::Passphrase(Zeroizing::new(text))),
+        key: crate::cli::backup::key_beside(&config),
+    });
+    let jobs = config.jobs.then(|| pid_jobs::spawn(app.clone(), config.audit_days, config.places.clone(), backups));
     let mut tasks = vec![tokio::spawn(refresh_snapshot(app.clone()))];
-    if !app.keys().is_ready() {
-        tasks.push(tokio::spawn(make_first_key(app.clone())));
+    tasks.extend(certificate);
+    if config.otlp.traces.is_some() {
+        app.trace(crate::otlp::tie);
     }
-    Ok(Running { address, app, setup_code, waits_for_setup, stop, server, tasks, jobs })
+    if config.otlp.metrics.is_some() {
+        app.count(true);
+        tasks.push(tokio::spawn(pid_http::metrics::observe(app.clone())));
+    }
+    if let Some(address) = config.prometheus {
+        let numbers = TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })?;
+        app.count(false);
+        let router = pid_http::metrics::router(app.clone());
+        let forever = std::future::pending();
+        tasks.push(tokio::spawn(listen::serve(Listener::Tcp(numbers), listen::Manner::default(), router, forever)));
+    }
+    let delay = Duration::from_secs(config.shutdown_delay);
+    Ok(Running { address, place, app, setup_code, waits_for_setup, stop, server, tasks, jobs, delay })
+}
+
+/// Which addresses may be called.
+pub(crate) fn guard(config: &Config) -> Guard {
+    Guard {
+        allowed: config.allowed_targets.clone(),
+        denied: config.denied_targets.clone(),
+        local: config.local_ipv6_ranges.iter().copied().map(IpNet::V6).collect(),
+    }
+}
+
+/// Where uploads are kept, for a command beside the server.
+pub(crate) fn files(config: &Config) -> Files {
+    Files::new(config.files.clone(), Fetcher::new(guard(config)))
 }
 
 /// Makes the data folder, and finds the encryption key or, only together with a new SQLite database, makes one.
 fn prepare_data(config: &Config) -> Result<Vec<u8>, StartError> {
-    if let Some(dir) = config.data_dir()
-        && !dir.exists()
-    {
-        make_private_dir(&dir).map_err(|cause| StartError::DataFolder { path: dir.display().to_string(), cause })?;
+    make_data_dir(config)?;
+    let key = find_key(config)?;
+    key.keep()?;
+    Ok(key.bytes)
+}
+
+pub(crate) fn make_data_dir(config: &Config) -> Result<(), StartError> {
+    match config.data_dir() {
+        Some(dir) if !dir.exists() => {
+            make_private_dir(&dir).map_err(|cause| StartError::DataFolder { path: dir.display().to_string(), cause })
+        }
+        _ => Ok(()),
     }
+}
+
+/// An encryption key, and the file for it if it was made just now.
+pub(crate) struct DataKey {
+    pub(crate) bytes: Vec<u8>,
+    file: Option<PathBuf>,
+}
+
+impl DataKey {
+    /// Writes a new key down, but never over another that somebody made in the meantime.
+    fn keep(&self) -> Result<(), StartError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let exists = if file.exists() { Err(std::io::ErrorKind::AlreadyExists.into()) } else { Ok(()) };
+        let kept = exists.and_then(|()| write_private(file, &self.bytes));
+        kept.map_err(|cause| StartError::DataFolder { path: file.display().to_string(), cause })
+    }
+}
+
+/// Finds the encryption key or, only for a new SQLite database, makes one. Nothing is touched.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn find_key(config: &Config) -> Result<DataKey, StartError> {
     // Said before anything about keys: whoever starts us on another program's data needs that sentence.
     config.database.refuse_foreign()?;
+    let known = |bytes| DataKey { bytes, file: None };
     if let Some(key) = &config.encryption_key {
-        return Ok(key.clone());
+        return Ok(known(key.clone()));
     }
     let Target::Sqlite(path) = &config.database else { return Err(StartError::NoKey) };
-    let file = path.with_file_name("encryption.key");
+    let file = key_file(path);
     let trouble = |cause| StartError::DataFolder { path: file.display().to_string(), cause };
     match std::fs::read(&file) {
-        Ok(key) if key.len() >= 16 => return Ok(key),
+        Ok(key) if key.len() >= 16 => return Ok(known(key)),
         Ok(_) => return Err(StartError::KeyFile { path: file.display().to_string() }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(trouble(e)),
@@ -190,9 +315,7 @@ fn prepare_data(config: &Config) -> Result<Vec<u8>, StartError> {
     if !config.database.is_new_file() {
         return Err(StartError::NoKey);
     }
-    let key = Entropy::new(seed()).token().into_bytes();
-    write_private(&file, &key).map_err(trouble)?;
-    Ok(key)
+    Ok(DataKey { bytes: Entropy::new(seed()).token().into_bytes(), file: Some(file) })
 }
 
 /// The encryption key of a database that the server was started on, for the command line: what the key of an empty one is,
@@ -205,8 +328,37 @@ pub(crate) async fn existing_key(config: &Config, db: &Db) -> Result<Vec<u8>, St
         return Err(StartError::NeverStarted);
     }
     let encryption_key = prepare_data(config)?;
-    check_key(db, &encryption_key).await?;
-    Ok(encryption_key)
+    settle_key(config, db, encryption_key).await
+}
+
+/// The database that an import is about to fill; it may be new. `key` is what [`find_key`] found.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) async fn open_for_import(config: &Config, options: Options, key: &DataKey) -> Result<Db, StartError> {
+    make_data_dir(config)?;
+    key.keep()?;
+    let db = Db::open(&config.database, options).await?;
+    match check_key(&db, &key.bytes).await {
+        Ok(()) => Ok(db),
+        Err(error) => {
+            db.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Where the key of a file is that was made with it.
+pub(crate) fn key_file(database: &Path) -> PathBuf {
+    database.with_file_name(KEY_FILE)
+}
+
+/// The encryption key that is set, or that lies beside the database.
+pub(crate) fn known_key(config: &Config) -> Option<Vec<u8>> {
+    config.encryption_key.clone().or_else(|| match &config.database {
+        Target::Sqlite(path) => std::fs::read(key_file(path)).ok().filter(|key| key.len() >= 16),
+        Target::Postgres(_) => None,
+    })
 }
 
 fn make_private_dir(dir: &Path) -> std::io::Result<()> {
@@ -218,7 +370,7 @@ fn make_private_dir(dir: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all, and waits until it is on disk.
-fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let unfinished = path.with_extension("key.new");
     let mut options = std::fs::OpenOptions::new();
@@ -234,13 +386,67 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
 }
 
+/// What tells whether a key is that of a database.
+pub(crate) fn key_tag(encryption_key: &[u8]) -> Result<String, Error> {
+    let tag = pid_jose::derive(encryption_key, "key-check").map_err(Error::internal)?;
+    Ok(tag.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Says that a database's key is another one from now on.
+pub(crate) fn put_key_tag(tx: &pid_store::WriteTx<'_>, tag: &str) -> Result<(), Error> {
+    Ok(instance::put(tx, KEY_CHECK, tag)?)
+}
+
+/// Where a key waits that a rotation is about to make the key.
+pub(crate) fn next_key_file(file: &Path) -> PathBuf {
+    file.with_extension("key.next")
+}
+
+/// Puts the key that waits in the place of the old one.
+pub(crate) fn adopt_next_key(file: &Path) -> std::io::Result<()> {
+    std::fs::rename(next_key_file(file), file)?;
+    let dir = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// Compares the key with the database's. A rotation that was cut off between its transaction and its file ends here.
+async fn settle_key(config: &Config, db: &Db, key: Vec<u8>) -> Result<Vec<u8>, StartError> {
+    let error = match check_key(db, &key).await {
+        Ok(()) => return Ok(key),
+        Err(error) => error,
+    };
+    if let (StartError::WrongKey, Target::Sqlite(path), None) = (&error, &config.database, &config.encryption_key) {
+        let file = key_file(path);
+        if let Ok(next) = std::fs::read(next_key_file(&file))
+            && check_key(db, &next).await.is_ok()
+        {
+            adopt_next_key(&file)
+                .map_err(|cause| StartError::DataFolder { path: file.display().to_string(), cause })?;
+            return Ok(next);
+        }
+    }
+    Err(error)
+}
+
 const KEY_CHECK: &str = "key_check";
+/// The file of a key that was made with its database.
+const KEY_FILE: &str = "encryption.key";
+
+/// Applies the file of `--config`. What it changes is in the log.
+async fn carry_out(config: &Config, db: &Db, sealer: &KeySealer) -> Result<(), StartError> {
+    let Some(wanted) = &config.declared else { return Ok(()) };
+    let ctx = Ctx { user_agent: "declared at the start".to_owned(), ..crate::cli::ctx() };
+    let done = declared::apply(db, sealer, ctx, wanted).await.map_err(StartError::Declared)?;
+    for done in &done {
+        tracing::info!("declared: {}", declared::line(done));
+    }
+    Ok(())
+}
 
 /// Compares the key with the value that was stored when the database was made. PostgreSQL and older files get theirs
 /// on the first start.
-async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
-    let tag = pid_jose::derive(encryption_key, "key-check").map_err(Error::internal)?;
-    let tag: String = tag.iter().map(|b| format!("{b:02x}")).collect();
+pub(crate) async fn check_key(db: &Db, encryption_key: &[u8]) -> Result<(), StartError> {
+    let tag = key_tag(encryption_key)?;
     let expected = tag.clone();
     let stored = db
         .write(move |tx| -> Result<Option<String>, Error> {
@@ -292,18 +498,6 @@ async fn warn_of_lock_out(db: &Db, env: &Env) -> Result<(), StartError> {
 }
 
 /// Makes the first RS256 key off the path to healthy: it takes a noticeable fraction of a second.
-async fn make_first_key(app: App) {
-    loop {
-        match first_key(&app).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(%error, "the signing key could not be made; trying again");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
 async fn first_key(app: &App) -> Result<(), Error> {
     let (sealer, now) = (app.sealer().clone(), app.clock().now());
     let made = tokio::task::spawn_blocking(move || {
@@ -316,10 +510,15 @@ async fn first_key(app: &App) -> Result<(), Error> {
 }
 
 /// Polls the version rows (a read: the disk stays quiet) and loads settings and keys anew when another replica or the
-/// command line changed them.
+/// command line changed them. Where no key is, at the first start or after an import that brought none, it makes one.
 async fn refresh_snapshot(app: App) {
     let mut failures = 0;
     loop {
+        if !app.keys().is_ready()
+            && let Err(error) = first_key(&app).await
+        {
+            tracing::error!(%error, "the signing key could not be made; trying again");
+        }
         tokio::time::sleep(Duration::from_millis(900)).await;
         match app.db().read(|tx| instance::versions(tx).map_err(Error::from)).await {
             Ok(versions) => {

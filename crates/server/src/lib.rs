@@ -3,4 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod declared;
+mod listener;
+pub mod otlp;
 pub mod telemetry;

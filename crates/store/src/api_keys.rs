@@ -7,28 +7,30 @@ use pid_core::{ApiKeyId, Timestamp, UserId};
 use crate::lists::ListSpec;
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
-macro_rules! columns {
+/// The columns of a key in the order of [`from_row`].
+macro_rules! api_key_columns {
     () => {
         "id, user_id, name, description, scopes, expires_at, last_used_at, created_at, expiration_email_sent, version"
     };
 }
+pub(crate) use api_key_columns;
 
 statements! {
     INSERT = "INSERT INTO api_keys (id, user_id, name, description, scopes, expires_at, created_at, expiration_email_sent, key_hash, version) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    BY_ID = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1 AND user_id = $2");
-    BY_HASH = concat!("SELECT ", columns!(), " FROM api_keys WHERE key_hash = $1");
+    BY_ID = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE id = $1 AND user_id = $2");
+    BY_HASH = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE key_hash = $1");
     RENEW = "UPDATE api_keys SET key_hash = $2, expires_at = $3, expiration_email_sent = $4, version = version + 1 WHERE id = $1";
     DESCRIBE = "UPDATE api_keys SET name = $2, description = $3, version = version + 1 WHERE id = $1";
     USED = "UPDATE api_keys SET last_used_at = $2 WHERE key_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-    EXPIRING = concat!("SELECT ", columns!(), " FROM api_keys WHERE expires_at > $1 AND expires_at < $2 AND expiration_email_sent = $3 LIMIT 500");
+    EXPIRING = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE expires_at > $1 AND expires_at < $2 AND expiration_email_sent = $3 LIMIT 500");
     TOLD = "UPDATE api_keys SET expiration_email_sent = $2 WHERE id = $1";
     DELETE = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2";
 }
 
 /// The list of a person's keys.
 pub static LIST: ListSpec = ListSpec {
-    columns: columns!(),
+    columns: api_key_columns!(),
     from: "api_keys",
     base: Some("user_id = $1"),
     search: &[],
@@ -43,7 +45,7 @@ pub static LIST: ListSpec = ListSpec {
     order: "created_at, id",
 };
 
-fn from_row(row: &Row) -> Result<ApiKey, StoreError> {
+pub(crate) fn from_row(row: &Row) -> Result<ApiKey, StoreError> {
     Ok(ApiKey {
         id: ApiKeyId::new(row.get::<String>(0)?),
         user_id: UserId::new(row.get::<String>(1)?),

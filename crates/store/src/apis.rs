@@ -8,11 +8,13 @@ use crate::clients::FILTERS as CLIENT_FILTERS;
 use crate::lists::ListSpec;
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
-macro_rules! columns {
+/// The columns of an API in the order of [`bare`].
+macro_rules! api_columns {
     () => {
         "apis.id, apis.name, apis.resource, apis.allow_cimd_clients, apis.created_at, apis.version, apis.signing_alg, apis.resource_server_id"
     };
 }
+pub(crate) use api_columns;
 
 macro_rules! client_columns {
     () => {
@@ -21,8 +23,8 @@ macro_rules! client_columns {
 }
 
 statements! {
-    BY_ID = concat!("SELECT ", columns!(), " FROM apis WHERE apis.id = $1");
-    BY_RESOURCE = concat!("SELECT ", columns!(), " FROM apis WHERE apis.resource = $1");
+    BY_ID = concat!("SELECT ", api_columns!(), " FROM apis WHERE apis.id = $1");
+    BY_RESOURCE = concat!("SELECT ", api_columns!(), " FROM apis WHERE apis.resource = $1");
     INSERT = "INSERT INTO apis (id, name, resource, allow_cimd_clients, created_at, updated_at, version, signing_alg, resource_server_id) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     UPDATE = "UPDATE apis SET name = $2, allow_cimd_clients = $3, updated_at = $4, version = version + 1, signing_alg = $5, \
@@ -31,7 +33,7 @@ statements! {
     SIGNING_ALG = "SELECT signing_alg FROM apis WHERE resource = $1";
     SERVED = "SELECT resource FROM apis WHERE resource_server_id = $1";
     DELETE = "DELETE FROM apis WHERE id = $1";
-    OF_CLIENT = concat!("SELECT ", columns!(), " FROM apis WHERE EXISTS (SELECT 1 FROM api_grants WHERE api_grants.api_id = apis.id AND api_grants.client_id = $1) \
+    OF_CLIENT = concat!("SELECT ", api_columns!(), " FROM apis WHERE EXISTS (SELECT 1 FROM api_grants WHERE api_grants.api_id = apis.id AND api_grants.client_id = $1) \
         OR (apis.allow_cimd_clients AND EXISTS (SELECT 1 FROM clients WHERE clients.id = $1 AND clients.client_type = 'cimd')) ORDER BY apis.name, apis.id");
 
     PERMISSIONS = "SELECT id, key, name, description, allowed_for_cimd_clients FROM api_permissions WHERE api_id = $1 ORDER BY place, key";
@@ -63,7 +65,7 @@ const SEARCH: &[&str] = &["apis.name", "apis.resource"];
 
 /// The list of APIs.
 pub static LIST: ListSpec = ListSpec {
-    columns: columns!(),
+    columns: api_columns!(),
     from: "apis",
     base: None,
     search: SEARCH,
@@ -74,7 +76,7 @@ pub static LIST: ListSpec = ListSpec {
 
 /// The list of APIs that a client can't reach yet.
 pub static ASSIGNABLE: ListSpec = ListSpec {
-    columns: columns!(),
+    columns: api_columns!(),
     from: "apis",
     base: Some(
         "NOT EXISTS (SELECT 1 FROM api_grants WHERE api_grants.api_id = apis.id AND api_grants.client_id = $1) \
@@ -155,7 +157,7 @@ fn client(row: &Row) -> Result<AccessClient, StoreError> {
 }
 
 /// An API without its permissions.
-fn bare(row: &Row) -> Result<Api, StoreError> {
+pub(crate) fn bare(row: &Row) -> Result<Api, StoreError> {
     Ok(Api {
         id: ApiId::new(row.get::<String>(0)?),
         name: row.get(1)?,
@@ -169,7 +171,7 @@ fn bare(row: &Row) -> Result<Api, StoreError> {
     })
 }
 
-fn whole(tx: &ReadTx<'_>, mut api: Api) -> Result<Api, StoreError> {
+pub(crate) fn whole(tx: &ReadTx<'_>, mut api: Api) -> Result<Api, StoreError> {
     let rows = tx.query(&PERMISSIONS, params![api.id.as_str()])?;
     let read = |row: &Row| {
         Ok(Permission {

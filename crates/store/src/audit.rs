@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use pid_core::audit::{Entry, Event};
 use pid_core::list::{ListRequest, Page};
+use pid_core::places::Place;
 use pid_core::{Ctx, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
-use crate::{ReadTx, Row, StoreError, WriteTx, audit_stream, params, statements};
+use crate::{ReadTx, Row, StoreError, WriteTx, audit_counts, audit_stream, params, statements};
 
 macro_rules! columns {
     () => {
@@ -15,39 +16,38 @@ macro_rules! columns {
     };
 }
 
-/// What a filter of everybody's list tells entries apart by.
-macro_rules! kinds {
-    () => {
-        "event, coalesce(client_name, ''), CASE WHEN country = 'Internal Network' THEN 'internal' WHEN ip_address <> '' THEN 'external' ELSE '' END"
+// What strangers cause in a person's name makes no device known, nor does what was before they disowned a sign-in: it may
+// have been the same stranger.
+macro_rules! knows {
+    ($events:literal) => {
+        concat!(
+            "SELECT 1 FROM audit_logs WHERE user_id = $1 AND ip_address = $2 AND user_agent = $3 AND actor_id IS NULL AND event IN (",
+            $events,
+            ") AND created_at > coalesce((SELECT max(created_at) FROM audit_logs WHERE user_id = $1 AND event = 'SIGN_IN_DISOWNED'), 0) LIMIT 1"
+        )
     };
 }
 
 statements! {
-    INSERT = "INSERT INTO audit_logs (id, created_at, event, user_id, username, actor_id, actor_username, client_name, ip_address, user_agent, country, city, data) \
-        VALUES ($1, $2, $3, $4, (SELECT username FROM users WHERE users.id = $4), $5, (SELECT username FROM users WHERE users.id = $5), $6, $7, $8, $9, $10, $11)";
+    INSERT = "INSERT INTO audit_logs (id, created_at, event, user_id, username, actor_id, actor_username, client_name, ip_address, user_agent, country, city, data, search_key) \
+        VALUES ($1, $2, $3, $4, (SELECT username FROM users WHERE users.id = $4), $5, (SELECT username FROM users WHERE users.id = $5), $6, $7, $8, $9, $10, $11, \
+        coalesce((SELECT username_key FROM users WHERE users.id = $4), '') || '
+' || coalesce((SELECT username_key FROM users WHERE users.id = $5), '') || '
+' || $12)";
     QUOTA = "SELECT event, address, ends_at, written, skipped FROM audit_quotas WHERE event = $1 AND address = $2";
     SET_QUOTA = "INSERT INTO audit_quotas (event, address, ends_at, written, skipped) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (event, address) DO UPDATE SET ends_at = $3, written = $4, skipped = $5";
     QUOTAS_OVER = "SELECT event, address, ends_at, written, skipped FROM audit_quotas WHERE ends_at <= $1 ORDER BY ends_at LIMIT 1000";
     DELETE_KEPT_QUOTAS = "DELETE FROM audit_quotas WHERE ends_at <= $1 AND skipped = 0";
     DELETE_QUOTA = "DELETE FROM audit_quotas WHERE event = $1 AND address = $2";
-    COUNTED_UNTIL = "SELECT counted_until FROM audit_counted WHERE id = 1";
-    SET_COUNTED_UNTIL = "UPDATE audit_counted SET counted_until = $1 WHERE id = 1";
-    WAITING = "SELECT created_at FROM audit_logs WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at LIMIT 1 OFFSET $3";
-    ADD_COUNTS = concat!("INSERT INTO audit_counts (event, client_name, place, n) SELECT ", kinds!(), ", count(*) FROM audit_logs \
-        WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 3 \
-        ON CONFLICT (event, client_name, place) DO UPDATE SET n = audit_counts.n + excluded.n");
-    LEAVING = concat!("SELECT ", kinds!(), ", count(*) FROM audit_logs WHERE created_at < $1 GROUP BY 1, 2, 3");
-    SUBTRACT = "UPDATE audit_counts SET n = n - $4 WHERE event = $1 AND client_name = $2 AND place = $3";
-    FORGET_KIND = "DELETE FROM audit_counts WHERE event = $1 AND client_name = $2 AND place = $3 AND n <= 0";
+    NTH = "SELECT created_at FROM audit_logs ORDER BY created_at DESC LIMIT 1 OFFSET $1";
     PURGE = "DELETE FROM audit_logs WHERE created_at < $1";
     // From one value of the index to the next: what these two cost grows with the names, not with the log.
     CLIENT_NAMES = "WITH RECURSIVE names(name) AS (SELECT min(client_name) FROM audit_logs UNION ALL \
         SELECT (SELECT min(client_name) FROM audit_logs WHERE client_name > names.name) FROM names WHERE names.name IS NOT NULL) \
         SELECT name FROM names WHERE name IS NOT NULL ORDER BY name";
-    // What strangers cause in a person's name makes no device known.
-    KNOWS_DEVICE = "SELECT 1 FROM audit_logs WHERE user_id = $1 AND ip_address = $2 AND user_agent = $3 AND actor_id IS NULL \
-        AND event IN ('SIGN_IN', 'TOKEN_SIGN_IN', 'REMOTE_SIGN_IN', 'PASSKEY_ADDED', 'ACCOUNT_CREATED', 'SETUP_COMPLETED') LIMIT 1";
+    KNOWS_DEVICE = knows!("'SIGN_IN', 'TOKEN_SIGN_IN', 'REMOTE_SIGN_IN', 'PASSKEY_ADDED', 'ACCOUNT_CREATED', 'SETUP_COMPLETED'");
+    KNOWS_PASSKEY_AT = knows!("'SIGN_IN'");
     USERS = "WITH RECURSIVE people(id) AS (SELECT min(user_id) FROM audit_logs UNION ALL \
         SELECT (SELECT min(user_id) FROM audit_logs WHERE user_id > people.id) FROM people WHERE people.id IS NOT NULL), \
         named(id, username) AS (SELECT people.id, (SELECT username FROM audit_logs WHERE user_id = people.id AND username IS NOT NULL \
@@ -75,7 +75,7 @@ pub static LIST_OF_USER: ListSpec = ListSpec {
     order: "created_at DESC, id DESC",
 };
 
-const FILTERS: &[(&str, Filter)] = &[
+pub(crate) const FILTERS: &[(&str, Filter)] = &[
         // The narrowest first.
         ("userID", Filter::Text("user_id")),
         ("clientName", Filter::Text("client_name")),
@@ -90,35 +90,10 @@ const FILTERS: &[(&str, Filter)] = &[
         ),
     ];
 
-/// The numbers of entries that have been counted, and those that came later: the length of everybody's list is their sum.
-/// Each entry is counted once, some time after it was written, so that no two sign-ins meet at a number.
-pub static COUNTS: ListSpec = ListSpec {
-    columns: "n",
-    from: "audit_counts",
-    base: None,
-    search: &[],
-    sort: &[],
-    filters: &[
-        ("clientName", Filter::Text("client_name")),
-        ("event", Filter::Text("event")),
-        ("location", Filter::Words(&[("internal", "place = 'internal'"), ("external", "place = 'external'")])),
-    ],
-    order: "n",
-};
-
-/// See [`COUNTS`].
-pub static NOT_COUNTED: ListSpec = ListSpec {
-    columns: "audit_logs.id",
-    from: "audit_counted JOIN audit_logs ON audit_logs.created_at >= audit_counted.counted_until",
-    base: None,
-    search: &[],
-    sort: &[],
-    filters: FILTERS,
-    order: "audit_logs.created_at",
-};
-
 /// The list of everybody's entries.
-pub static LIST: ListSpec = ListSpec {
+pub static LIST: ListSpec = EVERYBODY;
+
+const EVERYBODY: ListSpec = ListSpec {
     columns: columns!(),
     from: "audit_logs",
     base: None,
@@ -128,27 +103,16 @@ pub static LIST: ListSpec = ListSpec {
     order: "created_at DESC, id DESC",
 };
 
-/// The list of everybody's entries that a search finds. No index knows parts of words, so it looks into the latest 50,000;
-/// filters find the older ones.
+/// What a search finds. No index knows parts of words, so it looks into the latest [`SEARCHED`] entries, whose index has
+/// all that it reads; filters find older ones.
 pub static SEARCH: ListSpec = ListSpec {
-    columns: columns!(),
-    from: "(SELECT coalesce((SELECT created_at FROM audit_logs ORDER BY created_at DESC LIMIT 1 OFFSET 49999), 0) AS since) \
-        AS latest JOIN audit_logs ON created_at >= since",
-    base: None,
-    search: &["username", "actor_username", "client_name", "ip_address", "event"],
-    sort: SORT,
-    filters: FILTERS,
-    order: "created_at DESC, id DESC",
+    base: Some("created_at >= $1"),
+    search: &["search_key"],
+    ..EVERYBODY
 };
 
-/// Where a request came from, in words. Empty when unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Country, or `Internal Network`.
-    pub country: String,
-    /// City, or `LAN`, `Tailscale`.
-    pub city: String,
-}
+/// Entries that a search looks into, from the latest back.
+const SEARCHED: i64 = 50_000;
 
 /// What an entry says.
 #[derive(Clone, Copy, Debug)]
@@ -184,10 +148,18 @@ pub fn insert(tx: &WriteTx<'_>, ctx: &Ctx, entry: NewEntry<'_>) -> Result<(), St
             ctx.user_agent.as_str(),
             entry.place.country.as_str(),
             entry.place.city.as_str(),
-            entry.data
+            entry.data,
+            search_key(ctx, &entry)
         ],
     )?;
     audit_stream::put(tx, ctx.now, entry.id)
+}
+
+/// What a search looks into beside the names of people, in lower case; as much as an entry of an index may hold on
+/// PostgreSQL.
+fn search_key(ctx: &Ctx, entry: &NewEntry<'_>) -> String {
+    let parts = [entry.client_name.unwrap_or_default(), &ctx.ip_address, entry.event.as_str()];
+    parts.join("\n").to_lowercase().chars().take(200).collect()
 }
 
 pub(crate) fn from_row(row: &Row) -> Result<Entry, StoreError> {
@@ -211,51 +183,41 @@ pub fn list_of_user(tx: &ReadTx<'_>, user: &UserId, request: &ListRequest) -> Re
     LIST_OF_USER.page(tx, request, Some(user.as_str()), from_row)
 }
 
-/// Whether a person was signed in from this address with this browser, as far as the log reaches.
+/// Whether a person signed in by a passkey from this address with this browser, as far as the log reaches and since they
+/// last disowned a sign-in.
+pub fn knows_passkey_at(tx: &ReadTx<'_>, user: &UserId, ip_address: &str, user_agent: &str) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&KNOWS_PASSKEY_AT, params![user.as_str(), ip_address, user_agent])?.is_some())
+}
+
+/// Whether a person was signed in from this address with this browser, as far as the log reaches and since they last
+/// disowned a sign-in.
 pub fn knows_device(tx: &ReadTx<'_>, user: &UserId, ip_address: &str, user_agent: &str) -> Result<bool, StoreError> {
     Ok(tx.query_opt(&KNOWS_DEVICE, params![user.as_str(), ip_address, user_agent])?.is_some())
 }
 
-/// A page of everybody's entries, newest first unless sorted. A search looks into the latest 50,000.
+/// A page of everybody's entries, newest first unless sorted. A search finds the latest 2,000 that match among the latest
+/// 50,000.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<Entry>, StoreError> {
     if request.search.is_some() {
-        return SEARCH.page(tx, request, None, from_row);
+        let since = tx.query_opt(&NTH, params![SEARCHED - 1])?.map_or(Ok(0), |row| row.get::<i64>(0))?;
+        let found = SEARCH.newest(tx, request, &since.into(), "created_at")?;
+        return LIST.page_of_found(tx, request, &found, from_row);
     }
+    let filters = |name: &str| request.filters.iter().find(|(field, _)| field == name).map(|(_, values)| values);
     // Of one person's entries there are few.
-    let by_person = request.filters.iter().any(|(field, _)| field == "userID");
-    // Entries without a client are counted under the empty name.
-    let by_no_name = request.filters.iter().any(|(field, values)| field == "clientName" && values.iter().any(String::is_empty));
-    let counted = !by_person && !by_no_name;
-    let total = if counted { Some(COUNTS.sum(tx, request)? + NOT_COUNTED.count_walking(tx, request)?) } else { None };
-    LIST.page_of(tx, request, None, total, from_row)
-}
-
-/// Entries that are counted at once, at most.
-const COUNT_AT_ONCE: i64 = 50_000;
-
-/// Until when entries can be counted now: at least a thousand are waiting that are older than `before`. `None`: there is
-/// nothing to do.
-pub fn countable(tx: &ReadTx<'_>, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let from: i64 = tx.query_one(&COUNTED_UNTIL, params![])?.get(0)?;
-    let nth = |n: i64| -> Result<Option<Timestamp>, StoreError> {
-        let row = tx.query_opt(&WAITING, params![from, before.millis(), n])?;
-        row.map(|row| row.get(0).map(Timestamp::from_millis)).transpose()
-    };
-    Ok(match nth(1000)? {
-        // Entries of one moment are counted together, so there may be no later one.
-        Some(_) => nth(COUNT_AT_ONCE)?.filter(|until| until.millis() > from).or(Some(before)),
-        None => None,
-    })
-}
-
-/// Counts the entries until a moment. None older than that may be added afterwards.
-pub fn count_until(tx: &WriteTx<'_>, until: Timestamp) -> Result<(), StoreError> {
-    let from: i64 = tx.query_one(&COUNTED_UNTIL, params![])?.get(0)?;
-    if until.millis() > from {
-        tx.execute(&SET_COUNTED_UNTIL, params![until.millis()])?;
-        tx.execute(&ADD_COUNTS, params![from, until.millis()])?;
+    if filters("userID").is_some() {
+        return LIST.page(tx, request, None, from_row);
     }
-    Ok(())
+    let client = filters("clientName");
+    // Entries without a client are counted under the empty name.
+    if client.is_some_and(|values| values.iter().any(String::is_empty)) {
+        return LIST.page(tx, request, None, from_row);
+    }
+    let total = audit_counts::total(tx, request)?;
+    match client {
+        Some(_) => LIST.page_of(tx, request, None, Some(total), from_row),
+        None => LIST.page_from_mark(tx, request, total, |column, at| audit_counts::mark(tx, request, column, at), from_row),
+    }
 }
 
 /// The next entries after one, oldest first: an export goes on by key, so that no transaction outlives its page.
@@ -336,11 +298,6 @@ pub fn delete_quota(tx: &WriteTx<'_>, quota: &Quota) -> Result<(), StoreError> {
 /// Removes entries older than a moment.
 pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
     audit_stream::purge(tx, before)?;
-    let counted: i64 = tx.query_one(&COUNTED_UNTIL, params![])?.get(0)?;
-    for kind in tx.query(&LEAVING, params![before.millis().min(counted)])? {
-        let name = |at: usize| kind.get::<String>(at);
-        tx.execute(&SUBTRACT, params![name(0)?, name(1)?, name(2)?, kind.get::<i64>(3)?])?;
-        tx.execute(&FORGET_KIND, params![name(0)?, name(1)?, name(2)?])?;
-    }
+    audit_counts::purge(tx, before)?;
     tx.execute(&PURGE, params![before.millis()])
 }

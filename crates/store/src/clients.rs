@@ -5,8 +5,9 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
-use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+use crate::{ReadTx, Row, StoreError, WriteTx, params, scim, statements};
 
+/// The columns of a client in the order of [`from_row`].
 macro_rules! client_columns {
     () => {
         "clients.id, clients.name, clients.description, clients.callback_urls, clients.logout_callback_urls, clients.launch_url, \
@@ -16,9 +17,10 @@ macro_rules! client_columns {
          clients.has_dark_logo, clients.created_at, clients.updated_at, clients.version, \
          clients.backchannel_logout_url, clients.backchannel_logout_session_required, clients.backchannel_logout_source, \
          clients.auth_method, clients.jwks, clients.jwks_uri, clients.dpop_bound_access_tokens, clients.id_token_minutes, \
-         clients.claim_mapping"
+         clients.claim_mapping, clients.legacy_wildcards"
     };
 }
+pub(crate) use client_columns;
 
 statements! {
     BY_ID = concat!("SELECT ", client_columns!(), " FROM clients WHERE clients.id = $1");
@@ -26,14 +28,14 @@ statements! {
         requires_reauthentication, requires_pushed_authorization_requests, skip_consent, is_group_restricted, client_type, signing_alg, \
         access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, updated_at, version, created_by, \
         backchannel_logout_url, backchannel_logout_session_required, backchannel_logout_source, \
-        auth_method, jwks, jwks_uri, dpop_bound_access_tokens, id_token_minutes, claim_mapping) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
+        auth_method, jwks, jwks_uri, dpop_bound_access_tokens, id_token_minutes, claim_mapping, legacy_wildcards) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)";
     TOUCH = "UPDATE clients SET updated_at = $2, version = version + 1 WHERE id = $1";
     UPDATE = "UPDATE clients SET name = $2, description = $3, callback_urls = $4, logout_callback_urls = $5, launch_url = $6, is_public = $7, \
         pkce_enabled = $8, pkce_supported = $9, requires_reauthentication = $10, requires_pushed_authorization_requests = $11, skip_consent = $12, \
         is_group_restricted = $13, signing_alg = $14, access_token_minutes = $15, refresh_token_minutes = $16, federated_identities = $17, \
         has_logo = $18, has_dark_logo = $19, updated_at = $20, version = version + 1, backchannel_logout_url = $21, backchannel_logout_session_required = $22, \
-        backchannel_logout_source = $23, auth_method = $24, jwks = $25, jwks_uri = $26, dpop_bound_access_tokens = $27, id_token_minutes = $28, claim_mapping = $29 WHERE id = $1";
+        backchannel_logout_source = $23, auth_method = $24, jwks = $25, jwks_uri = $26, dpop_bound_access_tokens = $27, id_token_minutes = $28, claim_mapping = $29, legacy_wildcards = $30 WHERE id = $1";
     DOCUMENT = "SELECT grant_types, metadata_expires_at FROM clients WHERE id = $1 AND client_type = 'cimd'";
     SET_DOCUMENT = "UPDATE clients SET grant_types = $2, metadata_expires_at = $3 WHERE id = $1";
     DELETE_CONSENTS = "DELETE FROM consents WHERE client_id = $1";
@@ -87,7 +89,7 @@ pub static LIST: ListSpec = ListSpec {
     order: "clients.created_at, clients.id",
 };
 
-fn from_row(row: &Row) -> Result<Client, StoreError> {
+pub(crate) fn from_row(row: &Row) -> Result<Client, StoreError> {
     let list = |i: usize| -> Result<Vec<String>, StoreError> {
         Ok(serde_json::from_str(&row.get::<String>(i)?).unwrap_or_default())
     };
@@ -105,7 +107,7 @@ fn from_row(row: &Row) -> Result<Client, StoreError> {
         requires_pushed_authorization_requests: row.get(10)?,
         skip_consent: row.get(11)?,
         is_group_restricted: row.get(12)?,
-        client_type: if row.get::<String>(13)? == "cimd" { ClientType::Cimd } else { ClientType::Standard },
+        client_type: ClientType::parse(&row.get::<String>(13)?),
         signing_alg: row.get(14)?,
         access_token_minutes: row.get(15)?,
         refresh_token_minutes: row.get(16)?,
@@ -124,7 +126,13 @@ fn from_row(row: &Row) -> Result<Client, StoreError> {
         dpop_bound_access_tokens: row.get(29)?,
         id_token_minutes: row.get(30)?,
         claim_mapping: row.get(31)?,
+        legacy_wildcards: row.get::<Option<String>>(32)?.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
     })
+}
+
+fn marks(c: &Client) -> Option<String> {
+    let living = c.living_legacy_wildcards();
+    (!living.is_empty()).then(|| json(&living))
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {
@@ -133,7 +141,7 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 
 /// A page of clients with their numbers of allowed groups.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<(Client, i64)>, StoreError> {
-    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(32)?)))
+    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(33)?)))
 }
 
 /// A client by id.
@@ -178,7 +186,8 @@ pub fn insert(tx: &WriteTx<'_>, c: &Client, created_by: Option<&UserId>) -> Resu
             c.jwks_uri.clone(),
             c.dpop_bound_access_tokens,
             c.id_token_minutes,
-            c.claim_mapping.clone()
+            c.claim_mapping.clone(),
+            marks(c)
         ],
     )?;
     Ok(())
@@ -223,10 +232,12 @@ pub fn update(tx: &WriteTx<'_>, c: &Client, now: Timestamp) -> Result<(), StoreE
             c.jwks_uri.clone(),
             c.dpop_bound_access_tokens,
             c.id_token_minutes,
-            c.claim_mapping.clone()
+            c.claim_mapping.clone(),
+            marks(c)
         ],
     )?;
-    Ok(())
+    // Whether it is restricted may be what changed.
+    scim::client_changed(tx, &c.id, now)
 }
 
 /// Deletes a client and all that hangs on it. Tells whether it existed.

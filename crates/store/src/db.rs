@@ -1,14 +1,15 @@
 //! The handle that everything above uses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pid_core::settings::Settings;
 use tokio::sync::Notify;
+use tracing::{Instrument as _, Span};
 
-use crate::postgres::Postgres;
+use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
-use crate::{OpenError, ReadTx, Statement, StoreError, WriteTx, migrate};
+use crate::{OpenError, ReadTx, Statement, StoreError, WriteTx, backup, migrate};
 
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +37,35 @@ impl Target {
         matches!(self, Self::Sqlite(path) if sqlite::is_new(path))
     }
 
-    /// Refuses a file of another program, without touching it.
+    /// Refuses a file of another program, without touching it. A server's database is looked at when it is opened.
     ///
     /// # Errors
-    /// [`OpenError::Foreign`], or a file that can't be read.
+    /// [`OpenError::Foreign`], [`OpenError::Upstream`], or a file that can't be read.
     pub fn refuse_foreign(&self) -> Result<(), OpenError> {
         match self {
             Self::Sqlite(path) if !sqlite::is_new(path) => sqlite::refuse_foreign(path),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether another process has it open, a server above all.
+    ///
+    /// # Errors
+    /// It can't be asked.
+    pub async fn is_in_use(&self) -> Result<bool, OpenError> {
+        match self {
+            Self::Sqlite(path) => sqlite::is_in_use(path),
+            Self::Postgres(url) => Postgres::is_in_use(url).await,
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    /// The place, without a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => f.write_str(&postgres::without_password(url)),
         }
     }
 }
@@ -104,7 +126,7 @@ impl Db {
             Target::Postgres(url) => {
                 let engine = Postgres::open(url, options.connections.max(1)).await?;
                 let mut client = engine.client().await?;
-                migrate::postgres(&mut client, options.now_millis).await?;
+                migrate::postgres(&mut client, url, options.now_millis).await?;
                 drop(client);
                 Backend::Postgres(engine)
             }
@@ -120,6 +142,46 @@ impl Db {
         }
     }
 
+    /// The file that holds the data, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &*self.backend {
+            Backend::Sqlite(engine) => Some(engine.path()),
+            Backend::Postgres(_) => None,
+        }
+    }
+
+    /// Copies everything, as of one moment, into a new SQLite file with today's schema.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what the file holds then is worth nothing.
+    pub async fn copy_to(&self, path: &Path, now_millis: i64) -> Result<(), StoreError> {
+        let to = path.to_owned();
+        let from = self.file().map(Path::to_owned);
+        let made = tokio::task::spawn_blocking(move || match from {
+            Some(from) => backup::copy_file(&from, &to),
+            None => Sqlite::open(&to, now_millis).map(|new| new.close()).map_err(|e| StoreError::Other(e.to_string())),
+        });
+        made.await.map_err(|e| StoreError::Other(e.to_string()))??;
+        let to = path.to_owned();
+        match &*self.backend {
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(engine) => engine.read(move |tx| backup::copy_rows(tx, &to)).await,
+        }
+    }
+
+    /// The span of a transaction, for a collector: only within that of a request, so that what is looked at by the clock makes
+    /// none.
+    fn span(&self, operation: &'static str) -> Span {
+        if Span::current().metadata().is_none_or(|metadata| metadata.name() != "exchange") {
+            return Span::none();
+        }
+        let system = match self.engine() {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgresql",
+        };
+        tracing::debug_span!("transaction", otel.name = operation, otel.kind = "client", db.system.name = system)
+    }
+
     /// Runs a rule in a transaction that reads one consistent state.
     pub async fn read<T, E, F>(&self, rule: F) -> Result<T, E>
     where
@@ -132,9 +194,10 @@ impl Db {
             settings.iter().for_each(|settings| tx.fix_settings(settings));
             rule(tx)
         };
+        let span = self.span("read");
         match &*self.backend {
-            Backend::Sqlite(engine) => engine.read(rule),
-            Backend::Postgres(engine) => engine.read(rule).await,
+            Backend::Sqlite(engine) => span.in_scope(|| engine.read(rule)),
+            Backend::Postgres(engine) => engine.read(rule).instrument(span).await,
         }
     }
 
@@ -151,9 +214,10 @@ impl Db {
             settings.iter().for_each(|settings| tx.fix_settings(settings));
             rule(tx).map(|value| (value, tx.fills_outbox()))
         };
+        let span = self.span("write");
         let (value, fills_outbox) = match &*self.backend {
-            Backend::Sqlite(engine) => engine.write(rule).await?,
-            Backend::Postgres(engine) => engine.write(rule).await?,
+            Backend::Sqlite(engine) => engine.write(rule).instrument(span).await?,
+            Backend::Postgres(engine) => engine.write(rule).instrument(span).await?,
         };
         if fills_outbox {
             self.outbox.notify_one();

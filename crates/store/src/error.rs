@@ -38,14 +38,27 @@ pub enum StoreError {
 pub enum OpenError {
     /// The file is a database of another program; it was not touched.
     #[error(
-        "{path} is a database of another program{looks_like}. It was left untouched. \
-         Set DB_CONNECTION_STRING to another file"
+        "{path} is a database of another program{what}. It was left untouched. Set DB_CONNECTION_STRING to another file"
     )]
     Foreign {
         /// The file.
         path: String,
-        /// What it looks like, with a leading blank and brackets, or nothing.
-        looks_like: String,
+        /// What it is, with a leading blank and brackets, or nothing.
+        what: &'static str,
+    },
+    /// The database is one of Pocket ID, from which one can move in; it was not touched.
+    #[error(
+        "{source_} is the database of Pocket ID, which this program can replace. Nothing was touched. To move in, choose a \
+         new place for the data and run, with the same ENCRYPTION_KEY:\n\n    \
+         DB_CONNECTION_STRING={target} pocket-id import --from {source_}\n\n\
+         Add --dry-run to see first what would come. Then start with DB_CONNECTION_STRING={target}. The old data stays as it \
+         is: to go back, start the old program on it"
+    )]
+    Upstream {
+        /// What was configured.
+        source_: String,
+        /// A place that could be configured instead.
+        target: String,
     },
     /// The schema is newer than this program knows.
     #[error("the database has schema version {found}, this program knows up to {known}. Start a newer version")]

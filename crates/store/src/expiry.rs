@@ -19,11 +19,19 @@ statements! {
         OR EXISTS (SELECT 1 FROM reauthentications WHERE expires_at < $1) \
         OR EXISTS (SELECT 1 FROM guess_budgets WHERE full_at < $2) \
         OR EXISTS (SELECT 1 FROM audit_quotas WHERE ends_at < $2) \
-        OR EXISTS (SELECT 1 FROM audit_logs WHERE created_at < $3)";
+        OR EXISTS (SELECT 1 FROM audit_logs WHERE created_at < $3) \
+        OR EXISTS (SELECT 1 FROM diagnoses WHERE last_at < $4)";
 }
 
 /// Whether a clean-up would find rows: expired before a moment, budgets full before another, audit entries made before
-/// a third.
-pub fn is_due(tx: &ReadTx<'_>, before: Timestamp, full: Timestamp, audit: Timestamp) -> Result<bool, StoreError> {
-    Ok(tx.query_opt(&DUE, params![before.millis(), full.millis(), audit.millis()])?.is_some())
+/// a third, faults last seen before a fourth.
+pub fn is_due(
+    tx: &ReadTx<'_>,
+    before: Timestamp,
+    full: Timestamp,
+    audit: Timestamp,
+    faults: Timestamp,
+) -> Result<bool, StoreError> {
+    let moments = params![before.millis(), full.millis(), audit.millis(), faults.millis()];
+    Ok(tx.query_opt(&DUE, moments)?.is_some())
 }

@@ -2,23 +2,28 @@
 
 use pid_core::groups::Group;
 use pid_core::list::{ListRequest, Page};
+use pid_core::roles::Roles;
 use pid_core::users::User;
 use pid_core::{ClientId, GroupId, SignupTokenId, Timestamp, UserId};
 
 use crate::lists::ListSpec;
 use crate::users::{self, user_columns};
-use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+use crate::{ReadTx, Row, StoreError, WriteTx, login_codes, params, scim, signup_tokens, statements};
 
+/// The columns of a group in the order of [`from_row`].
 macro_rules! group_columns {
     () => {
-        "user_groups.id, user_groups.name, user_groups.friendly_name, user_groups.ldap_id, user_groups.created_at, user_groups.updated_at, user_groups.version"
+        "user_groups.id, user_groups.name, user_groups.friendly_name, user_groups.ldap_id, user_groups.created_at, user_groups.updated_at, user_groups.version, user_groups.roles"
     };
 }
+pub(crate) use group_columns;
 
 statements! {
     BY_ID = concat!("SELECT ", group_columns!(), " FROM user_groups WHERE user_groups.id = $1");
-    INSERT = "INSERT INTO user_groups (id, name, friendly_name, ldap_id, created_at, updated_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT = "INSERT INTO user_groups (id, name, friendly_name, ldap_id, created_at, updated_at, version, roles) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     UPDATE = "UPDATE user_groups SET name = $2, friendly_name = $3, updated_at = $4, version = version + 1 WHERE id = $1";
+    // Apart from the others, as a person's.
+    SET_ROLES = "UPDATE user_groups SET roles = $2 WHERE id = $1";
     MEMBERS_CHANGED = "UPDATE user_groups SET updated_at = $2, version = version + 1, member_count = member_count + $3 WHERE id = $1";
     TOUCH = "UPDATE user_groups SET updated_at = $2, version = version + 1 WHERE id = $1";
     DELETE = "DELETE FROM user_groups WHERE id = $1";
@@ -56,7 +61,7 @@ pub static LIST: ListSpec = ListSpec {
     order: "user_groups.created_at, user_groups.id",
 };
 
-fn from_row(row: &Row) -> Result<Group, StoreError> {
+pub(crate) fn from_row(row: &Row) -> Result<Group, StoreError> {
     Ok(Group {
         id: GroupId::new(row.get::<String>(0)?),
         name: row.get(1)?,
@@ -65,12 +70,13 @@ fn from_row(row: &Row) -> Result<Group, StoreError> {
         created_at: Timestamp::from_millis(row.get(4)?),
         updated_at: Timestamp::from_millis(row.get(5)?),
         version: row.get(6)?,
+        roles: Roles::from_words(&row.get::<String>(7)?),
     })
 }
 
 /// A page of groups with their numbers of members.
 pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<(Group, i64)>, StoreError> {
-    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(7)?)))
+    LIST.page(tx, request, None, |row| Ok((from_row(row)?, row.get(8)?)))
 }
 
 /// A group by id.
@@ -89,20 +95,35 @@ pub fn insert(tx: &WriteTx<'_>, g: &Group) -> Result<(), StoreError> {
             g.ldap_id.clone(),
             g.created_at.millis(),
             g.updated_at.millis(),
-            g.version
+            g.version,
+            g.roles.to_words()
         ],
     )?;
-    Ok(())
+    scim::changed(tx, g.updated_at)
 }
 
-/// Stores a changed group and raises its version.
+/// Stores a changed group, but for its roles, and raises its version.
 pub fn update(tx: &WriteTx<'_>, g: &Group, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(&UPDATE, params![g.id.as_str(), g.name.as_str(), g.friendly_name.as_str(), now.millis()])?;
-    Ok(())
+    scim::changed(tx, now)
 }
 
-/// Deletes a group. Tells whether it existed.
+/// Changes a group's roles, if they change. When it gives more, its members lose the login codes that others may know.
+pub fn set_roles(tx: &WriteTx<'_>, id: &GroupId, before: Roles, after: Roles) -> Result<(), StoreError> {
+    if before == after {
+        return Ok(());
+    }
+    tx.execute(&SET_ROLES, params![id.as_str(), after.to_words()])?;
+    if before.cover(after) { Ok(()) } else { login_codes::drop_of_members(tx, id) }
+}
+
+/// Deletes a group, and the sign-up tokens that lead to it alone: they would lead to the default groups from then on. Tells
+/// whether it existed.
 pub fn delete(tx: &WriteTx<'_>, id: &GroupId) -> Result<bool, StoreError> {
+    for token in signup_tokens::leading_only_to(tx, id)? {
+        signup_tokens::delete(tx, &token)?;
+    }
+    scim::gone(tx)?;
     Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
 }
 
@@ -116,13 +137,17 @@ pub fn members(tx: &ReadTx<'_>, id: &GroupId) -> Result<Vec<User>, StoreError> {
     tx.query(&MEMBERS, params![id.as_str()])?.iter().map(users::from_row).collect()
 }
 
-/// Adds and removes members; unknown ids are passed over. The group counts as changed if anybody came or went.
+/// Adds and removes members; unknown ids are passed over. The group counts as changed if anybody came or went. Who comes into
+/// a group with roles loses the login codes that others may know.
 pub fn set_member(tx: &WriteTx<'_>, user: &UserId, group: &GroupId, member: bool, now: Timestamp) -> Result<(), StoreError> {
     let statement = if member { &ADD_MEMBER } else { &REMOVE_MEMBER };
     if tx.execute(statement, params![user.as_str(), group.as_str()])? > 0 {
         // Both sides show it, so both have changed.
         tx.execute(&MEMBERS_CHANGED, params![group.as_str(), now.millis(), if member { 1_i64 } else { -1 }])?;
         crate::users::touch(tx, user, now)?;
+        if member {
+            login_codes::drop_if_given(tx, user, group)?;
+        }
     }
     Ok(())
 }
@@ -145,6 +170,7 @@ pub fn set_allowed(
     if tx.execute(statement, params![client.as_str(), group.as_str()])? > 0 {
         tx.execute(&TOUCH, params![group.as_str(), now.millis()])?;
         crate::clients::touch(tx, client, now)?;
+        scim::client_changed(tx, client, now)?;
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ statements! {
     VERSIONS = "SELECT name, version FROM versions ORDER BY name";
     VERSION = "SELECT version FROM versions WHERE name = $1";
     RAISE = "INSERT INTO versions (name, version) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET version = versions.version + 1";
+    RAISE_OVER = "INSERT INTO versions (name, version) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
+        SET version = CASE WHEN versions.version < $2 THEN $2 ELSE versions.version + 1 END";
+    FORGET = "DELETE FROM instance WHERE key = $1";
 }
 
 /// A fact by name.
@@ -53,6 +56,20 @@ impl Cached {
 /// Tells every replica that a cached family changed.
 pub fn raise(tx: &WriteTx<'_>, what: Cached) -> Result<(), StoreError> {
     tx.execute(&RAISE, params![what.name()])?;
+    Ok(())
+}
+
+/// Tells every replica that everything changed: no version stays, or becomes again, what one of them knows.
+pub(crate) fn raise_over(tx: &WriteTx<'_>, before: &[(String, i64)]) -> Result<(), StoreError> {
+    for (name, version) in before {
+        tx.execute(&RAISE_OVER, params![name.as_str(), *version + 1])?;
+    }
+    [Cached::Settings, Cached::Keys, Cached::Images].into_iter().try_for_each(|what| raise(tx, what))
+}
+
+/// Forgets a fact.
+pub fn forget(tx: &WriteTx<'_>, key: &str) -> Result<(), StoreError> {
+    tx.execute(&FORGET, params![key])?;
     Ok(())
 }
 

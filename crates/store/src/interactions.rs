@@ -11,6 +11,7 @@ statements! {
         consent_required, requested_at, reauthenticated_at, expires_at FROM interactions WHERE id = $1 AND browser_hash = $2 AND expires_at > $3";
     UPDATE = "UPDATE interactions SET user_id = $2, authentication_required = $3, account_selection_required = $4, reauthentication_required = $5, \
         consent_required = $6, reauthenticated_at = $7 WHERE id = $1";
+    CLIENT_NAME = "SELECT clients.name FROM interactions JOIN clients ON clients.id = interactions.client_id WHERE interactions.id = $1";
     DELETE = "DELETE FROM interactions WHERE id = $1";
     PURGE = "DELETE FROM interactions WHERE expires_at < $1";
 }
@@ -118,4 +119,9 @@ pub fn delete(tx: &WriteTx<'_>, id: &InteractionId) -> Result<bool, StoreError> 
 /// Forgets interactions that expired before a moment.
 pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
     tx.execute(&PURGE, params![before.millis()])
+}
+
+/// The name of the client that asks, for the words of a notice.
+pub fn client_name(tx: &ReadTx<'_>, id: &str) -> Result<Option<String>, StoreError> {
+    tx.query_opt(&CLIENT_NAME, params![id])?.map(|row| row.get(0)).transpose()
 }

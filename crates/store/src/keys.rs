@@ -9,6 +9,7 @@ statements! {
     ALL_ROWS = "SELECT kid, alg, state, public_jwk, sealed_private, created_at, activated_at, retired_at, publish_until FROM signing_keys ORDER BY created_at, kid";
     INSERT = "INSERT INTO signing_keys (kid, alg, state, public_jwk, sealed_private, created_at, activated_at, retired_at, publish_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     SET_STATE = "UPDATE signing_keys SET state = $2, activated_at = $3, retired_at = $4, publish_until = $5 WHERE kid = $1";
+    RESEAL = "UPDATE signing_keys SET sealed_private = $2 WHERE kid = $1";
     DELETE = "DELETE FROM signing_keys WHERE kid = $1";
 }
 
@@ -79,6 +80,12 @@ pub fn set_state(tx: &WriteTx<'_>, key: &StoredKey) -> Result<(), StoreError> {
     let [activated_at, retired_at, publish_until] = times;
     let values = params![key.kid.as_str(), key.state.as_str(), activated_at, retired_at, publish_until];
     tx.execute(&SET_STATE, values)?;
+    raise(tx, Cached::Keys)
+}
+
+/// Stores a private part that was sealed anew.
+pub fn reseal(tx: &WriteTx<'_>, kid: &str, sealed: Vec<u8>) -> Result<(), StoreError> {
+    tx.execute(&RESEAL, params![kid, sealed])?;
     raise(tx, Cached::Keys)
 }
 

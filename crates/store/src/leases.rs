@@ -2,11 +2,13 @@
 
 use pid_core::Timestamp;
 
-use crate::{StoreError, WriteTx, params, statements};
+use crate::{ReadTx, StoreError, WriteTx, params, statements};
 
 statements! {
     MAKE = "INSERT INTO leases (name, holder, held_until) VALUES ($1, '', 0) ON CONFLICT (name) DO NOTHING";
     TAKE = "UPDATE leases SET holder = $2, held_until = $4 WHERE name = $1 AND held_until < $3";
+    KEEP = "UPDATE leases SET held_until = $3 WHERE name = $1 AND holder = $2";
+    HELD = "SELECT 1 FROM leases WHERE name = $1 AND held_until >= $2";
 }
 
 /// Takes a job's lease until a moment. Tells whether it was free.
@@ -19,4 +21,14 @@ pub fn take(
 ) -> Result<bool, StoreError> {
     tx.execute(&MAKE, params![name])?;
     Ok(tx.execute(&TAKE, params![name, holder, now.millis(), until.millis()])? == 1)
+}
+
+/// Holds a lease until another moment, a past one to give it back. Tells whether it was still held.
+pub fn keep(tx: &WriteTx<'_>, name: &str, holder: &str, until: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&KEEP, params![name, holder, until.millis()])? == 1)
+}
+
+/// Whether anybody holds a lease.
+pub fn is_held(tx: &ReadTx<'_>, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&HELD, params![name, now.millis()])?.is_some())
 }

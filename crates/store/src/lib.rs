@@ -3,11 +3,13 @@
 //! SQL is written once, in the dialect that both engines (and distributed engines that speak PostgreSQL)
 //! share. One file per table family; only `sqlite` and `postgres` name a driver.
 
+pub mod backup;
 mod db;
 mod error;
 pub mod lists;
 mod migrate;
 mod postgres;
+mod postgres_tls;
 mod sqlite;
 mod statement;
 mod tx;
@@ -15,6 +17,7 @@ mod value;
 
 pub use db::{Db, Engine, Options, Target};
 pub use error::{OpenError, StoreError};
+pub use postgres_tls::{Reach, Tls, reach as reach_postgres, tls_without_checks};
 pub use statement::Statement;
 pub use tx::{ReadTx, WriteTx};
 pub use value::{FromValue, Row, Value};
@@ -35,27 +38,38 @@ families! {
     api_keys,
     apis,
     audit,
+    audit_counts,
     audit_stream,
     authorized_clients,
     budgets,
     claims,
     clients,
+    declared,
     device_authorizations,
     email_verifications,
     device_logins,
+    diagnoses,
+    doctor,
     expiry,
+    export,
     files,
+    forward_auth,
     grants,
     groups,
+    import,
     instance,
     interactions,
     keys,
+    ldap,
     leases,
     login_codes,
+    notices,
     outbox,
     passkeys,
     protocol,
     pushed_requests,
+    roles,
+    scim,
     sessions,
     settings,
     sign_out,
@@ -63,6 +77,11 @@ families! {
     signup_tokens,
     used_tokens,
     users,
+}
+
+/// The statements that move whole installations in and out: they read whole tables.
+pub fn moving_statements() -> Vec<&'static Statement> {
+    [import::STATEMENTS, export::STATEMENTS].concat()
 }
 
 /// Every list, whose statements are assembled.
@@ -76,13 +95,15 @@ pub fn all_lists() -> Vec<&'static lists::ListSpec> {
         &audit::LIST,
         &audit::LIST_OF_USER,
         &audit::SEARCH,
-        &audit::NOT_COUNTED,
-        &audit::COUNTS,
+        &audit_counts::NOT_COUNTED,
+        &audit_counts::COUNTS,
+        &audit_counts::RANGE_COUNTS,
         &apis::LIST,
         &apis::ASSIGNABLE,
         &apis::CLIENTS,
         &apis::ASSIGNABLE_CLIENTS,
         &authorized_clients::USABLE,
         &authorized_clients::AUTHORIZED,
+        &ldap::ENTRIES,
     ]
 }

@@ -7,7 +7,9 @@
 //!   found by walking the order;
 //! - so it is with filters, except that SQLite, which keeps no statistics, has to be told: a condition in `+(…)` is only
 //!   looked at, and finds no rows by its index. PostgreSQL plans by itself;
-//! - each index of SQLite ends in the rowid, so ties are broken by that there, and no index needs the id.
+//! - each index of SQLite ends in the rowid, so ties are broken by that there, and no index needs the id; where a search
+//!   reads one folded text, the indexes of all orders have that, and it breaks the ties;
+//! - there, SQLite finds the rows of a page first and reads them then, so that it sees that such an index has all it needs.
 
 use pid_core::list::{ListRequest, Page};
 
@@ -89,11 +91,26 @@ impl Filter {
     }
 }
 
+/// A row of an ascending order, by its column and the time, of which is known how many come before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The first column of the order; `created_at` if that alone is the order.
+    pub column: &'static str,
+    /// What the row has there; empty if the order is that of the time alone.
+    pub value: String,
+    /// Its time, in milliseconds.
+    pub created_at: i64,
+    /// Rows before it.
+    pub before: i64,
+}
+
 /// What is known of the rows before they are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Found {
-    /// All that a search finds, as a JSON list of what names a row.
-    Ids(String),
+pub(crate) enum Found {
+    /// All that a search finds, as a JSON list of what names a row, and how many these are.
+    Ids(String, i64),
+    /// They are at this row or behind it.
+    From(Mark),
     /// They are to be found by the conditions.
     ByConditions,
 }
@@ -126,21 +143,51 @@ impl ListSpec {
         Some((column, Value::from(pattern(&search.to_lowercase()))))
     }
 
+    /// Whether rows are found by their rowid: those of a single table of SQLite.
+    fn has_rowid(&self, engine: Engine) -> bool {
+        engine == Engine::Sqlite && !self.from.contains(' ')
+    }
+
     /// What names a row: the last column of the order, or the rowid of a single table.
     fn id(&self, engine: Engine) -> String {
         let (_, last) = self.order.rsplit_once(", ").unwrap_or(("", self.order));
-        let is_single = !self.from.contains(' ');
-        if engine == Engine::Sqlite && is_single {
+        if self.has_rowid(engine) {
             return format!("{}.rowid", self.from);
         }
         last.strip_suffix(" DESC").unwrap_or(last).to_owned()
     }
 
+    /// What breaks ties where no index of the order has the id.
+    fn tie(&self, engine: Engine) -> String {
+        match self.search {
+            [folded] if folded.ends_with("_key") && self.has_rowid(engine) => (*folded).to_owned(),
+            _ => self.id(engine),
+        }
+    }
+
     /// `FROM` and `WHERE`.
-    fn rows(&self, engine: Engine, request: &ListRequest, base: Option<&str>, found: &Found, access: Access) -> Query {
-        let mut params: Vec<Value> = base.into_iter().map(Value::from).collect();
+    fn rows(
+        &self,
+        engine: Engine,
+        request: &ListRequest,
+        base: Option<&Value>,
+        found: &Found,
+        access: Access,
+    ) -> Query {
+        let mut params: Vec<Value> = base.into_iter().cloned().collect();
         let mut conditions: Vec<String> = self.base.into_iter().map(str::to_owned).collect();
-        if let Found::Ids(ids) = found {
+        if let Found::From(mark) = found {
+            let n = params.len();
+            conditions.push(match mark.column {
+                "created_at" => format!("created_at >= ${}", n + 1),
+                column => format!("({column}, created_at) >= (${}, ${})", n + 2, n + 1),
+            });
+            params.push(Value::from(mark.created_at));
+            if mark.column != "created_at" {
+                params.push(Value::from(mark.value.as_str()));
+            }
+        }
+        if let Found::Ids(ids, _) = found {
             params.push(Value::from(ids.as_str()));
             let n = params.len();
             let list = match engine {
@@ -200,25 +247,26 @@ impl ListSpec {
         walks: bool,
         backwards: bool,
     ) -> Query {
+        let (id, tie) = (self.id(engine), self.tie(engine));
         let is_default = self.is_default(order);
         let direction = |descending: bool| if descending == backwards { "ASC" } else { "DESC" };
         let mut order: Vec<String> =
             order.iter().map(|(column, descending)| format!("{column} {}", direction(*descending))).collect();
         // The index of the default order has the id. That of another order, or of a filter, ends in the rowid.
-        let with_id = walks && is_default;
+        let with_id = walks && is_default && tie == id;
         if let Some(last) = order.last_mut().filter(|_| !with_id) {
             let turned = if last.ends_with(" ASC") { "ASC" } else { "DESC" };
-            *last = format!("{} {turned}", self.id(engine));
+            *last = format!("{tie} {turned}");
         }
-        let n = rows.params.len();
-        rows.sql = format!(
-            "SELECT {} {} ORDER BY {} LIMIT ${} OFFSET ${}",
-            self.columns,
-            rows.sql,
-            order.join(", "),
-            n + 1,
-            n + 2
-        );
+        let (order, n) = (order.join(", "), rows.params.len());
+        let of = |columns: &str| {
+            format!("SELECT {columns} {} ORDER BY {order} LIMIT ${} OFFSET ${}", rows.sql, n + 1, n + 2)
+        };
+        // Only an index that has all that is asked for is worth it.
+        rows.sql = match tie != id {
+            true => format!("SELECT {} FROM {} WHERE {id} IN ({}) ORDER BY {order}", self.columns, self.from, of(&id)),
+            false => of(self.columns),
+        };
         rows
     }
 
@@ -264,8 +312,8 @@ impl ListSpec {
         request: &ListRequest,
         found: &Found,
         total: i64,
-        order: &[(&str, bool)],
     ) -> Result<Access, StoreError> {
+        let order = self.order(request);
         let searches = *found != Found::ByConditions || self.folded(request).is_some();
         if self.base.is_some() || searches || tx.engine() != Engine::Sqlite {
             return Ok(Access::Walk);
@@ -274,7 +322,7 @@ impl ListSpec {
         if total > FEW {
             // Filters have indexes in the default order: there, one value of one filter is walked as if it were a list.
             let mut given = given.into_iter();
-            let in_order = given.find(|(name, filter)| self.is_default(order) && filter.is_one(request, name));
+            let in_order = given.find(|(name, filter)| self.is_default(&order) && filter.is_one(request, name));
             return Ok(in_order.map_or(Access::Walk, |(name, _)| Access::By(name)));
         }
         // The narrowest finds the few; no statistics tell which it is.
@@ -327,25 +375,75 @@ impl ListSpec {
         known: Option<i64>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let engine = tx.engine();
+        let base = base.map(Value::from);
         let found = self.find(tx, request)?;
         let total = match known {
             Some(total) => total,
-            None => self.count(tx, request, base, &found, self.access_to_all(request, &found))?,
+            None => self.count(tx, request, base.as_ref(), &found, self.access_to_all(request, &found))?,
         };
+        // The order is walked from the nearer end.
+        let (_, offset) = request.window(total);
+        let backwards = offset > total / 2;
+        let access = self.access_to_page(tx, request, &found, total)?;
+        self.read_page(tx, request, base.as_ref(), &found, access, total, backwards, read)
+    }
+
+    /// Reads a page of what has been found already.
+    pub(crate) fn page_of_found<T>(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        found: &Found,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let Found::Ids(_, total) = *found else { return Err(StoreError::NoRow) };
+        let bare = ListRequest { search: None, filters: Vec::new(), ..request.clone() };
+        self.read_page(tx, &bare, None, found, Access::Walk, total, false, read)
+    }
+
+    /// Reads a page of a list whose length is known, and in which `mark` finds a row before a position of the ascending
+    /// order of a column.
+    pub(crate) fn page_from_mark<T>(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        total: i64,
+        mark: impl FnOnce(&'static str, i64) -> Result<Mark, StoreError>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let (_, offset) = request.window(total);
+        let is_near_an_end = offset.min(total - offset) < FEW;
+        if is_near_an_end && request.filters.is_empty() || total < FEW {
+            return self.page_of(tx, request, None, Some(total), read);
+        }
+        let Some((column, descends)) = self.order(request).first().copied() else { return Err(StoreError::NoRow) };
+        let length = request.limit.min(total - offset);
+        let found = Found::From(mark(column, if descends { total - offset - length } else { offset })?);
+        self.read_page(tx, request, None, &found, Access::Walk, total, descends, read)
+    }
+
+    /// Reads the rows of a page, from the beginning of the order or, backwards, from its end.
+    fn read_page<T>(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        base: Option<&Value>,
+        found: &Found,
+        access: Access,
+        total: i64,
+        backwards: bool,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
         let (page, offset) = request.window(total);
         let length = request.limit.min(total - offset);
         let mut items = Vec::new();
         if length > 0 {
-            // The order is walked from the nearer end.
-            let backwards = offset > total / 2;
-            let order = self.order(request);
-            let access = self.access_to_page(tx, request, &found, total, &order)?;
-            let rows = self.rows(engine, request, base, &found, access);
-            let walks = access == Access::Walk && self.base.is_none() && found == Found::ByConditions;
-            let mut query = self.page_query(engine, rows, &order, walks, backwards);
+            let rows = self.rows(tx.engine(), request, base, found, access);
+            let walks = access == Access::Walk && base.is_none() && !matches!(found, Found::Ids(..));
+            let mut query = self.page_query(tx.engine(), rows, &self.order(request), walks, backwards);
             let start = if backwards { total - offset - length } else { offset };
-            query.params.extend([Value::from(length), Value::from(start)]);
+            let before = if let Found::From(mark) = found { mark.before } else { 0 };
+            query.params.extend([Value::from(length), Value::from(start - before)]);
             let rows = tx.query_dynamic(&query.sql, &query.params)?;
             items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
             if backwards {
@@ -362,18 +460,32 @@ impl ListSpec {
         if i64::try_from(rows.len()).is_ok_and(|n| n > FEW) {
             return Ok(Found::ByConditions);
         }
-        let ids = match tx.engine() {
-            Engine::Sqlite => serde_json::to_string(&column_of::<i64>(&rows)?),
-            Engine::Postgres => serde_json::to_string(&column_of::<String>(&rows)?),
-        };
-        Ok(Found::Ids(ids.map_err(|e| StoreError::Other(e.to_string()))?))
+        ids_of(tx.engine(), &rows)
+    }
+
+    fn newest_query(&self, engine: Engine, request: &ListRequest, since: &Value, time: &str) -> Query {
+        let rows = self.rows(engine, request, Some(since), &Found::ByConditions, Access::Walk);
+        let sql = format!("SELECT {} {} ORDER BY {time} DESC LIMIT {FEW}", self.id(engine), rows.sql);
+        Query { sql, ..rows }
+    }
+
+    /// The newest rows that match, as many as are gathered, by the column that has their time.
+    pub(crate) fn newest(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        since: &Value,
+        time: &str,
+    ) -> Result<Found, StoreError> {
+        let query = self.newest_query(tx.engine(), request, since, time);
+        ids_of(tx.engine(), &tx.query_dynamic(&query.sql, &query.params)?)
     }
 
     fn count(
         &self,
         tx: &ReadTx<'_>,
         request: &ListRequest,
-        base: Option<&str>,
+        base: Option<&Value>,
         found: &Found,
         access: Access,
     ) -> Result<i64, StoreError> {
@@ -384,6 +496,19 @@ impl ListSpec {
     /// How many rows match the filters, in the order in which they are.
     pub(crate) fn count_walking(&self, tx: &ReadTx<'_>, request: &ListRequest) -> Result<i64, StoreError> {
         self.count(tx, request, None, &Found::ByConditions, Access::Walk)
+    }
+
+    /// What rows that match have together, by the first of these columns.
+    pub(crate) fn grouped(
+        &self,
+        tx: &ReadTx<'_>,
+        request: &ListRequest,
+        base: Option<&str>,
+        columns: &str,
+    ) -> Result<Vec<Row>, StoreError> {
+        let base = base.map(Value::from);
+        let rows = self.rows(tx.engine(), request, base.as_ref(), &Found::ByConditions, Access::Walk);
+        tx.query_dynamic(&format!("SELECT {columns} {} GROUP BY 1", rows.sql), &rows.params)
     }
 
     /// The sum of what the rows that match say, by the one column that they have.
@@ -398,7 +523,8 @@ impl ListSpec {
 
     /// Every statement that this list can make on an engine, for the test that prepares them.
     pub fn statements(&self, engine: Engine) -> Vec<String> {
-        let base = self.base.filter(|base| base.contains('$')).map(|_| "x");
+        let base = self.base.filter(|base| base.contains('$')).map(|_| Value::from("x"));
+        let base = base.as_ref();
         let mut out = Vec::new();
         let sorts = self.sort.iter().map(|(n, _)| Some((*n).to_owned())).chain([None]);
         for sort in sorts {
@@ -415,7 +541,10 @@ impl ListSpec {
                         let mut found = vec![Found::ByConditions];
                         if let Some((column, pattern)) = self.folded(&request) {
                             out.push(self.ids_query(engine, column, pattern).sql);
-                            found.push(Found::Ids("[]".to_owned()));
+                            found.push(Found::Ids("[]".to_owned(), 0));
+                            if let Some(since) = base {
+                                out.push(self.newest_query(engine, &request, since, self.id(engine).as_str()).sql);
+                            }
                         }
                         let by = self.filters.iter().map(|(name, _)| Access::By(name)).chain([Access::Walk]);
                         if self.base.is_none() {
@@ -440,6 +569,15 @@ impl ListSpec {
         out.dedup();
         out
     }
+}
+
+fn ids_of(engine: Engine, rows: &[Row]) -> Result<Found, StoreError> {
+    let ids = match engine {
+        Engine::Sqlite => serde_json::to_string(&column_of::<i64>(rows)?),
+        Engine::Postgres => serde_json::to_string(&column_of::<String>(rows)?),
+    };
+    let ids = ids.map_err(|e| StoreError::Other(e.to_string()))?;
+    Ok(Found::Ids(ids, i64::try_from(rows.len()).map_err(|e| StoreError::Other(e.to_string()))?))
 }
 
 fn column_of<T: FromValue>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
@@ -483,9 +621,20 @@ mod tests {
             sql.split("ORDER BY ").last().unwrap().split(" LIMIT").next().unwrap().to_owned()
         };
         assert_eq!(sql(Engine::Postgres, &used, true), "t.used IS NULL DESC, t.used ASC, t.made ASC, t.id ASC");
-        assert_eq!(sql(Engine::Sqlite, &used, true), "t.used IS NULL DESC, t.used ASC, t.made ASC, t.rowid ASC");
-        assert_eq!(sql(Engine::Sqlite, &order(None), true), "t.made ASC, t.id DESC");
-        assert_eq!(sql(Engine::Sqlite, &order(None), false), "t.made ASC, t.rowid DESC");
+        assert_eq!(sql(Engine::Sqlite, &used, true), "t.used IS NULL DESC, t.used ASC, t.made ASC, t.search_key ASC");
+        assert_eq!(sql(Engine::Sqlite, &order(None), true), "t.made ASC, t.search_key DESC");
+        assert_eq!(sql(Engine::Sqlite, &order(None), false), "t.made ASC, t.search_key DESC");
+        let plain = ListSpec { search: &[], ..SPEC };
+        let sql = |walks| {
+            plain
+                .page_query(Engine::Sqlite, Query { sql: "FROM t".into(), params: vec![] }, &order(None), walks, true)
+                .sql
+        };
+        assert!(
+            sql(true).contains("ORDER BY t.made ASC, t.id DESC LIMIT"),
+            "the index of the default order has the id"
+        );
+        assert!(sql(false).contains("ORDER BY t.made ASC, t.rowid DESC LIMIT"), "that of a filter ends in the rowid");
     }
 
     #[test]
@@ -498,7 +647,7 @@ mod tests {
         assert_eq!(SPEC.access_to_all(&request(None, &[]), &Found::ByConditions), Access::Walk);
         let kind = request(None, &[("kind", &["a"])]);
         assert_eq!(SPEC.access_to_all(&kind, &Found::ByConditions), Access::By("kind"));
-        assert_eq!(SPEC.access_to_all(&kind, &Found::Ids("[]".into())), Access::Walk);
+        assert_eq!(SPEC.access_to_all(&kind, &Found::Ids("[]".into(), 0)), Access::Walk);
         assert!(SPEC.filters[1].1.is_one(&kind, "kind") && !SPEC.filters[1].1.is_one(&both, "kind"));
         let two = request(None, &[("rare", &["true", "false"])]);
         assert_eq!(SPEC.given(&two).len(), 0, "both values narrow nothing");

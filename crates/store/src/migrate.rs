@@ -9,6 +9,7 @@ use refinery::Runner;
 use rusqlite::Connection;
 
 use crate::OpenError;
+use crate::postgres::without_password;
 use crate::sqlite::make_private;
 
 mod embedded {
@@ -38,6 +39,25 @@ fn pending(runner: &Runner, applied: &[i64]) -> Result<Option<i64>, OpenError> {
         return Err(OpenError::Failed(text));
     }
     Ok((found < newest).then_some(found))
+}
+
+/// The version of a file's schema.
+pub(crate) fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("SELECT max(version) FROM refinery_schema_history", [], |r| r.get(0))
+}
+
+/// An empty database in memory, as the version with this schema made it.
+pub(crate) fn empty(version: i64) -> Result<Connection, OpenError> {
+    let runner = embedded::sqlite::migrations::runner();
+    let known = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
+    if version > known {
+        return Err(OpenError::Newer { found: version, known });
+    }
+    let target = i32::try_from(version).map_err(failed)?;
+    let mut conn = Connection::open_in_memory().map_err(failed)?;
+    conn.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    runner.set_grouped(false).set_target(refinery::Target::Version(target)).run(&mut conn).map_err(failed)?;
+    Ok(conn)
 }
 
 /// Migrates a file. Before an older schema is changed, a verified copy is put beside it.
@@ -81,7 +101,8 @@ fn copy(conn: &Connection, path: &Path, version: i64, now_millis: i64) -> Result
 
 /// Migrates a server's database under a lease row, so that of several replicas one does it and the others
 /// wait.
-pub(crate) async fn postgres(client: &mut Object, now_millis: impl Fn() -> i64) -> Result<(), OpenError> {
+pub(crate) async fn postgres(client: &mut Object, url: &str, now_millis: impl Fn() -> i64) -> Result<(), OpenError> {
+    refuse_upstream(client, url).await?;
     let runner = embedded::postgres::migrations::runner();
     let lease =
         "CREATE TABLE IF NOT EXISTS migration_lease (id BIGINT NOT NULL PRIMARY KEY, held_until BIGINT NOT NULL)";
@@ -118,6 +139,21 @@ pub(crate) async fn postgres(client: &mut Object, now_millis: impl Fn() -> i64) 
     let outcome = runner.set_grouped(false).run_async(&mut ***client).await;
     client.execute("UPDATE migration_lease SET held_until = 0 WHERE id = 1", &[]).await.map_err(failed)?;
     outcome.map(|_| ()).map_err(failed)
+}
+
+/// Refuses a database of Pocket ID without touching it.
+async fn refuse_upstream(client: &Object, url: &str) -> Result<(), OpenError> {
+    let theirs = "SELECT to_regclass('oidc_clients') IS NOT NULL AND to_regclass('schema_migrations') IS NOT NULL \
+        AND to_regclass('refinery_schema_history') IS NULL";
+    if client.query_one(theirs, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+        let source_ = without_password(url);
+        let target = match source_.rsplit_once('/') {
+            Some((server, _)) if server.contains("//") && !server.ends_with('/') => format!("{server}/pocket_id_new"),
+            _ => "postgres://…/pocket_id_new".to_owned(),
+        };
+        return Err(OpenError::Upstream { source_, target });
+    }
+    Ok(())
 }
 
 async fn applied(client: &Object) -> Result<Vec<i64>, OpenError> {

@@ -17,6 +17,10 @@ statements! {
     AGAIN = "UPDATE outbox SET due_at = $3, status = $4, failure = $5 WHERE id = $1 AND attempts = $2 AND due_at IS NOT NULL";
     OF_CLIENT = "SELECT id, kind, subject, client_id, payload, state, attempts, created_at, attempted_at, due_at, status, failure \
         FROM outbox WHERE client_id = $1 ORDER BY created_at DESC, id LIMIT $2";
+    WAITING = "SELECT id, payload FROM outbox WHERE due_at IS NOT NULL ORDER BY due_at";
+    DEPTH = "SELECT count(*), min(created_at) FROM outbox WHERE due_at IS NOT NULL";
+    REWRITE = "UPDATE outbox SET payload = $2 WHERE id = $1";
+    FORGET = "DELETE FROM outbox WHERE id = $1";
     PURGE = "DELETE FROM outbox WHERE due_at IS NULL AND created_at < $1";
 }
 
@@ -118,6 +122,23 @@ pub fn insert(tx: &WriteTx<'_>, e: &Entry) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What waits: id and payload.
+pub fn waiting(tx: &ReadTx<'_>) -> Result<Vec<(String, String)>, StoreError> {
+    tx.query(&WAITING, params![])?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// How much waits, and since when the oldest of it.
+pub fn depth(tx: &ReadTx<'_>) -> Result<(i64, Option<Timestamp>), StoreError> {
+    let row = tx.query_one(&DEPTH, params![])?;
+    Ok((row.get(0)?, row.get::<Option<i64>>(1)?.map(Timestamp::from_millis)))
+}
+
+/// Stores another payload.
+pub fn rewrite(tx: &WriteTx<'_>, id: &str, payload: &str) -> Result<(), StoreError> {
+    tx.execute(&REWRITE, params![id, payload])?;
+    Ok(())
+}
+
 /// Whether an entry about a subject waits already.
 pub fn is_waiting(tx: &ReadTx<'_>, kind: &str, subject: &str) -> Result<bool, StoreError> {
     Ok(tx.query_opt(&IS_WAITING, params![subject, kind])?.is_some())
@@ -159,6 +180,12 @@ pub fn again(
 /// A client's latest entries, the newest first.
 pub fn of_client(tx: &ReadTx<'_>, client: &ClientId, limit: i64) -> Result<Vec<Entry>, StoreError> {
     tx.query(&OF_CLIENT, params![client.as_str(), limit])?.iter().map(entry).collect()
+}
+
+/// Forgets an entry.
+pub fn forget(tx: &WriteTx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute(&FORGET, params![id])?;
+    Ok(())
 }
 
 /// Forgets entries that are over and were written before a moment.

@@ -1,20 +1,47 @@
 //! Registered passkeys and pending WebAuthn ceremonies.
 
+use pid_core::passkeys::{Policy, Traits};
 use pid_core::{PasskeyId, Timestamp, UserId};
 
-use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+use crate::{ReadTx, Row, StoreError, Value, WriteTx, params, statements};
+
+/// The columns of a passkey in the order of [`passkey`].
+macro_rules! columns {
+    () => {
+        "id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
+         backup_eligible, backup_state, created_at, last_used_at, version, attachment"
+    };
+}
+
+/// Whether a policy lets a passkey be used, as [`Policy::judge`] decides it, with the parameters of [`of_policy`].
+macro_rules! fits {
+    ($unverified:literal, $synced:literal, $attachment:literal, $allowed:literal, $denied:literal) => {
+        concat!(
+            "(", $unverified, " OR passkeys.user_verified) AND (", $synced, " OR NOT passkeys.backup_eligible) \
+             AND (", $attachment, " = '' OR passkeys.attachment = ", $attachment, ") \
+             AND (", $allowed, " = '' OR ", $allowed, " LIKE '%' || passkeys.aaguid || '%') \
+             AND NOT ", $denied, " LIKE '%' || passkeys.aaguid || '%'"
+        )
+    };
+}
+pub(crate) use fits;
 
 statements! {
-    BY_USER = "SELECT id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
-        backup_eligible, backup_state, created_at, last_used_at, version FROM passkeys WHERE user_id = $1 ORDER BY created_at, id";
-    BY_CREDENTIAL_ID = "SELECT id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
-        backup_eligible, backup_state, created_at, last_used_at, version FROM passkeys WHERE credential_id = $1";
+    BY_USER = concat!("SELECT ", columns!(), " FROM passkeys WHERE user_id = $1 ORDER BY created_at, id");
+    BY_CREDENTIAL_ID = concat!("SELECT ", columns!(), " FROM passkeys WHERE credential_id = $1");
     INSERT = "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, \
-        user_verified, backup_eligible, backup_state, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        user_verified, backup_eligible, backup_state, created_at, attachment) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     USED = "UPDATE passkeys SET sign_count = $2, backup_state = $3, user_verified = $4, last_used_at = $5 WHERE id = $1";
     RENAME = "UPDATE passkeys SET name = $3, version = version + 1 WHERE id = $1 AND user_id = $2";
     DELETE = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2";
     OWNERS = "SELECT DISTINCT users.username FROM passkeys JOIN users ON users.id = passkeys.user_id ORDER BY users.username LIMIT 1000";
+    LOCKED_OUT = concat!(
+        "SELECT id, username, display_name, is_admin, count(*) OVER () FROM users WHERE NOT disabled \
+         AND EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) \
+         AND NOT EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id AND ",
+        fits!("$1", "$2", "$3", "$4", "$5"), ") ORDER BY is_admin DESC, username_key LIMIT 100"
+    );
     INSERT_CHALLENGE = "INSERT INTO webauthn_challenges (challenge, kind, browser_hash, user_id, expires_at) VALUES ($1, $2, $3, $4, $5)";
     TAKE_CHALLENGE = "DELETE FROM webauthn_challenges WHERE challenge = $1 AND browser_hash = $2 RETURNING kind, user_id, expires_at";
     PURGE_CHALLENGES = "DELETE FROM webauthn_challenges WHERE expires_at < $1";
@@ -55,9 +82,60 @@ pub struct Passkey {
     pub last_used_at: Option<Timestamp>,
     /// Raised by each change that a person makes.
     pub version: i64,
+    /// `platform` or `cross-platform`, if the browser said how the authenticator is attached.
+    pub attachment: Option<String>,
 }
 
-fn passkey(row: &Row) -> Result<Passkey, StoreError> {
+impl Passkey {
+    /// What a policy judges.
+    pub fn traits(&self) -> Traits<'_> {
+        Traits {
+            user_verified: self.user_verified,
+            backup_eligible: self.backup_eligible,
+            attachment: self.attachment.as_deref(),
+            aaguid: &self.aaguid,
+        }
+    }
+}
+
+/// The parameters of [`fits!`]. A model is looked for in the text of all, which commas part.
+pub(crate) fn of_policy(policy: &Policy) -> [Value; 5] {
+    let models = |list: &[String]| list.join(",").into();
+    [
+        (!policy.verified).into(),
+        policy.synced.into(),
+        policy.attachment.clone().unwrap_or_default().into(),
+        models(&policy.allowed),
+        models(&policy.denied),
+    ]
+}
+
+/// Somebody who can't sign in by any passkey of theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedOut {
+    /// Who.
+    pub id: UserId,
+    /// Their username.
+    pub username: String,
+    /// May be empty.
+    pub display_name: String,
+    /// Whether they are an administrator.
+    pub is_admin: bool,
+}
+
+/// Enabled people who have passkeys of which the policy lets none be used: how many, and the first 100 of them,
+/// administrators before others.
+pub fn locked_out(tx: &ReadTx<'_>, policy: &Policy) -> Result<(i64, Vec<LockedOut>), StoreError> {
+    let rows = tx.query(&LOCKED_OUT, &of_policy(policy))?;
+    let total = rows.first().map(|row| row.get(4)).transpose()?.unwrap_or(0);
+    let person = |row: &Row| {
+        let id = UserId::new(row.get::<String>(0)?);
+        Ok(LockedOut { id, username: row.get(1)?, display_name: row.get(2)?, is_admin: row.get(3)? })
+    };
+    Ok((total, rows.iter().map(person).collect::<Result<_, StoreError>>()?))
+}
+
+pub(crate) fn passkey(row: &Row) -> Result<Passkey, StoreError> {
     Ok(Passkey {
         id: PasskeyId::new(row.get::<String>(0)?),
         user_id: UserId::new(row.get::<String>(1)?),
@@ -75,6 +153,7 @@ fn passkey(row: &Row) -> Result<Passkey, StoreError> {
         created_at: Timestamp::from_millis(row.get(13)?),
         last_used_at: row.get::<Option<i64>>(14)?.map(Timestamp::from_millis),
         version: row.get(15)?,
+        attachment: row.get(16)?,
     })
 }
 
@@ -106,7 +185,8 @@ pub fn insert(tx: &WriteTx<'_>, p: &Passkey) -> Result<(), StoreError> {
             p.user_verified,
             p.backup_eligible,
             p.backup_state,
-            p.created_at.millis()
+            p.created_at.millis(),
+            p.attachment.clone()
         ],
     )?;
     Ok(())

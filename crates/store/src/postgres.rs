@@ -15,14 +15,18 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
-use tokio_postgres::{Config, NoTls};
 
+use crate::postgres_tls::{Reach, reach};
 use crate::{OpenError, ReadTx, Row, StoreError, Value, WriteTx};
 
 /// Twice the connections of a process (`Options::connections`), for a neighbour or two.
 const RETRIES: u32 = 20;
-const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+/// What our connections say who they are.
+const APPLICATION: &str = "pocket-id";
+/// No statement of ours runs long enough for compiling it to pay, whatever an estimate says. Said in each transaction, since
+/// a pooler gives each another connection.
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off";
+const WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL jit = off";
 
 /// The engine.
 #[derive(Clone)]
@@ -47,14 +51,11 @@ pub(crate) struct Session {
 impl Postgres {
     /// Makes the pool and checks that the server answers.
     pub(crate) async fn open(url: &str, connections: usize) -> Result<Self, OpenError> {
-        let (url, prepare) = without_prepare(url);
-        let config: Config = url.parse().map_err(|e| OpenError::Failed(format!("the connection string: {e}")))?;
-        if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
-            return Err(OpenError::Unsupported(
-                "sslmode=require is not supported yet. Use a local socket or a private network, or a tunnel".to_owned(),
-            ));
+        let Reach { mut config, tls, prepare } = reach(url)?;
+        if config.get_application_name().is_none() {
+            config.application_name(APPLICATION);
         }
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let wait = Some(Duration::from_secs(10));
         let pool = Pool::builder(manager)
             .max_size(connections)
@@ -70,6 +71,17 @@ impl Postgres {
             return Err(OpenError::Unsupported("PostgreSQL 15 or later is needed".to_owned()));
         }
         Ok(Self { pool, prepare, at_work: Arc::new(()) })
+    }
+
+    /// Whether anybody else is connected who says that it is this program.
+    pub(crate) async fn is_in_use(url: &str) -> Result<bool, OpenError> {
+        let this = Self::open(url, 1).await?;
+        let client = this.client().await?;
+        // A connection string may give them another name: then this one has it, too.
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+            AND application_name IN ($1, current_setting('application_name')) AND pid <> pg_backend_pid()";
+        let row = client.query_one(others, &[&APPLICATION]).await.map_err(|e| OpenError::Failed(text(&e)))?;
+        Ok(row.get::<_, i64>(0) > 0)
     }
 
     /// A connection for the migrations.
@@ -286,12 +298,20 @@ fn typed(params: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     params.iter().map(|p| (p as &(dyn ToSql + Sync), ty(p))).collect()
 }
 
-/// Takes `prepare=false` out of a connection string: poolers in transaction mode can't keep prepared statements.
-fn without_prepare(url: &str) -> (String, bool) {
-    let Some((base, query)) = url.split_once('?') else { return (url.to_owned(), true) };
-    let kept: Vec<&str> = query.split('&').filter(|p| !p.starts_with("prepare=")).collect();
-    let prepare = !query.split('&').any(|p| p == "prepare=false");
-    (if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }, prepare)
+/// A connection string without what must not be shown. As for the driver, the first `@` ends the password, whatever is in
+/// that.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "postgres://…".to_owned() };
+    let (credentials, place) =
+        rest.split_once('@').map_or((None, rest), |(credentials, place)| (Some(credentials), place));
+    let user = credentials.map(|credentials| credentials.split(':').next().unwrap_or_default());
+    let shown = place.split('?').next().unwrap_or_default();
+    // Not what it seems to be: a password with an `@`, or an `@` in a parameter.
+    if place.contains('@') || shown.contains(['&', '=']) || user.is_some_and(|user| user.contains(['/', '?'])) {
+        return format!("{scheme}://…");
+    }
+    let user = user.filter(|user| !user.is_empty()).map(|user| format!("{user}@")).unwrap_or_default();
+    format!("{scheme}://{user}{shown}")
 }
 
 /// Half a millisecond to some twenty, half of it by chance: all tries together stay below half a second.
@@ -379,10 +399,21 @@ impl<'a> FromSql<'a> for Column {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn prepare_is_ours_not_the_drivers() {
-        assert_eq!(super::without_prepare("postgres://h/d"), ("postgres://h/d".to_owned(), true));
-        assert_eq!(super::without_prepare("postgres://h/d?prepare=false"), ("postgres://h/d".to_owned(), false));
-        let (url, prepare) = super::without_prepare("postgres://h/d?prepare=false&connect_timeout=3");
-        assert_eq!((url.as_str(), prepare), ("postgres://h/d?connect_timeout=3", false));
+    fn no_password_is_shown() {
+        for (url, shown) in [
+            ("postgres://h/d", "postgres://h/d"),
+            ("postgres://ann:secret@h:5432/d?sslmode=disable", "postgres://ann@h:5432/d"),
+            ("postgresql://ann@h/d?password=secret", "postgresql://ann@h/d"),
+            ("postgres://:secret@h/d", "postgres://h/d"),
+            ("postgres://ann:a/secret@h/d", "postgres://ann@h/d"),
+            ("postgres://ann:a?secret@h/d", "postgres://ann@h/d"),
+            ("postgres://ann:a@secret@h/d", "postgres://…"),
+            ("postgres://h/d?user=a@b&password=secret", "postgres://…"),
+            ("postgres://h:5432/d?user=a@b&password=secret", "postgres://…"),
+            ("postgres://h/d?password=secret@x", "postgres://…"),
+            ("host=h password=secret", "postgres://…"),
+        ] {
+            assert_eq!(super::without_password(url), shown, "{url}");
+        }
     }
 }

@@ -9,11 +9,14 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 statements! {
     CLIENT = "SELECT id, name, callback_urls, logout_callback_urls, is_public, pkce_enabled, pkce_supported, requires_reauthentication, \
         skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
-        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes, grant_types FROM clients WHERE id = $1";
+        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes, grant_types, legacy_wildcards FROM clients WHERE id = $1";
     CLIENT_KEYS = "SELECT jwks, jwks_uri, federated_identities FROM clients WHERE id = $1";
     CLAIM_MAPPING = "SELECT claim_mapping FROM clients WHERE id = $1";
     CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
     CLIENT_SECRETS = "SELECT algorithm, hash, expires_at, id FROM client_secrets WHERE client_id = $1";
+    OLD_SECRETS = "SELECT 1 FROM client_secrets WHERE algorithm <> 'sha256' LIMIT 1";
+    HASH_ANEW = "UPDATE client_secrets SET algorithm = 'sha256', hash = $3, prefix = $4 WHERE id = $1 AND hash = $2";
+    RELAX = "UPDATE clients SET auth_method = NULL, requires_pushed_authorization_requests = $2, dpop_bound_access_tokens = $2 WHERE id = $1";
     MARK_PKCE = "UPDATE clients SET pkce_supported = $2 WHERE id = $1";
     GROUP_IDS = "SELECT group_id FROM user_group_members WHERE user_id = $1";
     GROUPS = "SELECT user_groups.id, user_groups.name FROM user_group_members JOIN user_groups ON user_groups.id = user_group_members.group_id \
@@ -34,6 +37,8 @@ pub struct ProtocolClient {
     pub callback_urls: Vec<String>,
     /// Post-logout patterns.
     pub logout_callback_urls: Vec<String>,
+    /// Entries of both lists whose stars in the host reach over dots.
+    pub legacy_wildcards: Vec<String>,
     /// Has no secret.
     pub is_public: bool,
     /// PKCE is required.
@@ -103,6 +108,7 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
         name: row.get(1)?,
         callback_urls: list(&row.get::<String>(2)?),
         logout_callback_urls: list(&row.get::<String>(3)?),
+        legacy_wildcards: row.get::<Option<String>>(23)?.as_deref().map(list).unwrap_or_default(),
         is_public: row.get(4)?,
         pkce_enabled: row.get(5)?,
         pkce_supported: row.get(6)?,
@@ -148,6 +154,12 @@ pub struct StoredSecret {
     pub expires_at: Option<Timestamp>,
 }
 
+/// Asks a client for nothing that only the app itself has: its own key, a request that it pushes. For a test sign-in, whose
+/// transaction is undone.
+pub fn relax(tx: &WriteTx<'_>, id: &ClientId) -> Result<(), StoreError> {
+    tx.execute(&RELAX, params![id.as_str(), false]).map(drop)
+}
+
 /// A client's secrets, expired ones included.
 pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<StoredSecret>, StoreError> {
     let rows = tx.query(&CLIENT_SECRETS, params![id.as_str()])?;
@@ -157,6 +169,17 @@ pub fn client_secrets(tx: &ReadTx<'_>, id: &ClientId) -> Result<Vec<StoredSecret
             Ok(StoredSecret { id: r.get(3)?, algorithm: r.get(0)?, hash: r.get(1)?, expires_at })
         })
         .collect()
+}
+
+/// Whether any client has a secret under a hash that an import brought.
+pub fn has_old_secrets(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
+    Ok(tx.query_opt(&OLD_SECRETS, params![])?.is_some())
+}
+
+/// Keeps a secret under our own hash from now on.
+pub fn hash_anew(tx: &WriteTx<'_>, old: &StoredSecret, hash: &[u8; 32], prefix: &str) -> Result<(), StoreError> {
+    tx.execute(&HASH_ANEW, params![old.id.as_str(), old.hash.clone(), hash.to_vec(), prefix])?;
+    Ok(())
 }
 
 /// How a client is told the claims of people, as JSON.

@@ -2,7 +2,7 @@
 
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::handle::{self, Handle};
-use pid_core::{SessionId, Timestamp, UserId};
+use pid_core::{PasskeyId, SessionId, Timestamp, UserId};
 
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
@@ -13,9 +13,11 @@ statements! {
         WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4";
     OF_DISABLED = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
         WHERE sessions.id = $1 AND sessions.token_hash = $2 AND sessions.expires_at > $3 AND users.disabled";
+    SET_PASSKEY = "UPDATE sessions SET passkey_id = $2 WHERE id = $1";
+    PASSKEY = "SELECT passkey_id FROM sessions WHERE id = $1";
     ROTATE = "UPDATE sessions SET token_hash = $2 WHERE id = $1 AND ended_at IS NULL";
     EXPIRE = "UPDATE sessions SET expires_at = $2 WHERE id = $1 AND expires_at > $2";
-    CONTINUE = "UPDATE sessions SET token_hash = $2, began_by = $3, amr = $4, auth_time = $5, interaction_id = $6, ip_address = $7, user_agent = $8, \
+    CONTINUE = "UPDATE sessions SET token_hash = $2, began_by = $3, amr = $4, auth_time = $5, interaction_id = $6, ip_address = $7, user_agent = $8, passkey_id = NULL, \
         first_seen_at = coalesce(first_seen_at, created_at), created_at = $5, expires_at = $9, last_seen_at = $5 WHERE id = $1";
     SEEN = "UPDATE sessions SET last_seen_at = $3 WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 \
         AND last_seen_at > $4 AND last_seen_at < $3";
@@ -25,6 +27,14 @@ statements! {
         (SELECT 1 FROM grants WHERE grants.user_id = sessions.user_id AND grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at > $2)) \
         ORDER BY last_seen_at DESC, id";
     BY_ID = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions WHERE id = $1";
+    // What a session gives away can't be told apart from what its owner gave: both are counted.
+    BEGUN_WITH = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at, coalesce(first_seen_at, created_at), last_seen_at, \
+        ip_address, user_agent FROM sessions WHERE user_id = $3 \
+        AND (id = $1 OR created_at >= $2 AND (began_by IN ('self_code', 'device', 'device_without_number') OR EXISTS (SELECT 1 FROM sessions AS one \
+        WHERE one.id = $1 AND one.ip_address = sessions.ip_address AND one.user_agent = sessions.user_agent))) \
+        AND (ended_at IS NULL OR EXISTS (SELECT 1 FROM grants \
+        WHERE grants.user_id = sessions.user_id AND grants.session_id = sessions.id AND grants.revoked_at IS NULL)) \
+        ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, created_at";
     PURGE = "DELETE FROM sessions WHERE expires_at < $1 AND NOT EXISTS \
         (SELECT 1 FROM grants WHERE grants.user_id = sessions.user_id AND grants.session_id = sessions.id AND grants.revoked_at IS NULL AND grants.expires_at >= $1)";
     INSERT_REAUTH = "INSERT INTO reauthentications (token_hash, session_id, user_id, authenticated_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
@@ -134,6 +144,18 @@ pub fn rotate(tx: &WriteTx<'_>, id: &SessionId, token_hash: &[u8; 32]) -> Result
     Ok(())
 }
 
+/// Notes by which passkey a session began.
+pub fn set_passkey(tx: &WriteTx<'_>, id: &SessionId, passkey: &PasskeyId) -> Result<(), StoreError> {
+    tx.execute(&SET_PASSKEY, params![id.as_str(), passkey.as_str()])?;
+    Ok(())
+}
+
+/// By which passkey a session began, if by one.
+pub fn passkey(tx: &ReadTx<'_>, id: &SessionId) -> Result<Option<PasskeyId>, StoreError> {
+    let found = tx.query_opt(&PASSKEY, params![id.as_str()])?.map(|row| row.get::<Option<String>>(0)).transpose()?;
+    Ok(found.flatten().map(PasskeyId::new))
+}
+
 /// Ends a session's cookie, and that alone.
 pub fn expire(tx: &WriteTx<'_>, id: &SessionId, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(&EXPIRE, params![id.as_str(), now.millis()])?;
@@ -175,17 +197,25 @@ pub fn open_of_user(
     idle_since: Timestamp,
 ) -> Result<Vec<OpenSession>, StoreError> {
     let rows = tx.query(&OPEN_OF_USER, params![user.as_str(), now.millis(), idle_since.millis()])?;
-    rows.iter()
-        .map(|row| {
-            Ok(OpenSession {
-                session: session(row)?,
-                first_seen_at: Timestamp::from_millis(row.get(7)?),
-                last_seen_at: Timestamp::from_millis(row.get(8)?),
-                ip_address: row.get(9)?,
-                user_agent: row.get(10)?,
-            })
-        })
-        .collect()
+    rows.iter().map(open).collect()
+}
+
+fn open(row: &Row) -> Result<OpenSession, StoreError> {
+    Ok(OpenSession {
+        session: session(row)?,
+        first_seen_at: Timestamp::from_millis(row.get(7)?),
+        last_seen_at: Timestamp::from_millis(row.get(8)?),
+        ip_address: row.get(9)?,
+        user_agent: row.get(10)?,
+    })
+}
+
+/// A session, and those of the same person that began at a moment or later and came from the same device, or by what a
+/// session gives away: a code of one's own, the approval of another device. Those alone of which something is left: the
+/// session itself, or grants that outlived it.
+pub fn begun_with(tx: &ReadTx<'_>, id: &SessionId, since: Timestamp) -> Result<Vec<OpenSession>, StoreError> {
+    let Some(Session { user_id, .. }) = by_id(tx, id)? else { return Ok(Vec::new()) };
+    tx.query(&BEGUN_WITH, params![id.as_str(), since.millis(), user_id.as_str()])?.iter().map(open).collect()
 }
 
 /// Stores a proof of a fresh passkey ceremony under the hash of its cookie's value.

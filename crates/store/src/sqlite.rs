@@ -28,8 +28,9 @@ const LOG_PAGES: i64 = 8000;
 const GROUP_JOBS: usize = 64;
 /// How long a group may gather, from its first job.
 const GROUP_TIME: Duration = Duration::from_millis(2);
-/// What a reader may keep of the file, KiB: the index that a search reads, of 100,000 people. A small file fills little.
-const READER_CACHE_KIB: i64 = 16_000;
+/// What a reader may keep of the file, KiB: the two indexes that a search in an order reads, of 100,000 people; with less,
+/// each pushes out the other. A small file fills little.
+const READER_CACHE_KIB: i64 = 24_000;
 /// Read connections that are kept open when idle.
 const IDLE_READERS: usize = 4;
 
@@ -112,6 +113,11 @@ impl Sqlite {
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
         })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Hands a rule to the writer and waits for its commit.
@@ -230,8 +236,7 @@ pub(crate) fn make_private(path: &Path) -> Result<(), OpenError> {
 
 /// Looks at an existing file read-only; `immutable` keeps SQLite from making a -wal beside it.
 pub(crate) fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
-    let foreign =
-        |looks_like: &str| OpenError::Foreign { path: path.display().to_string(), looks_like: looks_like.to_owned() };
+    let foreign = |what: &'static str| OpenError::Foreign { path: path.display().to_string(), what };
     let mut header = [0; 72];
     let read = std::fs::File::open(path).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut header));
     match read {
@@ -257,8 +262,38 @@ pub(crate) fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
         )
     });
     match theirs {
-        Ok(2) => Err(foreign(" (it looks like one of Pocket ID; this version can't take it over in place)")),
+        Ok(n) if n == 2 || has_their_log(path) => Err(OpenError::Upstream {
+            source_: path.display().to_string(),
+            target: path.with_file_name("pocket-id-new.db").display().to_string(),
+        }),
         _ => Err(foreign("")),
+    }
+}
+
+/// Whether the log beside a file tells of Pocket ID's tables: it may not have been folded in when that program was killed.
+fn has_their_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let mut start = Vec::new();
+    let read = std::fs::File::open(log)
+        .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, 16 << 20), &mut start));
+    let tells = |name: &[u8]| start.windows(name.len()).any(|window| window == name);
+    read.is_ok() && tells(b"oidc_clients") && tells(b"schema_migrations")
+}
+
+/// Whether another process has the file open: then it can't be had alone.
+pub(crate) fn is_in_use(path: &Path) -> Result<bool, OpenError> {
+    if is_new(path) {
+        return Ok(false);
+    }
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    conn.busy_timeout(Duration::ZERO).map_err(failed)?;
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(failed)?;
+    let look = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0));
+    match look {
+        Ok(_) => Ok(false),
+        Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(true),
+        Err(e) => Err(failed(e)),
     }
 }
 
@@ -413,6 +448,23 @@ impl From<&rusqlite::Error> for StoreError {
                 | rusqlite::ErrorCode::NotADatabase => Self::Unavailable { reason: message },
                 _ => Self::Other(message),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    /// What `.cargo/config.toml` asks for is what was built.
+    #[test]
+    fn sqlite_is_built_without_the_locks_of_the_whole_process() {
+        let db = Connection::open_in_memory().unwrap();
+        let mut options = db.prepare("PRAGMA compile_options").unwrap();
+        let options: Vec<String> = options.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        assert!(options.iter().any(|option| option == "THREADSAFE=1"), "{options:?}");
+        for unwanted in ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_API_ARMOR", "ENABLE_LOAD_EXTENSION", "ENABLE_FTS5"] {
+            assert!(!options.iter().any(|option| option == unwanted), "{unwanted}: {options:?}");
         }
     }
 }

@@ -21,6 +21,10 @@ pub struct WriteTx<'a> {
     read: ReadTx<'a>,
     /// Whether something to be sent was written.
     fills_outbox: Cell<bool>,
+    /// Whether targets of provisioning have heard of a change.
+    provisioned_change: Cell<bool>,
+    /// Whether a file's declaration is being carried out.
+    declares: Cell<bool>,
 }
 
 enum Inner<'a> {
@@ -98,11 +102,26 @@ impl<'a> ReadTx<'a> {
 
 impl<'a> WriteTx<'a> {
     pub(crate) fn sqlite(conn: &'a rusqlite::Connection) -> Self {
-        Self { read: ReadTx::sqlite(conn), fills_outbox: Cell::new(false) }
+        Self::new(ReadTx::sqlite(conn))
     }
 
     pub(crate) fn postgres(session: &'a postgres::Session) -> Self {
-        Self { read: ReadTx::postgres(session), fills_outbox: Cell::new(false) }
+        Self::new(ReadTx::postgres(session))
+    }
+
+    fn new(read: ReadTx<'a>) -> Self {
+        let no = || Cell::new(false);
+        Self { read, fills_outbox: no(), provisioned_change: no(), declares: no() }
+    }
+
+    /// Says that from here on a file's declaration is carried out, which may change what is declared.
+    pub fn declare(&self) {
+        self.declares.set(true);
+    }
+
+    /// Whether a file's declaration is being carried out.
+    pub fn declares(&self) -> bool {
+        self.declares.get()
     }
 
     /// Notes that something to be sent was written.
@@ -114,12 +133,26 @@ impl<'a> WriteTx<'a> {
         self.fills_outbox.get()
     }
 
+    /// Notes that people or groups have changed. Tells whether it is the first time in this transaction.
+    pub(crate) fn first_provisioned_change(&self) -> bool {
+        !self.provisioned_change.replace(true)
+    }
+
     /// Runs a statement; gives the number of rows it changed.
     pub fn execute(&self, statement: &'static Statement, params: &[Value]) -> Result<u64, StoreError> {
         without_nul(params)?;
         match &self.read.inner {
             Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.execute(statement.sql(), params),
+        }
+    }
+
+    /// Runs a statement assembled from fixed fragments and names of the schema; values only ever come in as `params`.
+    pub(crate) fn execute_dynamic(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        without_nul(params)?;
+        match &self.read.inner {
+            Inner::Sqlite(conn) => sqlite::execute(conn, &numbered(sql), params),
+            Inner::Postgres(session) => session.execute(sql, params),
         }
     }
 

@@ -1,20 +1,25 @@
 //! People.
 
 use pid_core::list::{ListRequest, Page};
+use pid_core::passkeys::Policy;
+use pid_core::roles::Roles;
 use pid_core::users::User;
 use pid_core::{Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
-use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+use crate::passkeys::{fits, of_policy};
+use crate::{ReadTx, Row, StoreError, Value, WriteTx, login_codes, params, scim, statements};
 
 /// The columns of a user in the order of [`from_row`]; every query of users begins with them.
 macro_rules! user_columns {
     () => {
         "users.id, users.username, users.email, users.email_verified, users.first_name, users.last_name, users.display_name, \
-         users.is_admin, users.disabled, users.locale, users.ldap_id, users.created_at, users.updated_at, users.version"
+         users.is_admin, users.disabled, users.locale, users.ldap_id, users.created_at, users.updated_at, users.version, users.roles"
     };
 }
 pub(crate) use user_columns;
+/// How many they are.
+pub(crate) const COLUMNS: usize = 15;
 
 statements! {
     BY_ID = concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1");
@@ -22,15 +27,28 @@ statements! {
     BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_key = $1");
     ANY_PERSON = "SELECT 1 FROM users WHERE id <> $1 LIMIT 1";
     INSERT = "INSERT INTO users (id, username, username_key, email, email_key, email_verified, first_name, last_name, display_name, \
-        is_admin, disabled, locale, ldap_id, created_at, updated_at, version, search_key) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+        is_admin, disabled, locale, ldap_id, created_at, updated_at, version, search_key, roles) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     UPDATE = "UPDATE users SET username = $2, username_key = $3, email = $4, email_key = $5, email_verified = $6, first_name = $7, \
         last_name = $8, display_name = $9, is_admin = $10, disabled = $11, locale = $12, updated_at = $13, search_key = $14, version = version + 1 WHERE id = $1";
+    // Apart from the others: a name that this version doesn't know stays until somebody changes the roles.
+    SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1";
     LEAVE_GROUPS = "UPDATE user_groups SET member_count = member_count - 1 \
         WHERE id IN (SELECT group_id FROM user_group_members WHERE user_id = $1)";
     DELETE = "DELETE FROM users WHERE id = $1";
-    OTHER_ADMIN_WHO_CAN_SIGN_IN = "SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin AND NOT disabled \
-        AND EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) LIMIT 1";
+    OTHER_ADMIN_WHO_CAN_SIGN_IN = concat!(
+        "SELECT 1 FROM users WHERE id <> $1 AND id <> $2 AND is_admin AND NOT disabled \
+         AND EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id AND ",
+        fits!("$3", "$4", "$5", "$6", "$7"), ") LIMIT 1"
+    );
+    ADMINS_WHO_CAN_SIGN_IN = concat!(
+        "SELECT id FROM users WHERE id <> $1 AND is_admin AND NOT disabled \
+         AND EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id AND ",
+        fits!("$2", "$3", "$4", "$5", "$6"), ")"
+    );
+    CAN_SIGN_IN = concat!("SELECT 1 FROM passkeys WHERE passkeys.user_id = $1 AND ", fits!("$2", "$3", "$4", "$5", "$6"), " LIMIT 1");
+    ADMINS = concat!("SELECT ", user_columns!(), " FROM users WHERE users.is_admin = TRUE AND NOT users.disabled AND users.email IS NOT NULL \
+        ORDER BY users.created_at LIMIT $1");
     TOUCH = "UPDATE users SET updated_at = $2, version = version + 1 WHERE id = $1";
 }
 
@@ -68,7 +86,7 @@ pub fn list(tx: &ReadTx<'_>, request: &ListRequest) -> Result<Page<User>, StoreE
 /// Marks a person as changed: their groups or claims did.
 pub fn touch(tx: &WriteTx<'_>, id: &UserId, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(&TOUCH, params![id.as_str(), now.millis()])?;
-    Ok(())
+    scim::changed(tx, now)
 }
 
 /// Reads a user from the columns of [`user_columns!`].
@@ -88,6 +106,7 @@ pub(crate) fn from_row(row: &Row) -> Result<User, StoreError> {
         created_at: Timestamp::from_millis(row.get(11)?),
         updated_at: Timestamp::from_millis(row.get(12)?),
         version: row.get(13)?,
+        roles: Roles::from_words(&row.get::<String>(14)?),
     })
 }
 
@@ -111,10 +130,32 @@ pub fn any_person(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
     Ok(tx.query_opt(&ANY_PERSON, params![pid_core::ids::STATIC_API_USER])?.is_some())
 }
 
-/// Whether an enabled admin with a passkey exists other than this one (and the static API user).
-pub fn other_admin(tx: &ReadTx<'_>, id: &UserId) -> Result<bool, StoreError> {
-    let row = tx.query_opt(&OTHER_ADMIN_WHO_CAN_SIGN_IN, params![id.as_str(), pid_core::ids::STATIC_API_USER])?;
-    Ok(row.is_some())
+/// Whether an enabled admin exists other than this one (and the static API user), with a passkey that the policy lets be
+/// used.
+pub fn other_admin(tx: &ReadTx<'_>, id: &UserId, policy: &Policy) -> Result<bool, StoreError> {
+    let mut params = vec![Value::from(id.as_str()), pid_core::ids::STATIC_API_USER.into()];
+    params.extend(of_policy(policy));
+    Ok(tx.query_opt(&OTHER_ADMIN_WHO_CAN_SIGN_IN, &params)?.is_some())
+}
+
+/// All enabled admins (but the static API user) with a passkey that the policy lets be used.
+pub fn admins_who_can_sign_in(tx: &ReadTx<'_>, policy: &Policy) -> Result<Vec<UserId>, StoreError> {
+    let mut params = vec![pid_core::ids::STATIC_API_USER.into()];
+    params.extend(of_policy(policy));
+    let rows = tx.query(&ADMINS_WHO_CAN_SIGN_IN, &params)?;
+    rows.iter().map(|row| Ok(UserId::new(row.get::<String>(0)?))).collect()
+}
+
+/// Whether somebody has a passkey that the policy lets be used.
+pub fn can_sign_in(tx: &ReadTx<'_>, id: &UserId, policy: &Policy) -> Result<bool, StoreError> {
+    let mut params = vec![Value::from(id.as_str())];
+    params.extend(of_policy(policy));
+    Ok(tx.query_opt(&CAN_SIGN_IN, &params)?.is_some())
+}
+
+/// Administrators who can be written to, the first `limit` of them.
+pub fn admins(tx: &ReadTx<'_>, limit: i64) -> Result<Vec<User>, StoreError> {
+    tx.query(&ADMINS, params![limit])?.iter().map(from_row).collect()
 }
 
 /// What a search looks into, in lower case, a line each, without those that are part of another: a search reads it of
@@ -133,6 +174,16 @@ fn search_key(u: &User) -> String {
 
 /// Stores a new user. A taken name or address is [`StoreError::UniqueViolation`].
 pub fn insert(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
+    put(tx, u, u.email.as_deref().map(pid_core::validate::key))
+}
+
+/// Stores a new user who has the address of another: nobody is found by it, and whoever saves them must change it. Such
+/// people come with an import.
+pub fn insert_namesake(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
+    put(tx, u, None)
+}
+
+fn put(tx: &WriteTx<'_>, u: &User, email_key: Option<String>) -> Result<(), StoreError> {
     tx.execute(
         &INSERT,
         params![
@@ -140,7 +191,7 @@ pub fn insert(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
             u.username.as_str(),
             pid_core::validate::key(&u.username),
             u.email.clone(),
-            u.email.as_deref().map(pid_core::validate::key),
+            email_key,
             u.email_verified,
             u.first_name.as_str(),
             u.last_name.as_str(),
@@ -152,14 +203,19 @@ pub fn insert(tx: &WriteTx<'_>, u: &User) -> Result<(), StoreError> {
             u.created_at.millis(),
             u.updated_at.millis(),
             u.version,
-            search_key(u)
+            search_key(u),
+            u.roles.to_words()
         ],
     )?;
-    Ok(())
+    scim::changed(tx, u.updated_at)
 }
 
-/// Stores a changed user and raises its version. Tells whether it existed.
+/// Stores a changed user, but for the roles, and raises its version. Tells whether it existed. Who becomes an administrator
+/// loses the login codes that others may know.
 pub fn update(tx: &WriteTx<'_>, u: &User, now: Timestamp) -> Result<bool, StoreError> {
+    if u.is_admin {
+        login_codes::drop_unless_admin(tx, &u.id)?;
+    }
     let n = tx.execute(
         &UPDATE,
         params![
@@ -179,11 +235,22 @@ pub fn update(tx: &WriteTx<'_>, u: &User, now: Timestamp) -> Result<bool, StoreE
             search_key(u)
         ],
     )?;
+    scim::changed(tx, now)?;
     Ok(n == 1)
+}
+
+/// Changes a person's roles, if they change. Who gets one loses the login codes that others may know.
+pub fn set_roles(tx: &WriteTx<'_>, id: &UserId, before: Roles, after: Roles) -> Result<(), StoreError> {
+    if before == after {
+        return Ok(());
+    }
+    tx.execute(&SET_ROLES, params![id.as_str(), after.to_words()])?;
+    if before.cover(after) { Ok(()) } else { login_codes::drop_of_user(tx, id) }
 }
 
 /// Deletes a user and all that hangs on them. Tells whether they existed.
 pub fn delete(tx: &WriteTx<'_>, id: &UserId) -> Result<bool, StoreError> {
     tx.execute(&LEAVE_GROUPS, params![id.as_str()])?;
+    scim::gone(tx)?;
     Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
 }

@@ -103,6 +103,14 @@ impl Browser {
     /// # Errors
     /// When it is not installed or does not answer within a minute.
     pub async fn launch() -> Result<Self, Error> {
+        Self::launch_with(&[]).await
+    }
+
+    /// As [`Browser::launch`], with more flags; the last of several of a name counts.
+    ///
+    /// # Errors
+    /// As [`Browser::launch`].
+    pub async fn launch_with(more: &[String]) -> Result<Self, Error> {
         let profile = tempfile::Builder::new()
             .prefix("pid-chromium-")
             .tempdir()
@@ -114,6 +122,7 @@ impl Browser {
             .args(["-c", "exec 3<&0 4>&1 </dev/null >&2; exec \"$@\"", "sh"])
             .arg(std::env::var_os("CHROMIUM").unwrap_or_else(|| PROGRAM.into()))
             .args(FLAGS)
+            .args(more)
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg("about:blank")
             // Nothing is read from or left in the home of the person who runs the tests.

@@ -44,10 +44,11 @@ pub struct StoredCredential<'a> {
     pub user_handle: &'a [u8],
 }
 
-/// A proof that the owner was there and was verified. Only [`verify`] gives one.
+/// A proof that the owner was there. Only [`verify`] gives one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     sign_count: u32,
+    user_verified: bool,
     backup_state: bool,
     counter_regressed: bool,
 }
@@ -56,6 +57,10 @@ impl Verified {
     /// The new signature counter.
     pub fn sign_count(&self) -> u32 {
         self.sign_count
+    }
+    /// Whether the authenticator verified its user.
+    pub fn user_verified(&self) -> bool {
+        self.user_verified
     }
     /// Whether the credential is synced now.
     pub fn backup_state(&self) -> bool {
@@ -68,7 +73,7 @@ impl Verified {
 }
 
 /// Verifies a response to our challenge with the stored credential that it names. The response must carry the user
-/// handle: our credentials are discoverable. User verification is always required.
+/// handle: our credentials are discoverable.
 ///
 /// # Errors
 /// [`AssertError`].
@@ -96,6 +101,7 @@ pub fn verify(
     let counts = data.sign_count != 0 || stored.sign_count != 0;
     Ok(Verified {
         sign_count: data.sign_count,
+        user_verified: data.user_verified(),
         backup_state: data.backup_state(),
         counter_regressed: counts && data.sign_count <= stored.sign_count,
     })

@@ -18,7 +18,7 @@ pub enum AuthDataError {
     /// UP is not set (§7.1 step 15, §7.2 step 17).
     #[error("nobody was present at the authenticator")]
     UserPresent,
-    /// UV is not set (§7.1 step 16, §7.2 step 18).
+    /// UV is not set, though it is required (§7.1 step 16, §7.2 step 18).
     #[error("the authenticator did not verify its user")]
     UserVerified,
     /// BS without BE (§7.1 step 17, §7.2 step 19).
@@ -79,7 +79,6 @@ impl AuthData {
         Ok(Self { rp_id_hash, flags, sign_count, attested })
     }
 
-    /// User verification is always required.
     pub(crate) fn check(&self, rp: &RelyingParty<'_>) -> Result<(), AuthDataError> {
         if digest::digest(&digest::SHA256, rp.id.as_bytes()).as_ref() != self.rp_id_hash {
             return Err(AuthDataError::RpId);
@@ -87,13 +86,17 @@ impl AuthData {
         if self.flags & 0x01 == 0 {
             return Err(AuthDataError::UserPresent);
         }
-        if self.flags & 0x04 == 0 {
+        if rp.user_verification && !self.user_verified() {
             return Err(AuthDataError::UserVerified);
         }
         if self.backup_state() && !self.backup_eligible() {
             return Err(AuthDataError::BackupFlags);
         }
         Ok(())
+    }
+
+    pub(crate) fn user_verified(&self) -> bool {
+        self.flags & 0x04 != 0
     }
 
     pub(crate) fn backup_eligible(&self) -> bool {

@@ -35,15 +35,19 @@ pub struct Creation<'a> {
     pub exclude: &'a [Descriptor],
     /// `platform`, `cross-platform`, or any.
     pub attachment: Option<&'a str>,
+    /// `required` or `preferred`.
+    pub user_verification: &'a str,
+    /// Whether the authenticator's model has to be told: without `attestation`, browsers hide that of security keys.
+    pub wants_model: bool,
 }
 
-/// Creation options: discoverable, with user verification, any of the ten algorithms, no attestation.
+/// Creation options: discoverable, any of the ten algorithms, attestation only to learn the model.
 pub fn creation(c: &Creation<'_>) -> Value {
     let params: Vec<Value> = ALGORITHMS.iter().map(|alg| json!({ "type": "public-key", "alg": alg })).collect();
     let mut selection = json!({
         "requireResidentKey": true,
         "residentKey": "required",
-        "userVerification": "required",
+        "userVerification": c.user_verification,
     });
     if let Some(attachment) = c.attachment {
         selection["authenticatorAttachment"] = attachment.into();
@@ -57,6 +61,9 @@ pub fn creation(c: &Creation<'_>) -> Value {
         "authenticatorSelection": selection,
         "extensions": { "credProps": true },
     });
+    if c.wants_model {
+        options["attestation"] = "direct".into();
+    }
     if !c.exclude.is_empty() {
         let exclude = c.exclude.iter().map(|d| {
             let mut out = json!({ "type": "public-key", "id": b64(&d.id) });
@@ -70,12 +77,13 @@ pub fn creation(c: &Creation<'_>) -> Value {
     options
 }
 
-/// Request options: any discoverable passkey, with user verification. Nothing in them depends on a person.
-pub fn request(rp_id: &str, challenge: &[u8], timeout_secs: i64) -> Value {
+/// Request options: any discoverable passkey; `user_verification` is `required` or `preferred`. Nothing in them depends on
+/// a person.
+pub fn request(rp_id: &str, challenge: &[u8], timeout_secs: i64, user_verification: &str) -> Value {
     json!({
         "challenge": b64(challenge),
         "timeout": timeout_secs * 1000,
         "rpId": rp_id,
-        "userVerification": "required",
+        "userVerification": user_verification,
     })
 }

@@ -39,6 +39,7 @@ pub struct Registered {
     aaguid: [u8; 16],
     sign_count: u32,
     transports: Vec<String>,
+    user_verified: bool,
     backup_eligible: bool,
     backup_state: bool,
     attestation_format: String,
@@ -70,6 +71,10 @@ impl Registered {
     pub fn transports(&self) -> &[String] {
         &self.transports
     }
+    /// Whether the authenticator verified its user.
+    pub fn user_verified(&self) -> bool {
+        self.user_verified
+    }
     /// Whether it may be synced.
     pub fn backup_eligible(&self) -> bool {
         self.backup_eligible
@@ -84,7 +89,7 @@ impl Registered {
     }
 }
 
-/// Verifies a response to our challenge. User verification is always required.
+/// Verifies a response to our challenge.
 ///
 /// # Errors
 /// [`RegisterError`].
@@ -114,14 +119,15 @@ pub fn verify(
         aaguid: attested.aaguid,
         sign_count: data.sign_count,
         transports: response.transports.clone(),
+        user_verified: data.user_verified(),
         backup_eligible: data.backup_eligible(),
         backup_state: data.backup_state(),
         attestation_format: format.chars().take(32).collect(),
     })
 }
 
-/// We ask for no attestation, so browsers send `none` or, for keys that sign themselves, `packed` without certificates;
-/// both are checked. Statements of other formats prove nothing to us and are only named.
+/// Usually we ask for no attestation, so browsers send `none` or, for keys that sign themselves, `packed` without
+/// certificates; both are checked. Statements of other formats prove nothing to us and are only named.
 fn check_statement(
     format: &str,
     statement: &Value,

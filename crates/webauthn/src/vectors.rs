@@ -47,7 +47,8 @@ struct Authentication {
 }
 
 /// §16.1.
-const RP: RelyingParty<'static> = RelyingParty { id: "example.org", origins: &["https://example.org"] };
+const RP: RelyingParty<'static> =
+    RelyingParty { id: "example.org", origins: &["https://example.org"], user_verification: true };
 /// The vectors have no user handle; our credentials always do.
 const USER: &[u8] = b"somebody";
 

@@ -18,6 +18,9 @@ pub const MAX_RESPONSE: usize = 64 * 1024;
 /// Credential ids are 1–1023 bytes (WebAuthn L3 §4, §7.1 step 25).
 pub(crate) const MAX_CREDENTIAL_ID: usize = 1023;
 
+/// How an authenticator can be attached (§5.4.5).
+const ATTACHMENTS: [&str; 2] = ["platform", "cross-platform"];
+
 /// The body is no response at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -44,6 +47,8 @@ struct Json<R> {
     id: String,
     raw_id: String,
     r#type: String,
+    #[serde(default)]
+    authenticator_attachment: Option<String>,
     response: R,
 }
 
@@ -75,6 +80,7 @@ pub struct RegistrationResponse {
     pub(crate) client_data: Vec<u8>,
     pub(crate) attestation_object: Vec<u8>,
     pub(crate) transports: Vec<String>,
+    pub(crate) attachment: Option<&'static str>,
 }
 
 /// The answer to a sign-in.
@@ -91,7 +97,7 @@ fn decode(name: &'static str, text: &str) -> Result<Vec<u8>, WireError> {
     B64.decode(text).map_err(|_| WireError::Base64(name))
 }
 
-fn envelope<R: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(Vec<u8>, R), WireError> {
+fn envelope<R: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(Vec<u8>, Json<R>), WireError> {
     if body.len() > MAX_RESPONSE {
         return Err(WireError::TooLarge);
     }
@@ -103,7 +109,7 @@ fn envelope<R: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(Vec<u8>, R),
     if id != raw_id || id.is_empty() || id.len() > MAX_CREDENTIAL_ID {
         return Err(WireError::CredentialId);
     }
-    Ok((raw_id, json.response))
+    Ok((raw_id, json))
 }
 
 impl RegistrationResponse {
@@ -112,10 +118,13 @@ impl RegistrationResponse {
     /// # Errors
     /// [`WireError`].
     pub fn parse(body: &[u8]) -> Result<Self, WireError> {
-        let (credential_id, r): (_, AttestationJson) = envelope(body)?;
+        let (credential_id, json) = envelope::<AttestationJson>(body)?;
+        let r = json.response;
         let is_name = |t: &String| t.len() <= 32 && t.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        let attachment = json.authenticator_attachment.unwrap_or_default();
         Ok(Self {
             credential_id,
+            attachment: ATTACHMENTS.into_iter().find(|known| *known == attachment),
             client_data: decode("clientDataJSON", &r.client_data)?,
             attestation_object: decode("attestationObject", &r.attestation_object)?,
             transports: r.transports.into_iter().filter(is_name).take(8).collect(),
@@ -126,15 +135,27 @@ impl RegistrationResponse {
     pub fn challenge(&self) -> Option<Vec<u8>> {
         crate::client_data::challenge(&self.client_data)
     }
+
+    /// How the authenticator is attached, `platform` or `cross-platform`, as the browser says; nothing proves it.
+    pub fn attachment(&self) -> Option<&'static str> {
+        self.attachment
+    }
 }
 
 impl AssertionResponse {
+    /// The origin that the browser says it showed the passkey at; nobody has checked it.
+    pub fn origin(&self) -> Option<String> {
+        let data: serde_json::Value = serde_json::from_slice(&self.client_data).ok()?;
+        data.get("origin")?.as_str().map(str::to_owned)
+    }
+
     /// Reads a body.
     ///
     /// # Errors
     /// [`WireError`].
     pub fn parse(body: &[u8]) -> Result<Self, WireError> {
-        let (credential_id, r): (_, AssertionJson) = envelope(body)?;
+        let (credential_id, json) = envelope::<AssertionJson>(body)?;
+        let r = json.response;
         Ok(Self {
             credential_id,
             client_data: decode("clientDataJSON", &r.client_data)?,

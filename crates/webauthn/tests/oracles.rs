@@ -28,7 +28,7 @@ const CREATE: &[u8] = &[1; 32];
 const GET: &[u8] = &[2; 32];
 
 fn rp() -> RelyingParty<'static> {
-    RelyingParty { id: ID, origins: &[ORIGIN] }
+    RelyingParty { id: ID, origins: &[ORIGIN], user_verification: true }
 }
 
 fn creation() -> Value {
@@ -42,11 +42,13 @@ fn creation() -> Value {
         timeout_secs: 60,
         exclude: &[],
         attachment: None,
+        user_verification: "required",
+        wants_model: false,
     })
 }
 
 fn request() -> Value {
-    options::request(ID, GET, 60)
+    options::request(ID, GET, 60, "required")
 }
 
 fn our_registration(posted: &Value) -> Result<Registered, RegisterError> {
@@ -121,7 +123,7 @@ async fn one_passwords_browser_and_authenticator_register_and_sign_in() {
         let mut other = posted.clone();
         other["response"]["userHandle"] = B64.encode("somebody else").into();
         assert_eq!(our_assertion(&made, &other), Err(AssertError::UserHandle));
-        let elsewhere = RelyingParty { id: ID, origins: &["https://id.example.net"] };
+        let elsewhere = RelyingParty { id: ID, origins: &["https://id.example.net"], user_verification: true };
         let response = AssertionResponse::parse(posted.to_string().as_bytes()).unwrap();
         let stored = StoredCredential {
             credential_id: made.credential_id(),
@@ -310,7 +312,7 @@ fn both_assertions(
     let (asked, state) = kanidm.generate_challenge_authenticate(builder).expect("a challenge");
     let challenge: &[u8] = asked.public_key.challenge.as_ref();
     let challenge = challenge.to_vec();
-    let posted = passkey.authenticate(&options::request(ID, &challenge, 60), ORIGIN);
+    let posted = passkey.authenticate(&options::request(ID, &challenge, 60, "required"), ORIGIN);
     let posted = flip.map_or(posted.clone(), |(member, at)| flipped(&posted, member, at));
     let theirs = serde_json::from_value(posted.clone()).map_err(|e| e.to_string());
     let theirs = theirs.and_then(|p| kanidm.authenticate_credential(&p, &state).map_err(|e| e.to_string()));

@@ -16,7 +16,7 @@ const ORIGIN: &str = "https://id.example.org";
 const USER: &[u8] = b"7c0a3f9e-95a5-4a9e-8f0e-0a3f6f7a4b11";
 
 fn rp() -> RelyingParty<'static> {
-    RelyingParty { id: ID, origins: &[ORIGIN] }
+    RelyingParty { id: ID, origins: &[ORIGIN], user_verification: true }
 }
 
 fn creation() -> Value {
@@ -30,6 +30,8 @@ fn creation() -> Value {
         timeout_secs: 60,
         exclude: &[],
         attachment: None,
+        user_verification: "required",
+        wants_model: false,
     })
 }
 

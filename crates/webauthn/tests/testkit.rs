@@ -7,7 +7,7 @@ const ORIGIN: &str = "https://id.example.org";
 const USER: &[u8] = b"7c0a3f9e-95a5-4a9e-8f0e-0a3f6f7a4b11";
 
 fn rp() -> RelyingParty<'static> {
-    RelyingParty { id: "id.example.org", origins: &[ORIGIN] }
+    RelyingParty { id: "id.example.org", origins: &[ORIGIN], user_verification: true }
 }
 
 fn creation(challenge: &[u8]) -> serde_json::Value {
@@ -21,6 +21,8 @@ fn creation(challenge: &[u8]) -> serde_json::Value {
         timeout_secs: 60,
         exclude: &[],
         attachment: None,
+        user_verification: "required",
+        wants_model: false,
     })
 }
 
@@ -39,7 +41,8 @@ fn every_algorithm_registers_and_signs_in() {
             assert_eq!(made.transports(), ["internal", "hybrid"]);
             assert_eq!(passkey.credential_ids(), [made.credential_id()]);
 
-            let posted = passkey.authenticate(&options::request("id.example.org", &[2; 32], 60), ORIGIN).to_string();
+            let posted =
+                passkey.authenticate(&options::request("id.example.org", &[2; 32], 60, "required"), ORIGIN).to_string();
             let response = AssertionResponse::parse(posted.as_bytes()).unwrap();
             let stored = assert::StoredCredential {
                 credential_id: made.credential_id(),
@@ -69,13 +72,15 @@ fn the_browser_refuses_what_browsers_refuse() {
         timeout_secs: 60,
         exclude: &[options::Descriptor { id: passkey.credential_ids()[0].clone(), transports: vec![] }],
         attachment: None,
+        user_verification: "required",
+        wants_model: false,
     });
     assert_eq!(passkey.try_register(&id, ORIGIN), Err(Refusal::Excluded));
     again["pubKeyCredParams"] = serde_json::json!([{ "type": "public-key", "alg": -8 }]);
     assert_eq!(passkey.try_register(&again, ORIGIN), Err(Refusal::NoAlgorithm));
-    let elsewhere = options::request("example.net", &[2; 32], 60);
+    let elsewhere = options::request("example.net", &[2; 32], 60, "required");
     assert_eq!(passkey.try_authenticate(&elsewhere, ORIGIN), Err(Refusal::NoCredential));
     passkey.forget(&passkey.credential_ids()[0]);
-    let here = options::request("id.example.org", &[2; 32], 60);
+    let here = options::request("id.example.org", &[2; 32], 60, "required");
     assert_eq!(passkey.try_authenticate(&here, ORIGIN), Err(Refusal::NoCredential));
 }

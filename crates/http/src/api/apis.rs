@@ -82,7 +82,7 @@ impl From<Api> for ApiDto {
 pub struct AccessClientDto {
     id: String,
     name: String,
-    #[schemars(extend("enum" = ["standard", "cimd"]))]
+    #[schemars(extend("enum" = ["standard", "cimd", "proxy"]))]
     client_type: String,
     is_public: bool,
     has_logo: bool,
@@ -154,7 +154,7 @@ pub async fn list(
     Creds(creds): Creds,
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
-    let page = app.db().read(move |tx| apis::list(tx, &creds.admin(tx, ctx.now)?, &request)).await?;
+    let page = app.db().read(move |tx| apis::list(tx, &creds.reads_all(tx, ctx.now)?, &request)).await?;
     Ok(axum::Json(PageDto::from(page.map(ApiDto::from))).into_response())
 }
 
@@ -185,7 +185,7 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = ApiId::new(id);
-    let found = app.db().read(move |tx| apis::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| apis::get(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
     Ok(answer(StatusCode::OK, found))
 }
 
@@ -295,7 +295,7 @@ pub async fn cimd_access(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = ApiId::new(id);
-    let api = app.db().read(move |tx| apis::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let api = app.db().read(move |tx| apis::get(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
     let opened = api.permissions.into_iter().filter(|p| p.allowed_for_cimd_clients);
     let access =
         CimdAccess { enabled: api.allow_cimd_clients, permission_ids: opened.map(|p| p.id.into_string()).collect() };
@@ -331,7 +331,7 @@ pub async fn clients(
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
     let id = ApiId::new(id);
-    let page = app.db().read(move |tx| apis::clients(tx, &creds.admin(tx, ctx.now)?, &id, &request)).await?;
+    let page = app.db().read(move |tx| apis::clients(tx, &creds.reads_all(tx, ctx.now)?, &id, &request)).await?;
     let page = page.map(|(client, reach)| ReachDto::new(Some(client), None, reach));
     Ok(axum::Json(PageDto::from(page)).into_response())
 }
@@ -345,7 +345,8 @@ pub async fn assignable_clients(
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
     let id = ApiId::new(id);
-    let page = app.db().read(move |tx| apis::assignable_clients(tx, &creds.admin(tx, ctx.now)?, &id, &request)).await?;
+    let page =
+        app.db().read(move |tx| apis::assignable_clients(tx, &creds.reads_all(tx, ctx.now)?, &id, &request)).await?;
     Ok(axum::Json(PageDto::from(page.map(AccessClientDto::from))).into_response())
 }
 
@@ -357,7 +358,8 @@ pub async fn access(
     Path((id, client)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (id, client) = (ApiId::new(id), client_id_from_path(&client));
-    let (api, reach) = app.db().read(move |tx| apis::reach_of(tx, &creds.admin(tx, ctx.now)?, &id, &client)).await?;
+    let (api, reach) =
+        app.db().read(move |tx| apis::reach_of(tx, &creds.reads_all(tx, ctx.now)?, &id, &client)).await?;
     Ok(access_answer(reach.access, api.version))
 }
 
@@ -411,7 +413,7 @@ pub async fn of_client(
     Path(client): Path<String>,
 ) -> Result<Response, ApiError> {
     let client = client_id_from_path(&client);
-    let found = app.db().read(move |tx| apis::of_client(tx, &creds.admin(tx, ctx.now)?, &client)).await?;
+    let found = app.db().read(move |tx| apis::of_client(tx, &creds.reads_all(tx, ctx.now)?, &client)).await?;
     let list: Vec<ReachDto> = found.into_iter().map(|(api, reach)| ReachDto::new(None, Some(api), reach)).collect();
     Ok(axum::Json(list).into_response())
 }
@@ -425,6 +427,6 @@ pub async fn assignable(
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
     let client = client_id_from_path(&client);
-    let page = app.db().read(move |tx| apis::assignable(tx, &creds.admin(tx, ctx.now)?, &client, &request)).await?;
+    let page = app.db().read(move |tx| apis::assignable(tx, &creds.reads_all(tx, ctx.now)?, &client, &request)).await?;
     Ok(axum::Json(PageDto::from(page.map(ApiDto::from))).into_response())
 }

@@ -3,11 +3,11 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use pid_core::settings::SETTINGS;
+use pid_core::settings::{SETTINGS, Setting, Settings};
 use pid_flows::access::Credentials;
 use pid_flows::mail::{Mail, Message};
 use pid_flows::settings::{self, Scope};
-use pid_flows::{Code, Error};
+use pid_flows::{Code, Error, Saying, passkey_policy};
 use pid_store::instance::Cached;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,13 +39,13 @@ pub struct SettingDto {
     is_public: bool,
 }
 
-fn all(app: &App) -> Response {
+fn all(app: &App, shown: fn(&Setting, &Settings) -> String) -> Response {
     let snapshot = app.snapshot();
     let current = &snapshot.settings;
     let list: Vec<SettingDto> = SETTINGS
         .iter()
         .map(|s| SettingDto {
-            setting: PublicSettingDto { key: s.key, r#type: s.type_name(), value: settings::shown(s, current) },
+            setting: PublicSettingDto { key: s.key, r#type: s.type_name(), value: shown(s, current) },
             is_public: s.public,
         })
         .collect();
@@ -74,8 +74,9 @@ pub async fn get(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    app.db().read(move |tx| creds.admin(tx, ctx.now).map(|_| ())).await?;
-    Ok(all(&app))
+    let who = app.db().read(move |tx| creds.reads_all(tx, ctx.now)).await?;
+    let is_admin = who.people().powers().is_admin;
+    Ok(all(&app, if is_admin { settings::shown } else { settings::shown_to_readers }))
 }
 
 async fn change(
@@ -95,7 +96,7 @@ async fn change(
         .await?;
     // At once here; other replicas see the version row within a second.
     app.reload_snapshot().await?;
-    Ok(all(&app))
+    Ok(all(&app, settings::shown))
 }
 
 /// `PUT /api/application-configuration`: replaces everything.
@@ -120,6 +121,50 @@ pub async fn patch(
     change(app, ctx, creds, body, Scope::Named, version).await
 }
 
+/// Somebody whom a policy would lock out.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "LockedOutUser")]
+pub struct LockedOutDto {
+    id: String,
+    username: String,
+    /// May be empty.
+    display_name: String,
+    is_admin: bool,
+}
+
+/// Whom a policy for passkeys would lock out.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "PasskeyPolicyDryRun")]
+pub struct DryRunDto {
+    /// How many people.
+    total: i64,
+    /// The first 100 of them, administrators before others.
+    users: Vec<LockedOutDto>,
+    /// No administrator could sign in any more: such a policy is refused.
+    locks_out_every_admin: bool,
+}
+
+/// `POST /api/application-configuration/passkey-policy/dry-run`: who could not sign in any more with changed settings,
+/// which are not saved.
+pub async fn dry_run(
+    State(app): State<App>,
+    RequestCtx(ctx): RequestCtx,
+    AdminCreds(creds): AdminCreds,
+    Json(body): Json<Map<String, Value>>,
+) -> Result<axum::Json<DryRunDto>, ApiError> {
+    let values = settings::values(body)?;
+    let found = app.db().read(move |tx| passkey_policy::dry_run(tx, &creds.admin(tx, ctx.now)?, &values)).await?;
+    let users = found.people.into_iter().map(|person| LockedOutDto {
+        id: person.id.into_string(),
+        username: person.username,
+        display_name: person.display_name,
+        is_admin: person.is_admin,
+    });
+    Ok(axum::Json(DryRunDto { total: found.total, users: users.collect(), locks_out_every_admin: found.every_admin }))
+}
+
 /// `POST /api/application-configuration/test-email`: a letter to the caller's own address, at once. A refusal says what
 /// the server said.
 pub async fn test_email(
@@ -134,16 +179,6 @@ pub async fn test_email(
         return Err(Code::MailNotConfigured.into());
     }
     let sent = crate::mail::send(&app, &ctx.entropy().uuid(), &letter).await;
-    sent.map_err(|error| Error::with(Code::MailNotSent, format!("The mail server did not take the letter: {error}")))?;
+    sent.map_err(|error| Error::say(Saying::MailRefused, &[("reason", &error.to_string())]))?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// `POST /api/application-configuration/sync-ldap`: there is no directory in this release.
-pub async fn sync_ldap(
-    State(app): State<App>,
-    RequestCtx(ctx): RequestCtx,
-    Creds(creds): Creds,
-) -> Result<StatusCode, ApiError> {
-    app.db().read(move |tx| creds.admin(tx, ctx.now).map(drop)).await?;
-    Err(if app.settings().ldap_enabled() { Code::NotAvailable } else { Code::LdapDisabled }.into())
 }

@@ -13,6 +13,7 @@ use crate::api::pictures::{self, Variant};
 use crate::assets;
 use crate::error::ApiError;
 use crate::extract::{AdminCreds, Creds, IfMatch, Query, RequestCtx, cache_control};
+use crate::files::{self, Folder};
 use crate::state::App;
 
 /// The image that a request is about, by the end of its path and `light`.
@@ -73,13 +74,13 @@ pub async fn get(
         .db()
         .read(move |tx| {
             if !is_public {
-                creds.admin(tx, ctx.now)?;
+                creds.reads_all(tx, ctx.now)?;
             }
             application_images::get(tx, image)
         })
         .await?;
     match (found, built_in(image)) {
-        (Some(file), _) => Ok(pictures::shown(file, caching, &request)),
+        (Some(file), _) => pictures::shown(&app, file, caching, &request).await,
         (None, Some(name)) => Ok(assets::named(name, &request, caching)),
         (None, None) => Err(Error::new(Code::ImageNotFound).into()),
     }
@@ -94,10 +95,12 @@ pub async fn set(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
     let picture = pictures::uploaded(form, purpose(image), MAX_PHOTO_UPLOAD).await?;
+    let (content_type, content) = (picture.content_type, picture.content);
+    let content = files::keep(&app, Folder::ApplicationImages, content_type, content).await?;
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            application_images::set(tx, &ctx, &admin, image, picture.content_type, &picture.content)
+            application_images::set(tx, &ctx, &admin, image, content_type, &content)
         })
         .await?;
     // At once here; other replicas see the version row within a second.

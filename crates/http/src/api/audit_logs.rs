@@ -83,7 +83,7 @@ pub async fn list_all(
     Creds(creds): Creds,
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
-    let page = app.db().read(move |tx| audit::list_all(tx, &creds.admin(tx, ctx.now)?, &request)).await?;
+    let page = app.db().read(move |tx| audit::list_all(tx, &creds.reads_all(tx, ctx.now)?, &request)).await?;
     Ok(answer(page))
 }
 
@@ -93,7 +93,7 @@ pub async fn client_names(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    let names = app.db().read(move |tx| audit::client_names(tx, &creds.admin(tx, ctx.now)?)).await?;
+    let names = app.db().read(move |tx| audit::client_names(tx, &creds.reads_all(tx, ctx.now)?)).await?;
     Ok(axum::Json(names).into_response())
 }
 
@@ -103,7 +103,7 @@ pub async fn users(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    let people = app.db().read(move |tx| audit::users(tx, &creds.admin(tx, ctx.now)?)).await?;
+    let people = app.db().read(move |tx| audit::users(tx, &creds.reads_all(tx, ctx.now)?)).await?;
     Ok(axum::Json(people).into_response())
 }
 
@@ -127,7 +127,7 @@ pub async fn stream_status(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    let look = app.db().read(move |tx| audit_stream::look(tx, &creds.admin(tx, ctx.now)?));
+    let look = app.db().read(move |tx| audit_stream::look(tx, &creds.reads_all(tx, ctx.now)?));
     let (status, waiting) = look.await?;
     let audit_stream::Status { due_at: next_attempt_at, delivered_at, failed_at, failure, .. } = status;
     Ok(axum::Json(StreamDto { waiting, delivered_at, failed_at, failure, next_attempt_at }).into_response())
@@ -206,7 +206,7 @@ async fn read_page(
     (at, id): (Timestamp, String),
 ) -> Result<Vec<Entry>, Error> {
     let creds = creds.clone();
-    app.db().read(move |tx| audit::after(tx, &creds.admin(tx, now)?, at, &id, EXPORT_PAGE)).await
+    app.db().read(move |tx| audit::after(tx, &creds.reads_all(tx, now)?, at, &id, EXPORT_PAGE)).await
 }
 
 const COLUMNS: [&str; 11] = [

@@ -81,7 +81,8 @@ pub async fn of(
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
     let user = UserId::new(user);
-    let page = app.db().read(move |tx| authorized_clients::of(tx, &creds.admin(tx, ctx.now)?, &user, &request)).await?;
+    let page =
+        app.db().read(move |tx| authorized_clients::of(tx, &creds.reads_people(tx, ctx.now)?, &user, &request)).await?;
     Ok(axum::Json(PageDto::from(page.map(AuthorizedClientDto::from))).into_response())
 }
 
@@ -122,9 +123,9 @@ pub async fn preview_claims(
     let shown = app
         .db()
         .read(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
+            let who = creds.reads_all(tx, ctx.now)?;
             let amr = creds.optional_session(tx, ctx.now)?.map(|who| who.session().amr()).unwrap_or_default();
-            preview::preview(tx, &ctx, &env, &site, &admin, amr, &client, &user, &query.scopes)
+            preview::preview(tx, &ctx, &env, &site, &who, amr, &client, &user, &query.scopes)
         })
         .await?;
     Ok(axum::Json(shown).into_response())

@@ -68,7 +68,8 @@ pub async fn deliveries(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = client_id_from_path(&id);
-    let found = app.db().read(move |tx| backchannel_logout::deliveries(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found =
+        app.db().read(move |tx| backchannel_logout::deliveries(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
     Ok(axum::Json(found.into_iter().map(DeliveryDto::from).collect::<Vec<_>>()).into_response())
 }
 

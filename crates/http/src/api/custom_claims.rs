@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, IfMatch, Json, Path, RequestCtx, etag};
+use crate::extract::{Creds, IfMatch, Json, ManagerCreds, Path, RequestCtx, etag};
 use crate::state::App;
 
 /// A claim as it is sent; what is missing is empty, and refused with its field.
@@ -32,7 +32,7 @@ pub async fn suggestions(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    let keys = app.db().read(move |tx| claims::suggestions(tx, &creds.admin(tx, ctx.now)?)).await?;
+    let keys = app.db().read(move |tx| claims::suggestions(tx, &creds.reads_people(tx, ctx.now)?)).await?;
     Ok(axum::Json(keys).into_response())
 }
 
@@ -40,7 +40,7 @@ pub async fn suggestions(
 pub async fn set_of_user(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(body): Json<Vec<ClaimBody>>,
@@ -49,8 +49,8 @@ pub async fn set_of_user(
     let (stored, version) = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            claims::set_of_user(tx, &ctx, &admin, &id, &list, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            claims::set_of_user(tx, &ctx, &who.person(tx, &id)?, &list, version)
         })
         .await?;
     Ok(([(header::ETAG, etag(version))], axum::Json(stored)).into_response())
@@ -60,7 +60,7 @@ pub async fn set_of_user(
 pub async fn set_of_group(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(body): Json<Vec<ClaimBody>>,
@@ -69,8 +69,8 @@ pub async fn set_of_group(
     let (stored, version) = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            claims::set_of_group(tx, &ctx, &admin, &id, &list, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            claims::set_of_group(tx, &ctx, &who.group(tx, &id)?, &list, version)
         })
         .await?;
     Ok(([(header::ETAG, etag(version))], axum::Json(stored)).into_response())

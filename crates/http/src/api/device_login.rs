@@ -8,8 +8,9 @@ use pid_core::secret::Secret;
 use pid_core::{Ctx, FieldCode, Timestamp};
 use pid_flows::Error;
 use pid_flows::access::Credentials;
+use pid_flows::budget::address_subject;
 use pid_flows::device::count_failure;
-use pid_flows::device_login::{self, Decision, Exchange, INTERVAL_SECS, Waiting};
+use pid_flows::device_login::{self, Decision, Exchange, INTERVAL_SECS, LoginCode, Waiting};
 use pid_flows::login_codes::SignInAt;
 use pid_integrations::{device, qr};
 use pid_store::WriteTx;
@@ -84,7 +85,8 @@ pub async fn exchange(
             pending.map(|pending| !pending)
         }
     };
-    if !app.waits().until(decided).await? {
+    let key = LoginCode::parse(&id).map(|code| code.as_str().to_owned()).unwrap_or_default();
+    if !app.waits().until(&key, &address_subject(&ctx.ip_address), decided).await? {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     let at = SignInAt {
@@ -202,6 +204,7 @@ pub async fn decision(
         "" => return Err(Error::field("decision", FieldCode::Required, "must not be empty").into()),
         _ => return Err(Error::field("decision", FieldCode::Oneof, "must be one of: approve, deny").into()),
     };
+    let waiting = LoginCode::parse(&code);
     let limited = app.limiter().is_on();
     let proof = jar.get(cookies::reauthentication_name(app.env())).map(|c| Secret::new(c.value()));
     let decided = app
@@ -211,7 +214,9 @@ pub async fn decision(
             device_login::decide(tx, &ctx, &who, &code, decision, proof.as_ref(), limited)
         })
         .await?;
-    app.waits().wake();
+    if let Some(waiting) = waiting {
+        app.waits().wake(waiting.as_str());
+    }
     decided?;
     Ok(StatusCode::NO_CONTENT)
 }

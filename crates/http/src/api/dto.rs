@@ -5,6 +5,7 @@ use pid_core::claims::CustomClaim;
 use pid_core::clients::Client;
 use pid_core::groups::Group;
 use pid_core::list::Page;
+use pid_core::roles::Roles;
 use pid_core::users::User;
 use pid_flows::groups::GroupDetails;
 use pid_store::authorized_clients::PersonalClient;
@@ -25,6 +26,10 @@ pub struct UserDto {
     last_name: String,
     display_name: String,
     is_admin: bool,
+    /// Ours: what they may do besides, by their own roles; of one's own account (`/api/users/me`) by those of one's groups as
+    /// well. Left out if nothing.
+    #[serde(skip_serializing_if = "Roles::is_none")]
+    roles: Roles,
     locale: Option<String>,
     custom_claims: Vec<CustomClaim>,
     user_groups: Vec<GroupMinimalDto>,
@@ -47,6 +52,7 @@ impl UserDto {
             last_name: user.last_name.clone(),
             display_name: user.display_name.clone(),
             is_admin: user.is_admin,
+            roles: user.roles,
             locale: user.locale.clone(),
             custom_claims,
             user_groups,
@@ -78,6 +84,9 @@ pub struct GroupMinimalDto {
     name: String,
     custom_claims: Vec<CustomClaim>,
     user_count: i64,
+    /// Ours: what its members may do. Left out if nothing.
+    #[serde(skip_serializing_if = "Roles::is_none")]
+    roles: Roles,
     ldap_id: Option<String>,
     created_at: Timestamp,
 }
@@ -91,6 +100,7 @@ impl GroupMinimalDto {
             name: group.name.clone(),
             custom_claims,
             user_count,
+            roles: group.roles,
             ldap_id: group.ldap_id.clone(),
             created_at: group.created_at,
         }
@@ -106,6 +116,9 @@ pub struct GroupDto {
     friendly_name: String,
     name: String,
     custom_claims: Vec<CustomClaim>,
+    /// Ours: what its members may do. Left out if nothing.
+    #[serde(skip_serializing_if = "Roles::is_none")]
+    roles: Roles,
     ldap_id: Option<String>,
     created_at: Timestamp,
     users: Vec<UserDto>,
@@ -130,6 +143,7 @@ impl GroupDto {
             friendly_name: group.friendly_name.clone(),
             name: group.name.clone(),
             custom_claims: Vec::new(),
+            roles: group.roles,
             ldap_id: group.ldap_id.clone(),
             created_at: group.created_at,
             users: Vec::new(),
@@ -151,7 +165,7 @@ pub struct ClientMetaDto {
     #[serde(rename = "launchURL")]
     launch_url: Option<String>,
     requires_reauthentication: bool,
-    #[schemars(extend("enum" = ["standard", "cimd"]))]
+    #[schemars(extend("enum" = ["standard", "cimd", "proxy"]))]
     client_type: String,
 }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri, header};
 use pid_core::Timestamp;
 use pid_core::clients::{AuthMethod, BackchannelSource, Client, ClientSecret, FederatedIdentity};
+use pid_core::forward_auth::ForwardAuth;
 use pid_core::ids::client_id_from_path;
 use pid_flows::access::Credentials;
 use pid_flows::change::Change;
@@ -26,6 +27,7 @@ use crate::extract::{
     AdminCreds, Creds, IfMatch, Json, JsonOrNothing, ListQuery, MergePatch, Path, Query, RequestCtx, cache_control,
     etag, json_object, required,
 };
+use crate::files::{self, Folder};
 use crate::state::App;
 
 /// A secret as it may be seen (api.md §11.6).
@@ -101,8 +103,14 @@ pub struct ClientDto {
     jwks_uri: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dpop_bound_access_tokens: bool,
+    /// The hosts and rules of a client of the type `proxy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward_auth: Option<ForwardAuth>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_user_groups: Option<Vec<GroupMinimalDto>>,
+    /// Entries of both lists whose stars in the host reach over dots. They came with an import; a mark ends with its entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    legacy_wildcards: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_user_groups_count: Option<i64>,
 }
@@ -111,6 +119,7 @@ impl ClientDto {
     fn new(c: Client, secrets: Vec<ClientSecret>, now: Timestamp) -> Self {
         Self {
             meta: ClientMetaDto::new(&c),
+            legacy_wildcards: c.living_legacy_wildcards(),
             callback_urls: c.callback_urls,
             logout_callback_urls: c.logout_callback_urls,
             is_public: c.is_public,
@@ -135,6 +144,7 @@ impl ClientDto {
             backchannel_logout_url: c.backchannel_logout_url,
             backchannel_logout_session_required: c.backchannel_logout_session_required,
             backchannel_logout_url_taken_over: c.backchannel_logout_source == BackchannelSource::TakenOver,
+            forward_auth: None,
             allowed_user_groups: None,
             allowed_user_groups_count: None,
         }
@@ -142,7 +152,11 @@ impl ClientDto {
 
     fn with_groups(details: ClientDetails, now: Timestamp) -> Self {
         let groups = details.groups.iter().map(|g| GroupMinimalDto::new(g, Vec::new(), 0)).collect();
-        Self { allowed_user_groups: Some(groups), ..Self::new(details.client, details.secrets, now) }
+        Self {
+            allowed_user_groups: Some(groups),
+            forward_auth: details.forward_auth,
+            ..Self::new(details.client, details.secrets, now)
+        }
     }
 }
 
@@ -167,7 +181,7 @@ pub async fn list(
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
     let now = ctx.now;
-    let page = app.db().read(move |tx| clients::list(tx, &creds.admin(tx, ctx.now)?, &request)).await?;
+    let page = app.db().read(move |tx| clients::list(tx, &creds.reads_all(tx, ctx.now)?, &request)).await?;
     let page = page.map(|(client, secrets, groups)| ClientDto {
         allowed_user_groups_count: Some(groups),
         ..ClientDto::new(client, secrets, now)
@@ -216,7 +230,7 @@ pub async fn refresh(
         app.db().read(move |tx| pid_flows::cimd::refreshable(tx, &site, &asking.admin(tx, now)?, &wanted)).await?;
     let fetched = crate::oidc::cimd::refresh(&app, &ctx, &url, Some(creds.clone())).await?;
     fetched.map_err(|error| pid_flows::cimd::unusable(&error))?;
-    let details = app.db().read(move |tx| clients::get(tx, &creds.admin(tx, now)?, &id)).await?;
+    let details = app.db().read(move |tx| clients::get(tx, &creds.reads_all(tx, now)?, &id)).await?;
     Ok(answer(StatusCode::OK, details, now))
 }
 
@@ -234,7 +248,7 @@ pub async fn create(
             let admin = creds.admin(tx, ctx.now)?;
             let made = clients::create(tx, &ctx, &sealer, &admin, &input)?;
             let with_logos = logos.store(tx, &ctx, &admin, &made.client.id)?;
-            if with_logos { clients::get(tx, &admin, &made.client.id) } else { Ok(made) }
+            if with_logos { clients::get(tx, &creds.reads_all(tx, ctx.now)?, &made.client.id) } else { Ok(made) }
         })
         .await?;
     load_new_key(&app, made.client.signing_alg.as_deref()).await?;
@@ -249,7 +263,7 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let (id, now) = (client_id_from_path(&id), ctx.now);
-    let found = app.db().read(move |tx| clients::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| clients::get(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
     Ok(answer(StatusCode::OK, found, now))
 }
 
@@ -275,7 +289,11 @@ async fn change(
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
             let changed = clients::update(tx, &ctx, &sealer, &admin, &id, &change, if_match)?;
-            if logos.store(tx, &ctx, &admin, &id)? { clients::get(tx, &admin, &id) } else { Ok(changed) }
+            if logos.store(tx, &ctx, &admin, &id)? {
+                clients::get(tx, &creds.reads_all(tx, ctx.now)?, &id)
+            } else {
+                Ok(changed)
+            }
         })
         .await?;
     load_new_key(&app, changed.client.signing_alg.as_deref()).await?;
@@ -354,7 +372,7 @@ pub async fn secrets(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let (id, now) = (client_id_from_path(&id), ctx.now);
-    let found = app.db().read(move |tx| clients::secrets(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| clients::secrets(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
     Ok(axum::Json(found.into_iter().map(|s| SecretDto::new(s, now)).collect::<Vec<_>>()).into_response())
 }
 
@@ -446,7 +464,7 @@ pub async fn logo(
     let id = client_id_from_path(&id);
     let file = app.db().read(move |tx| client_logos::get(tx, &id, variant.is_dark())).await?;
     let caching = cache_control(&uri, "public, max-age=900, stale-while-revalidate=43200");
-    Ok(pictures::shown(file, caching, &request))
+    pictures::shown(&app, file, caching, &request).await
 }
 
 /// `POST /api/oidc/clients/{id}/logo`.
@@ -459,11 +477,13 @@ pub async fn set_logo(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
     let picture = pictures::uploaded(form, Purpose::Logo, MAX_UPLOAD).await?;
+    let (content_type, content) = (picture.content_type, picture.content);
+    let content = files::keep(&app, Folder::ClientLogos, content_type, content).await?;
     let id = client_id_from_path(&id);
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            client_logos::set(tx, &ctx, &admin, &id, variant.is_dark(), picture.content_type, &picture.content)
+            client_logos::set(tx, &ctx, &admin, &id, variant.is_dark(), content_type, &content)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::dto::{Ttl, UserDto};
 use crate::cookies;
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, Json, Path, Query, RequestCtx};
+use crate::extract::{Creds, Json, ManagerCreds, Path, Query, RequestCtx};
 use crate::state::App;
 
 /// The body of a request for a code.
@@ -52,7 +52,7 @@ impl LoginCodeDto {
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     Json(body): Json<CreateBody>,
 ) -> Result<Response, ApiError> {
@@ -61,8 +61,8 @@ pub async fn create(
     let code = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            login_codes::create_by_admin(tx, &ctx, &admin, &id, ttl)
+            let who = creds.manages_people(tx, ctx.now)?;
+            login_codes::create_by_admin(tx, &ctx, &who.person(tx, &id)?, ttl)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(LoginCodeDto::new(&app, code.expose(), "", None))).into_response())
@@ -86,7 +86,7 @@ pub async fn create_own(
 pub async fn mail(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     Json(body): Json<CreateBody>,
 ) -> Result<StatusCode, ApiError> {
@@ -94,8 +94,8 @@ pub async fn mail(
     let (id, env, settings) = (UserId::new(id), app.env().clone(), app.settings());
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            login_codes::mail_by_admin(tx, &ctx, &env, &settings, &admin, &id, ttl)
+            let who = creds.manages_people(tx, ctx.now)?;
+            login_codes::mail_by_admin(tx, &ctx, &env, &settings, &who, &id, ttl)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -120,14 +120,14 @@ pub async fn mail_on_request(
     jar: CookieJar,
     Json(body): Json<MailBody>,
 ) -> Result<Response, ApiError> {
-    let (env, settings, limited) = (app.env().clone(), app.settings(), app.limiter().is_on());
+    let (settings, limited) = (app.settings(), app.limiter().is_on());
     let device = Secret::new(ctx.stream("device token").text(ALPHANUMERIC, 16));
     let jar = jar.add(cookies::device(app.env(), &device));
     let MailBody { email, redirect_path } = body;
     app.db()
         .write(move |tx| {
             let redirect = redirect_path.clone();
-            login_codes::mail_on_request(tx, &ctx, &env, &settings, &email, redirect, &device, limited)
+            login_codes::mail_on_request(tx, &ctx, &settings, &email, redirect, &device, limited)
         })
         .await?;
     Ok((StatusCode::NO_CONTENT, jar).into_response())

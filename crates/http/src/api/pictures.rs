@@ -5,7 +5,7 @@ use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pid_core::FieldCode;
-use pid_flows::{Code, Error};
+use pid_flows::{Code, Error, Saying};
 use pid_integrations::images::{self, Picture, PictureError, Purpose};
 use pid_store::files::File;
 use serde::Deserialize;
@@ -13,6 +13,8 @@ use serde::Deserialize;
 use crate::assets::names_etag;
 use crate::error::ApiError;
 use crate::extract::etag;
+use crate::files;
+use crate::state::App;
 
 /// Which logo: anything but a form of true means the dark one.
 #[derive(Debug, Default, Deserialize)]
@@ -29,7 +31,15 @@ impl Variant {
 }
 
 /// A stored picture, or that it has not changed.
-pub(crate) fn shown(file: File, caching: HeaderValue, request: &HeaderMap) -> Response {
+///
+/// # Errors
+/// It can't be had.
+pub(crate) async fn shown(
+    app: &App,
+    file: File,
+    caching: HeaderValue,
+    request: &HeaderMap,
+) -> Result<Response, ApiError> {
     let tag = etag(file.updated_at.millis());
     // A drawing that is opened by itself is saved, not shown; in a page both are shown (security case 84).
     let is_drawing = file.content_type == "image/svg+xml";
@@ -49,9 +59,9 @@ pub(crate) fn shown(file: File, caching: HeaderValue, request: &HeaderMap) -> Re
         (header::ETAG, tag.clone()),
     ];
     if tag.to_str().is_ok_and(|tag| names_etag(request, tag)) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    (headers, file.content).into_response()
+    Ok((headers, files::load(app, file.content).await?).into_response())
 }
 
 /// The file of a multipart form's part `file`: its name and content. `limit` is that of the route, bytes.
@@ -63,7 +73,7 @@ async fn part(form: Result<Multipart, MultipartRejection>, limit: usize) -> Resu
         if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
             let mib = limit / 1024 / 1024;
             ApiError::from(
-                Error::with(Code::FileTooLarge, format!("The file is too large: at most {mib} MiB"))
+                Error::say(Saying::FileLargerThan, &[("mib", &mib.to_string())])
                     .detail("max_size", format!("{mib}.00 MB")),
             )
         } else {
@@ -106,11 +116,10 @@ where
 fn refused(error: PictureError) -> ApiError {
     let error = match error {
         PictureError::Extension(types) => {
-            Error::with(Code::FileTypeNotSupported, format!("This type of file is not supported: {error}"))
-                .detail("expected_file_type", types)
+            Error::say(Saying::FileOfType, &[("reason", &error.to_string())]).detail("expected_file_type", types)
         }
         PictureError::Format | PictureError::Undecodable => {
-            Error::with(Code::InvalidImage, format!("This picture can't be used: {error}"))
+            Error::say(Saying::BadPicture, &[("reason", &error.to_string())])
         }
     };
     error.into()

@@ -5,6 +5,7 @@ use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use pid_core::UserId;
+use pid_core::files::Content;
 use pid_core::secret::sha256;
 use pid_flows::Error;
 use pid_flows::profile_pictures::{self, Portrait};
@@ -13,7 +14,8 @@ use pid_integrations::initials;
 use crate::api::pictures;
 use crate::assets::names_etag;
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, IfMatch, Path, RequestCtx, UserCreds, cache_control};
+use crate::extract::{Creds, IfMatch, ManagerCreds, Path, RequestCtx, UserCreds, cache_control};
+use crate::files::{self, Folder};
 use crate::state::App;
 
 /// `GET /api/users/{id}/profile-picture.png`.
@@ -28,7 +30,7 @@ pub async fn get(
     let portrait = app.db().read(move |tx| profile_pictures::get(tx, &id)).await?;
     let caching = cache_control(&uri, "public, max-age=900, stale-while-revalidate=3600");
     let letters = match portrait {
-        Portrait::File(file) => return Ok(pictures::shown(file, caching, &request)),
+        Portrait::File(file) => return pictures::shown(&app, file, caching, &request).await,
         Portrait::Initials(letters) => letters,
     };
     // Told from what is shown, so that no drawing is needed to see that nothing has changed.
@@ -47,19 +49,24 @@ pub async fn get(
     Ok((headers, drawn).into_response())
 }
 
+async fn kept(app: &App, form: Result<Multipart, MultipartRejection>) -> Result<Content, ApiError> {
+    let picture = pictures::portrait(form).await?;
+    Ok(files::keep(app, Folder::ProfilePictures, picture.content_type, picture.content).await?)
+}
+
 /// `PUT /api/users/{id}/profile-picture`.
 pub async fn set(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let (picture, id) = (pictures::portrait(form).await?, UserId::new(id));
+    let (picture, id) = (kept(&app, form).await?, UserId::new(id));
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            profile_pictures::set(tx, &ctx, &admin, &id, &picture.content)
+            let who = creds.manages_people(tx, ctx.now)?;
+            profile_pictures::set(tx, &ctx, &who, &id, &picture)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -76,8 +83,8 @@ pub async fn delete(
     let id = UserId::new(id);
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            profile_pictures::delete(tx, &ctx, &admin, &id, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            profile_pictures::delete(tx, &ctx, &who, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -90,11 +97,11 @@ pub async fn set_own(
     UserCreds(creds): UserCreds,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let (picture, settings) = (pictures::portrait(form).await?, app.settings());
+    let (picture, settings) = (kept(&app, form).await?, app.settings());
     app.db()
         .write(move |tx| {
             let who = creds.signed_in(tx, ctx.now)?;
-            profile_pictures::set_own(tx, &ctx, &settings, &who, &picture.content)
+            profile_pictures::set_own(tx, &ctx, &settings, &who, &picture)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,27 +5,32 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 use pid_core::Ctx;
+use pid_core::files::Content;
 use pid_core::ids::ClientId;
 use pid_flows::access::Admin;
 use pid_flows::change::Change;
 use pid_flows::clients::{self, ClientInput};
-use pid_flows::{Code, Error, client_logos};
+use pid_flows::{Code, Error, Saying, client_logos};
 use pid_integrations::fetch::{FetchError, Limits, NamedBy, Request, Response};
-use pid_integrations::images::{self, MAX_UPLOAD, Picture, Purpose};
+use pid_integrations::images::{self, MAX_UPLOAD, Purpose};
 use pid_store::WriteTx;
 use serde_json::{Map, Value};
 
 use crate::api::pictures;
 use crate::error::ApiError;
+use crate::files::{self, Folder};
 use crate::state::App;
 
 /// A logo may cost this much.
 const LIMITS: Limits = Limits { time: Duration::from_secs(15), body: Some(MAX_UPLOAD), redirects: 10 };
 
+/// A logo's media type, and its bytes or where they are.
+type Kept = (&'static str, Content);
+
 /// The logos that came with a client.
 pub(crate) struct RemoteLogos {
-    light: Option<Picture>,
-    dark: Option<Picture>,
+    light: Option<Kept>,
+    dark: Option<Kept>,
 }
 
 impl RemoteLogos {
@@ -51,8 +56,8 @@ impl RemoteLogos {
     pub fn store(&self, tx: &WriteTx<'_>, ctx: &Ctx, admin: &Admin, id: &ClientId) -> Result<bool, Error> {
         let all = [(false, &self.light), (true, &self.dark)];
         let mut any = false;
-        for (dark, picture) in all.iter().filter_map(|(dark, picture)| Some((*dark, picture.as_ref()?))) {
-            client_logos::set(tx, ctx, admin, id, dark, picture.content_type, &picture.content)?;
+        for (dark, (content_type, content)) in all.iter().filter_map(|(dark, logo)| Some((*dark, logo.as_ref()?))) {
+            client_logos::set(tx, ctx, admin, id, dark, content_type, content)?;
             any = true;
         }
         Ok(any)
@@ -63,7 +68,7 @@ fn text<'a>(patch: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     patch.get(name).and_then(Value::as_str)
 }
 
-async fn logo(app: &App, url: Option<&str>) -> Result<Option<Picture>, ApiError> {
+async fn logo(app: &App, url: Option<&str>) -> Result<Option<Kept>, ApiError> {
     // What is no address at all is refused with the other fields.
     let Some(url) = url.filter(|url| clients::is_logo_url(url)) else { return Ok(None) };
     // Whoever administers this may still not read our network through it.
@@ -78,12 +83,13 @@ async fn logo(app: &App, url: Option<&str>) -> Result<Option<Picture>, ApiError>
     }
     let name = file_name(&answer);
     let made = pictures::written(move || images::named(Purpose::Logo, &name, &answer.body)).await?;
-    made.map(Some)
-        .map_err(|why| Error::with(Code::LogoTypeNotSupported, format!("The logo can't be used: {why}")).into())
+    let made = made.map_err(|why| Error::say(Saying::BadLogo, &[("reason", &why.to_string())]))?;
+    let content = files::keep(app, Folder::ClientLogos, made.content_type, made.content).await?;
+    Ok(Some((made.content_type, content)))
 }
 
 fn failed(why: &str) -> Error {
-    Error::with(Code::LogoDownloadFailed, format!("The logo could not be fetched: {why}"))
+    Error::say(Saying::NoLogo, &[("reason", why)])
 }
 
 /// A name that says the type: that of the address if it says one, else that of the content.

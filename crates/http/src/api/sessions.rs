@@ -74,7 +74,7 @@ pub async fn list_own(
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
     let rule = move |tx: &pid_store::ReadTx<'_>| {
-        sessions::list_own(tx, ctx.now, creds.idle_minutes, &creds.signed_in(tx, ctx.now)?)
+        sessions::list_own(tx, &ctx, creds.idle_minutes, &creds.signed_in(tx, ctx.now)?)
     };
     Ok(list(app.db().read(rule).await?))
 }
@@ -113,7 +113,7 @@ pub async fn list_of(
 ) -> Result<Response, ApiError> {
     let user = UserId::new(user);
     let rule = move |tx: &pid_store::ReadTx<'_>| {
-        sessions::list_of(tx, ctx.now, creds.idle_minutes, &creds.admin(tx, ctx.now)?, &user)
+        sessions::list_of(tx, &ctx, creds.idle_minutes, &creds.reads_people(tx, ctx.now)?, &user)
     };
     Ok(list(app.db().read(rule).await?))
 }
@@ -126,7 +126,12 @@ pub async fn remove_all_of(
     Path(user): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let user = UserId::new(user);
-    app.db().write(move |tx| sessions::remove_all_of(tx, &ctx, &creds.admin(tx, ctx.now)?, &user)).await?;
+    app.db()
+        .write(move |tx| {
+            let who = creds.manages_people(tx, ctx.now)?;
+            sessions::remove_all_of(tx, &ctx, &who.person(tx, &user)?)
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -138,6 +143,11 @@ pub async fn remove_of(
     Path((user, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (user, id) = (UserId::new(user), SessionId::new(id));
-    app.db().write(move |tx| sessions::remove_of(tx, &ctx, &creds.admin(tx, ctx.now)?, &user, &id)).await?;
+    app.db()
+        .write(move |tx| {
+            let who = creds.manages_people(tx, ctx.now)?;
+            sessions::remove_of(tx, &ctx, &who.person(tx, &user)?, &id)
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -54,7 +54,7 @@ pub async fn list(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
 ) -> Result<Response, ApiError> {
-    let found = app.db().read(move |tx| keys::list(tx, &creds.admin(tx, ctx.now)?)).await?;
+    let found = app.db().read(move |tx| keys::list(tx, &creds.reads_all(tx, ctx.now)?)).await?;
     Ok(axum::Json(found.into_iter().map(SigningKeyDto::from).collect::<Vec<_>>()).into_response())
 }
 

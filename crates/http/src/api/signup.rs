@@ -3,16 +3,17 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use pid_flows::setup::{self, Setup, SetupInput};
 use pid_flows::signup::{self, Signup, SignupInput};
-use pid_flows::{Code, Error};
+use pid_flows::{Code, Error, Saying};
 
 use crate::api::dto::UserDto;
 use crate::api::users::dto;
 use crate::cookies;
 use crate::error::ApiError;
 use crate::extract::{Creds, Json, NeedsSetupCode, RequestCtx};
+use crate::i18n::Asked;
 use crate::state::App;
 
 /// `GET /api/signup/setup`: 204 while set-up is open, else 404.
@@ -26,8 +27,10 @@ pub async fn setup(
     RequestCtx(ctx): RequestCtx,
     NeedsSetupCode(needs_code): NeedsSetupCode,
     jar: CookieJar,
+    headers: HeaderMap,
     Json(input): Json<SetupInput>,
 ) -> Result<Response, ApiError> {
+    let input = SetupInput { locale: Asked::of(&headers).of_newcomer(), ..input };
     let (env, settings) = (app.env().clone(), app.settings());
     let outcome = app.db().write(move |tx| setup::complete(tx, &ctx, &env, &settings, &input, needs_code)).await?;
     match outcome {
@@ -36,9 +39,7 @@ pub async fn setup(
             let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
             Ok((StatusCode::OK, jar, axum::Json(UserDto::plain(&user))).into_response())
         }
-        Setup::WrongCode => {
-            Err(Error::with(Code::SetupCodeRequired, "This is not the set-up code that the server printed").into())
-        }
+        Setup::WrongCode => Err(Error::say(Saying::WrongSetupCode, &[]).into()),
     }
 }
 
@@ -48,10 +49,14 @@ pub async fn sign_up(
     RequestCtx(ctx): RequestCtx,
     Creds(creds): Creds,
     jar: CookieJar,
+    headers: HeaderMap,
     Json(input): Json<SignupInput>,
 ) -> Result<Response, ApiError> {
+    let input = SignupInput { locale: Asked::of(&headers).of_newcomer(), ..input };
     let limited = app.limiter().is_on();
-    let rule = move |tx: &pid_store::WriteTx<'_>| signup::sign_up(tx, &ctx, &input, creds.session.as_ref(), limited);
+    let env = app.env().clone();
+    let rule =
+        move |tx: &pid_store::WriteTx<'_>| signup::sign_up(tx, &ctx, &env, &input, creds.session.as_ref(), limited);
     match app.db().write(rule).await? {
         Signup::Done(done) => {
             let (details, new) = *done;

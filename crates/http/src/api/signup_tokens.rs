@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::dto::{GroupMinimalDto, PageDto, Ttl};
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, Json, ListQuery, Path, RequestCtx};
+use crate::extract::{Creds, Json, ListQuery, ManagerCreds, Path, RequestCtx};
 use crate::state::App;
 
 /// A token (api.md §11.11).
@@ -20,6 +20,7 @@ use crate::state::App;
 #[schemars(rename = "SignupToken")]
 pub struct SignupTokenDto {
     id: String,
+    /// The value; shortened for auditors, and for user managers where a group is beyond their rights.
     token: String,
     expires_at: Timestamp,
     /// How many may sign up.
@@ -41,7 +42,7 @@ impl From<Shown> for SignupTokenDto {
     fn from(shown: Shown) -> Self {
         Self {
             id: shown.stored.id.into_string(),
-            token: shown.token.expose().to_owned(),
+            token: shown.token.map_or(shown.short, |token| token.expose().to_owned()),
             expires_at: shown.stored.expires_at,
             usage_limit: shown.stored.usage_limit,
             usage_count: shown.stored.usage_count,
@@ -70,19 +71,20 @@ pub struct CreateBody {
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Json(body): Json<CreateBody>,
 ) -> Result<Response, ApiError> {
     let (env, ttl) = (app.env().clone(), body.ttl.secs_or(signup_tokens::DEFAULT_TTL_SECS));
     let made = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            signup_tokens::create(tx, &ctx, &env, &admin, ttl, body.usage_limit, &body.user_group_ids)
+            let who = creds.manages_people(tx, ctx.now)?;
+            signup_tokens::create(tx, &ctx, &env, &who, ttl, body.usage_limit, &body.user_group_ids)
         })
         .await?;
-    let link = format!("{}/st/{}", app.env().app_url.origin, made.token.expose());
-    let dto = SignupTokenDto { qr_code: qr::svg(&link), link: Some(link), ..made.into() };
+    let dto = SignupTokenDto::from(made);
+    let link = format!("{}/st/{}", app.env().app_url.origin, dto.token);
+    let dto = SignupTokenDto { qr_code: qr::svg(&link), link: Some(link), ..dto };
     Ok((StatusCode::CREATED, axum::Json(dto)).into_response())
 }
 
@@ -94,8 +96,9 @@ pub async fn list(
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
     let env = app.env().clone();
-    let read =
-        move |tx: &pid_store::ReadTx<'_>| signup_tokens::list(tx, ctx.now, &env, &creds.admin(tx, ctx.now)?, &request);
+    let read = move |tx: &pid_store::ReadTx<'_>| {
+        signup_tokens::list(tx, ctx.now, &env, &creds.reads_people(tx, ctx.now)?, &request)
+    };
     let page = app.db().read(read).await?;
     Ok(axum::Json(PageDto::from(page.map(SignupTokenDto::from))).into_response())
 }
@@ -110,8 +113,8 @@ pub async fn delete(
     let id = SignupTokenId::new(id);
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            signup_tokens::delete(tx, &ctx, &admin, &id)
+            let who = creds.manages_people(tx, ctx.now)?;
+            signup_tokens::delete(tx, &ctx, &who, &id)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use crate::api::dto::{GroupDto, GroupMinimalDto, PageDto};
 use crate::error::ApiError;
-use crate::extract::{AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, etag, required};
+use crate::extract::{
+    AdminCreds, Creds, IfMatch, Json, ListQuery, ManagerCreds, MergePatch, Path, RequestCtx, etag, required,
+};
 use crate::state::App;
 
 fn answer(status: StatusCode, details: GroupDetails) -> Response {
@@ -27,7 +29,7 @@ pub async fn list(
     Creds(creds): Creds,
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
-    let page = app.db().read(move |tx| groups::list(tx, &creds.admin(tx, ctx.now)?, &request)).await?;
+    let page = app.db().read(move |tx| groups::list(tx, &creds.reads_people(tx, ctx.now)?, &request)).await?;
     let page = page.map(|(group, claims, members)| GroupMinimalDto::new(&group, claims, members));
     Ok(axum::Json(PageDto::from(page)).into_response())
 }
@@ -40,7 +42,7 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = GroupId::new(id);
-    let found = app.db().read(move |tx| groups::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| groups::get(tx, &creds.reads_people(tx, ctx.now)?, &id)).await?;
     Ok(answer(StatusCode::OK, found))
 }
 
@@ -48,14 +50,14 @@ pub async fn get(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Json(input): Json<GroupInput>,
 ) -> Result<Response, ApiError> {
     let made = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            groups::create(tx, &ctx, &admin, &input)
+            let who = creds.manages_people(tx, ctx.now)?;
+            groups::create(tx, &ctx, &who, &input)
         })
         .await?;
     Ok(answer(StatusCode::CREATED, made))
@@ -73,8 +75,8 @@ async fn change(
     let changed = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            groups::update(tx, &ctx, &settings, &admin, &id, &change, if_match)
+            let who = creds.manages_people(tx, ctx.now)?;
+            groups::update(tx, &ctx, &settings, &who.group(tx, &id)?, &change, if_match)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))
@@ -84,7 +86,7 @@ async fn change(
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(input): Json<GroupInput>,
@@ -96,7 +98,7 @@ pub async fn replace(
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
@@ -115,8 +117,8 @@ pub async fn delete(
     let (settings, id) = (app.settings(), GroupId::new(id));
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            groups::delete(tx, &ctx, &settings, &admin, &id, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            groups::delete(tx, &ctx, &settings, &who.group(tx, &id)?, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -133,7 +135,7 @@ pub struct UserIds {
 pub async fn set_members(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(body): Json<UserIds>,
@@ -143,8 +145,8 @@ pub async fn set_members(
     let changed = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            groups::set_members(tx, &ctx, &admin, &id, &users, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            groups::set_members(tx, &ctx, &who.group(tx, &id)?, &users, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))
@@ -157,7 +159,7 @@ pub struct ClientIds {
     oidc_client_ids: Option<Vec<String>>,
 }
 
-/// `PUT /api/user-groups/{id}/allowed-oidc-clients`.
+/// `PUT /api/user-groups/{id}/allowed-oidc-clients`: for administrators, as the same on the client's side is.
 pub async fn set_clients(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::api::dto::{GroupDto, GroupMinimalDto, PageDto, UserDto};
 use crate::error::ApiError;
 use crate::extract::{
-    AdminCreds, Creds, IfMatch, Json, ListQuery, MergePatch, Path, RequestCtx, UserCreds, etag, required,
+    Creds, IfMatch, Json, ListQuery, ManagerCreds, MergePatch, Path, RequestCtx, UserCreds, etag, required,
 };
 use crate::state::App;
 
@@ -34,7 +34,7 @@ pub async fn list(
     Creds(creds): Creds,
     ListQuery(request): ListQuery,
 ) -> Result<Response, ApiError> {
-    let page = app.db().read(move |tx| users::list(tx, &creds.admin(tx, ctx.now)?, &request)).await?;
+    let page = app.db().read(move |tx| users::list(tx, &creds.reads_people(tx, ctx.now)?, &request)).await?;
     Ok(axum::Json(PageDto::from(page.map(dto))).into_response())
 }
 
@@ -42,15 +42,15 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Json(input): Json<UserInput>,
 ) -> Result<Response, ApiError> {
     let settings = app.settings();
     let made = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            users::create(tx, &ctx, &settings, &admin, &input)
+            let who = creds.manages_people(tx, ctx.now)?;
+            users::create(tx, &ctx, &settings, &who, &input)
         })
         .await?;
     Ok(answer(StatusCode::CREATED, made))
@@ -64,7 +64,7 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = UserId::new(id);
-    let found = app.db().read(move |tx| users::get(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| users::get(tx, &creds.reads_people(tx, ctx.now)?, &id)).await?;
     Ok(answer(StatusCode::OK, found))
 }
 
@@ -90,8 +90,8 @@ async fn change(
     let changed = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            users::update(tx, &ctx, &settings, &admin, &id, &change, if_match)
+            let who = creds.manages_people(tx, ctx.now)?;
+            users::update(tx, &ctx, &settings, &who.person(tx, &id)?, &change, if_match)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))
@@ -101,7 +101,7 @@ async fn change(
 pub async fn replace(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(input): Json<UserInput>,
@@ -113,7 +113,7 @@ pub async fn replace(
 pub async fn patch(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     MergePatch(patch): MergePatch,
@@ -172,8 +172,8 @@ pub async fn delete(
     let (settings, id) = (app.settings(), UserId::new(id));
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            users::delete(tx, &ctx, &settings, &admin, &id, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            users::delete(tx, &ctx, &settings, &who.person(tx, &id)?, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -187,7 +187,7 @@ pub async fn groups(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = UserId::new(id);
-    let found = app.db().read(move |tx| users::groups_of(tx, &creds.admin(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| users::groups_of(tx, &creds.reads_people(tx, ctx.now)?, &id)).await?;
     Ok(axum::Json(found.iter().map(GroupDto::bare).collect::<Vec<_>>()).into_response())
 }
 
@@ -202,7 +202,7 @@ pub struct GroupIds {
 pub async fn set_groups(
     State(app): State<App>,
     RequestCtx(ctx): RequestCtx,
-    AdminCreds(creds): AdminCreds,
+    ManagerCreds(creds): ManagerCreds,
     Path(id): Path<String>,
     IfMatch(version): IfMatch,
     Json(body): Json<GroupIds>,
@@ -212,8 +212,8 @@ pub async fn set_groups(
     let changed = app
         .db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            users::set_groups(tx, &ctx, &admin, &id, &groups, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            users::set_groups(tx, &ctx, &who.person(tx, &id)?, &groups, version)
         })
         .await?;
     Ok(answer(StatusCode::OK, changed))

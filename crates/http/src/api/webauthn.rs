@@ -11,12 +11,14 @@ use pid_flows::{Code, Error, end_session, passkeys};
 use pid_oidc::logout::Wish;
 use pid_store::WriteTx;
 use pid_store::passkeys::Passkey;
+use pid_webauthn::models;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::dto::{RedirectDto, UserDto};
 use crate::api::one_time_access::ForInteraction;
 use crate::cookies;
+use crate::diagnosis;
 use crate::error::ApiError;
 use crate::extract::{Creds, IfMatch, Json, NewcomerCreds, Path, Query, Raw, RequestCtx, SessionCreds, etag};
 use crate::oidc::authorize::browser;
@@ -37,6 +39,15 @@ pub struct PasskeyDto {
     backup_state: bool,
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    /// The authenticator's model, as it says.
+    aaguid: String,
+    /// The model's name, if it is well known.
+    authenticator: Option<&'static str>,
+    /// How the authenticator is attached, if the browser said so.
+    #[schemars(extend("enum" = ["platform", "cross-platform", null]))]
+    authenticator_attachment: Option<String>,
+    /// Whether the authenticator verified its user the last time.
+    user_verified: bool,
 }
 
 impl From<Passkey> for PasskeyDto {
@@ -52,6 +63,10 @@ impl From<Passkey> for PasskeyDto {
             backup_state: p.backup_state,
             created_at: p.created_at,
             last_used_at: p.last_used_at,
+            authenticator: models::model(&p.aaguid).map(|model| model.name),
+            aaguid: p.aaguid,
+            authenticator_attachment: p.attachment,
+            user_verified: p.user_verified,
         }
     }
 }
@@ -115,8 +130,8 @@ pub async fn login_start(
 ) -> Result<Response, ApiError> {
     let browser = browser(&app, &jar);
     let jar = jar.add(cookies::browser(app.env(), &browser));
-    let env = app.env().clone();
-    let options = app.db().write(move |tx| passkeys::login_start(tx, &ctx, &env, &browser)).await?;
+    let (env, settings) = (app.env().clone(), app.settings());
+    let options = app.db().write(move |tx| passkeys::login_start(tx, &ctx, &env, &settings, &browser)).await?;
     Ok((jar, axum::Json(options)).into_response())
 }
 
@@ -138,8 +153,14 @@ pub async fn login_finish(
         device: None,
     };
     let (env, settings) = (app.env().clone(), app.settings());
-    let finish = move |tx: &WriteTx<'_>| passkeys::login_finish(tx, &ctx, &env, &settings, &at, &browser, &body);
+    let (now, interaction, sent) = (ctx.clone(), at.interaction_id.clone(), body.clone());
+    let finish = move |tx: &WriteTx<'_>| passkeys::login_finish(tx, &now, &env, &settings, &at, &browser, &body);
     let outcome = app.db().write(finish).await?;
+    if let Err(error) = &outcome
+        && error.code == Code::WebauthnAuthenticationFailed
+    {
+        diagnosis::passkey_refused(&app, &ctx, interaction, &sent);
+    }
     let (user, new) = outcome?;
     let jar = jar.add(cookies::session(app.env(), &new.cookie, new.max_age_secs));
     Ok((jar, axum::Json(UserDto::plain(&user))).into_response())
@@ -153,7 +174,7 @@ pub async fn reauthenticate(
     jar: CookieJar,
     Raw(body): Raw,
 ) -> Result<Response, ApiError> {
-    let (env, limited) = (app.env().clone(), app.limiter().is_on());
+    let (env, settings, limited) = (app.env().clone(), app.settings(), app.limiter().is_on());
     let browser = ceremony(&app, &jar);
     let is_assertion = body.iter().any(|b| !b.is_ascii_whitespace());
     let outcome = app
@@ -162,7 +183,7 @@ pub async fn reauthenticate(
             let who = creds.session_user(tx, ctx.now)?;
             let browser = browser.clone()?;
             if is_assertion {
-                let proven = passkeys::reauthenticate(tx, &ctx, &env, &who, &browser, &body, limited)?;
+                let proven = passkeys::reauthenticate(tx, &ctx, &env, &settings, &who, &browser, &body, limited)?;
                 Ok(proven.map(|(proof, session)| (proof, Some(session))))
             } else {
                 passkeys::reauthenticate_by_session(tx, &ctx, &who).map(|proof| Ok((proof, None)))
@@ -290,7 +311,7 @@ pub async fn list_of(
     Path(user): Path<String>,
 ) -> Result<Response, ApiError> {
     let user = UserId::new(user);
-    let found = app.db().read(move |tx| passkeys::list_of(tx, &creds.admin(tx, ctx.now)?, &user)).await?;
+    let found = app.db().read(move |tx| passkeys::list_of(tx, &creds.reads_people(tx, ctx.now)?, &user)).await?;
     Ok(list(found))
 }
 
@@ -305,8 +326,8 @@ pub async fn delete_of(
     let (user, id) = (UserId::new(user), PasskeyId::new(id));
     app.db()
         .write(move |tx| {
-            let admin = creds.admin(tx, ctx.now)?;
-            passkeys::delete_of(tx, &ctx, &admin, &user, &id, version)
+            let who = creds.manages_people(tx, ctx.now)?;
+            passkeys::delete_of(tx, &ctx, &who.person(tx, &user)?, &id, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -30,7 +30,8 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    fn trusts(&self, ip: IpAddr) -> bool {
+    /// Whether a peer may speak for others.
+    pub(crate) fn trusts(&self, ip: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&ip))
     }
 

@@ -47,7 +47,8 @@ impl Limiter {
         }
     }
 
-    fn check(&self, ip: std::net::IpAddr) -> Result<(), u64> {
+    /// Counts a request of an address. The error: seconds to wait.
+    pub(crate) fn check(&self, ip: std::net::IpAddr) -> Result<(), u64> {
         let Some(limiter) = &self.0 else { return Ok(()) };
         limiter.check_key(&address_subject(&ip.to_string())).map_err(|not_until| {
             let wait = not_until.wait_time_from(DefaultClock::default().now());

@@ -2,6 +2,7 @@
 //! address, limits, cross-site protection.
 
 pub mod client_ip;
+pub mod compress;
 pub mod csrf;
 pub mod headers;
 pub mod limit;

@@ -1,20 +1,25 @@
 //! `/authorize`: with a session and consent one request and one redirect; otherwise the pages.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts as _, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::diagnosis::{Code, Finding};
 use pid_core::secret::Secret;
 use pid_core::{Ctx, InteractionId};
 use pid_flows::authorize::{self, Answer, Arrival, Asked};
+use pid_flows::diagnosis::{Exchange, Whose, shown_id};
 use pid_oidc::par::Reference;
 use pid_oidc::response::Delivery;
 use pid_oidc::{ErrorCode, OAuthError, Params};
 use serde::Deserialize;
 
 use crate::cookies;
+use crate::diagnosis;
 use crate::extract::{Creds, RequestCtx};
 use crate::oidc::{Form, cimd, never_stored, request_object};
 use crate::state::App;
@@ -34,31 +39,48 @@ pub async fn authorize(State(app): State<App>, mut parts: Parts, Form(form): For
     let jar = CookieJar::from_headers(&parts.headers);
     let query = match Params::parse(parts.uri.query().unwrap_or_default()) {
         Ok(query) => query,
-        Err(error) => return page(&OAuthError::from(error)),
+        Err(error) => return unread(&app, &ctx, &OAuthError::from(error)),
     };
     let resumed = query.first("interaction").map(InteractionId::new);
     let params = match form.and_then(|form| form.merge(query).map_err(OAuthError::from)) {
         Ok(params) => params,
-        Err(error) => return page(&error),
+        Err(error) => return unread(&app, &ctx, &error),
     };
     let asked = match resumed {
         Some(id) => Asked::Resumed(id),
         None => match asked(&app, &ctx, params).await {
             Ok(asked) => asked,
-            Err(Unread::Page(error)) => return page(&error),
+            Err(Unread::Page(error)) => return unread(&app, &ctx, &error),
             Err(Unread::Fault(error)) => return crate::oidc::fault_page(error),
         },
     };
     let browser = browser(&app, &jar);
-    let arrival = Arrival { asked, browser: browser.clone(), credentials };
-    let answer = answer(&app, ctx, arrival).await;
+    let arrival = Arc::new(Arrival { asked, browser: browser.clone(), credentials });
+    let answer = answer(&app, ctx.clone(), Arc::clone(&arrival)).await;
     match answer {
         Ok(answer @ (Answer::Interact(_) | Answer::Denied(..))) => {
+            if let Some(name) = diagnosis::web_view(&ctx.user_agent)
+                && let Answer::Interact(id) = &answer
+            {
+                let finding = Finding::new(Code::WebView).quote("app", name);
+                diagnosis::found(&app, &ctx, Whose::Of(id.clone()), finding);
+            }
             // The cookie lives as long as the interaction that it binds.
             let jar = jar.add(cookies::browser(app.env(), &browser));
-            (jar, respond(answer)).into_response()
+            (jar, respond(&app, &ctx, answer)).into_response()
         }
-        Ok(answer) => respond(answer),
+        Ok(Answer::Page(error)) => {
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            refused(&app, &ctx, &arrival, &error, host)
+        }
+        Ok(answer) => {
+            if let (Answer::Deliver(Delivery::Redirect { location }), Asked::Parameters(params)) =
+                (&answer, &arrival.asked)
+            {
+                diagnosis::weigh(&app, &ctx, params.first("client_id"), location);
+            }
+            respond(&app, &ctx, answer)
+        }
         Err(error) => crate::oidc::fault_page(error),
     }
 }
@@ -89,8 +111,36 @@ async fn asked(app: &App, ctx: &Ctx, params: Params) -> Result<Asked, Unread> {
     }
 }
 
-async fn answer(app: &App, ctx: pid_core::Ctx, arrival: Arrival) -> Result<Answer, pid_flows::Error> {
-    let arrival = std::sync::Arc::new(arrival);
+/// To our error page with a request that goes no further, and to whoever looks for the cause.
+fn refused(app: &App, ctx: &Ctx, arrival: &Arrival, error: &OAuthError, host: &str) -> Response {
+    let client_id = match &arrival.asked {
+        Asked::Parameters(params) | Asked::Faulty(params, _) => params.first("client_id").unwrap_or_default(),
+        Asked::Pushed(reference) => &reference.client_id,
+        Asked::Resumed(id) => {
+            diagnosis::lost(app, ctx, id.clone(), host);
+            return page(error, None);
+        }
+    };
+    let shown = shown_id(client_id, None, error);
+    let asked = Box::new(arrival.asked.clone());
+    let exchange = Exchange::Authorization { asked, person: None, error: error.clone() };
+    diagnosis::note(app, &ctx.ip_address, ctx.now, exchange, Some(shown.clone()));
+    page(error, Some(&shown))
+}
+
+/// To our error page with a request that can't even be read.
+fn unread(app: &App, ctx: &Ctx, error: &OAuthError) -> Response {
+    let finding = match error.code() {
+        ErrorCode::InvalidRequestUri => Finding::new(Code::ParExpired),
+        _ => Finding::new(Code::RequestMalformed).quote("reason", error.page_text()),
+    };
+    let shown = shown_id("", None, error);
+    let exchange = Exchange::Found(Whose::Nobodys, finding);
+    diagnosis::note(app, &ctx.ip_address, ctx.now, exchange, Some(shown.clone()));
+    page(error, Some(&shown))
+}
+
+async fn answer(app: &App, ctx: Ctx, arrival: Arc<Arrival>) -> Result<Answer, pid_flows::Error> {
     let (env, site, now) = (app.env().clone(), app.snapshot(), ctx.now);
     let seen = {
         let (env, site, arrival) = (env.clone(), site.clone(), arrival.clone());
@@ -103,12 +153,20 @@ async fn answer(app: &App, ctx: pid_core::Ctx, arrival: Arrival) -> Result<Answe
 }
 
 /// The answer on its way out.
-pub(crate) fn respond(answer: Answer) -> Response {
+pub(crate) fn respond(app: &App, ctx: &Ctx, answer: Answer) -> Response {
     match answer {
         Answer::Deliver(delivery) => deliver(&delivery),
+        Answer::Refuse(delivery, refused) => {
+            diagnosis::refused(app, ctx, *refused);
+            deliver(&delivery)
+        }
         Answer::Interact(id) => found(format!("/interaction?interaction={id}")),
-        Answer::Page(error) => page(&error),
-        Answer::Denied(error, id) => found(format!("{}&interaction={id}", error_page(&error))),
+        Answer::Page(error) => page(&error, None),
+        Answer::Denied(refused, id) => {
+            let error = refused.error.clone();
+            let shown = diagnosis::refused(app, ctx, *refused);
+            found(format!("{}&interaction={id}", error_page(&error, shown.as_deref())))
+        }
     }
 }
 
@@ -117,20 +175,21 @@ pub(crate) fn deliver(delivery: &Delivery) -> Response {
     match delivery {
         Delivery::Redirect { location } => match HeaderValue::from_str(location) {
             Ok(location) => never_stored((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()),
-            Err(_) => page(&OAuthError::invalid_request("The redirect address can't be used.")),
+            Err(_) => page(&OAuthError::invalid_request("The redirect address can't be used."), None),
         },
         Delivery::FormPost { action, fields } => never_stored(crate::oidc::form_post::page(action, fields)),
     }
 }
 
 /// To our own error page (oidc.md §9.8).
-fn page(error: &OAuthError) -> Response {
-    found(error_page(error))
+fn page(error: &OAuthError, shown: Option<&str>) -> Response {
+    found(error_page(error, shown))
 }
 
-fn error_page(error: &OAuthError) -> String {
+fn error_page(error: &OAuthError, shown: Option<&str>) -> String {
     let text: String = error.page_text().chars().take(500).collect();
-    format!("/interaction/error?error={}", utf8_percent_encode(&text, NON_ALPHANUMERIC))
+    let id = shown.map_or_else(String::new, |id| format!("&id={id}"));
+    format!("/interaction/error?error={}{id}", utf8_percent_encode(&text, NON_ALPHANUMERIC))
 }
 
 fn found(location: String) -> Response {
@@ -155,8 +214,9 @@ pub async fn cancel(
     let browser = browser(&app, &jar);
     let arrival = Arrival { asked: Asked::Resumed(InteractionId::new(cancel.interaction)), browser, credentials };
     let (env, site) = (app.env().clone(), app.snapshot());
-    match app.db().write(move |tx| authorize::deny(tx, &ctx, &env, &site, &arrival)).await {
-        Ok(answer) => respond(answer),
+    let asking = ctx.clone();
+    match app.db().write(move |tx| authorize::deny(tx, &asking, &env, &site, &arrival)).await {
+        Ok(answer) => respond(&app, &ctx, answer),
         Err(error) => crate::oidc::fault_page(error),
     }
 }

@@ -22,11 +22,16 @@ use crate::oidc::{fault, never_stored, oauth_error};
 use crate::state::App;
 
 /// `POST /api/oidc/device/authorize`.
-pub async fn authorize(State(app): State<App>, ClientRequest { ctx, form, presented }: ClientRequest) -> Response {
+pub async fn authorize(State(app): State<App>, request: ClientRequest) -> Response {
+    let ClientRequest { ctx, form, presented, sent } = request;
     let (env, site, limited) = (app.env().clone(), app.snapshot(), app.limiter().is_on());
-    match app.db().write(move |tx| device::begin(tx, &ctx, &env, &site, &presented, &form, limited)).await {
+    let asked = form.clone();
+    match app.db().write(move |tx| device::begin(tx, &ctx, &env, &site, &presented, &asked, limited)).await {
         Ok(Ok(answer)) => never_stored(axum::Json(answer).into_response()),
-        Ok(Err(error)) => oauth_error(&error),
+        Ok(Err(error)) => {
+            sent.refused(&app, form, &error);
+            oauth_error(&error)
+        }
         Err(error) => fault(&error),
     }
 }

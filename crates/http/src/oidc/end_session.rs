@@ -4,11 +4,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
+use pid_flows::diagnosis::Exchange;
 use pid_flows::end_session::{self, Outcome};
 use pid_oidc::logout::EndSessionRequest;
 use pid_oidc::{OAuthError, Params};
 
 use crate::cookies;
+use crate::diagnosis;
 use crate::extract::{Creds, RequestCtx};
 use crate::oidc::{Form, never_stored};
 use crate::pages::logout::wish_query;
@@ -45,8 +47,11 @@ pub async fn end_session(
         Err(_) => return to("/logout"),
     };
     let (env, keys) = (app.env().clone(), app.keys());
-    let outcome =
-        app.db().write(move |tx| end_session::end_session(tx, &ctx, &env, &keys, &credentials, &request)).await;
+    let (now, asked) = (ctx.clone(), request.clone());
+    let outcome = app.db().write(move |tx| end_session::end_session(tx, &now, &env, &keys, &credentials, &asked)).await;
+    if outcome.as_ref().is_ok_and(|outcome| outcome.falls_short_of(&request)) {
+        diagnosis::note(&app, &ctx.ip_address, ctx.now, Exchange::Logout(request), None);
+    }
     match outcome {
         Ok(Outcome::Confirm(wish)) => to(&format!("/logout{}", wish_query(&wish))),
         Ok(Outcome::SignedOut(target)) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use pid_core::Ctx;
 use pid_flows::introspect::{self, Answer, Asking};
 use pid_flows::{client_auth, userinfo};
@@ -14,9 +14,13 @@ use pid_oidc::introspect::IntrospectionRequest;
 use pid_oidc::{ErrorCode, OAuthError, Params};
 use pid_store::WriteTx;
 
+use crate::diagnosis::Sent;
 use crate::extract::RequestCtx;
+use crate::oidc::client_request::NotPresented;
 use crate::oidc::{Form, authorization, bearer_error, client_request, fault, never_stored, oauth_error};
 use crate::state::App;
+
+const PATH: &str = "/api/oidc/introspect";
 
 fn bad_bearer() -> Response {
     let text = "The bearer token is invalid, or is the one that is asked about.";
@@ -27,10 +31,14 @@ fn bad_bearer() -> Response {
 async fn asking(app: &App, ctx: &Ctx, headers: &HeaderMap, form: &Params, keys: &KeySet) -> Result<Asking, Response> {
     match extract(authorization(headers), None, None) {
         Ok(token) => userinfo::check_token(keys, token).map(Asking::Bearer).map_err(|_| bad_bearer()),
-        Err(BearerError::Missing) => {
-            let presented = client_request::present(app, ctx, headers, "/api/oidc/introspect", form).await?;
-            Ok(Asking::Client(presented.into()))
-        }
+        Err(BearerError::Missing) => match client_request::present(app, ctx, headers, PATH, form).await {
+            Ok(presented) => Ok(Asking::Client(presented.into())),
+            Err(NotPresented::Protocol(error)) => {
+                Sent::new(ctx, PATH, headers.get(header::AUTHORIZATION)).refused(app, form.clone(), &error);
+                Err(oauth_error(&error))
+            }
+            Err(NotPresented::Fault(error)) => Err(fault(&error)),
+        },
         Err(_) => Err(bad_bearer()),
     }
 }
@@ -78,6 +86,7 @@ pub async fn introspect(
         Ok(Answer::Told(told)) => never_stored(axum::Json(told).into_response()),
         Ok(Answer::BadBearer) => bad_bearer(),
         Ok(Answer::Refused(error)) => {
+            Sent::new(&ctx, PATH, headers.get(header::AUTHORIZATION)).refused(&app, form, &error);
             // The one thing that is written: who did not get in.
             if let Asking::Client(presented) = &*asking {
                 let (presented, why) = (presented.clone(), error.clone());

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pid_core::diagnosis::{Code, Finding};
 use pid_flows::env::Snapshot;
 use pid_oidc::discovery::{Features, Instance, Metadata};
 
+use crate::diagnosis;
+use crate::middleware::client_ip::{ClientIp, UnknownProxy};
 use crate::state::App;
 
 /// The documents of one state of keys and settings.
@@ -65,7 +68,7 @@ fn documents(app: &App) -> Option<Arc<Documents>> {
         internal_url: &env.internal_url,
         algorithms: &algs,
         named_scopes: site.scopes.names(),
-        locales: &crate::i18n::LANGUAGES,
+        locales: &crate::i18n::TAGS,
         features: Features {
             plain_pkce: settings.allow_plain_pkce(),
             par_required: settings.require_pushed_requests(),
@@ -85,9 +88,34 @@ fn not_ready() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response()
 }
 
+/// The name by which we were asked, if it is none that apps should ask by. One that a proxy gives us counts for nothing:
+/// only it knows how we were called.
+fn other_name<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    let env = app.env();
+    let named =
+        |origin: &str, host: &str| origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host));
+    let header = |name: &str| headers.get(name).and_then(|host| host.to_str().ok());
+    let host = header("x-forwarded-host").or_else(|| header("host"))?;
+    (!named(&env.app_url.origin, host) && !named(&env.internal_url, host)).then_some(host)
+}
+
 /// `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server` (OpenID Connect Discovery §4,
 /// RFC 8414 §3).
-pub async fn discovery(State(app): State<App>, headers: HeaderMap) -> Response {
+pub async fn discovery(
+    State(app): State<App>,
+    ip: Option<Extension<ClientIp>>,
+    hidden: Option<Extension<UnknownProxy>>,
+    headers: HeaderMap,
+) -> Response {
+    if let (Some(_), Some(Extension(proxy))) = (hidden, &ip) {
+        let finding = Finding::new(Code::ProxyUnknown).quote("sent", proxy.0.to_string());
+        diagnosis::found_by(&app, Some(*proxy), finding);
+    }
+    if let Some(host) = other_name(&app, &headers) {
+        let origin = &app.env().app_url.origin;
+        let finding = Finding::new(Code::IssuerHost).quote("sent", host).quote("expected", origin);
+        diagnosis::found_by(&app, ip.map(|ip| ip.0), finding);
+    }
     if !app.keys().is_ready() {
         return not_ready();
     }
@@ -100,4 +128,11 @@ pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
         return not_ready();
     }
     documents(&app).map_or_else(not_ready, |d| d.jwks.respond(&headers))
+}
+
+/// Notes that an app asked for metadata of the issuer with a slash at its end.
+pub(crate) fn asked_below_slash(app: &App, ip: Option<ClientIp>) {
+    let origin = &app.env().app_url.origin;
+    let finding = Finding::new(Code::IssuerSlash).quote("sent", format!("{origin}/")).quote("expected", origin);
+    diagnosis::found_by(app, ip, finding);
 }

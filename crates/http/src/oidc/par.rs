@@ -11,7 +11,8 @@ use crate::oidc::{fault, never_stored, oauth_error, request_object};
 use crate::state::App;
 
 /// `POST /api/oidc/par`.
-pub async fn par(State(app): State<App>, ClientRequest { ctx, form, presented }: ClientRequest) -> Response {
+pub async fn par(State(app): State<App>, request: ClientRequest) -> Response {
+    let ClientRequest { ctx, form, presented, sent } = request;
     let pushing = match pushed(&form, presented.credentials().client_id()) {
         Ok(params) => match request_object::resolve(&app, ctx.now, &params, true).await {
             Ok(Ok(merged)) => Pushing::Parameters(merged.unwrap_or(params)),
@@ -23,7 +24,10 @@ pub async fn par(State(app): State<App>, ClientRequest { ctx, form, presented }:
     let (env, site, limited) = (app.env().clone(), app.snapshot(), app.limiter().is_on());
     match app.db().write(move |tx| par::push(tx, &ctx, &env, &site, &presented, &pushing, limited)).await {
         Ok(Ok(answer)) => never_stored((StatusCode::CREATED, axum::Json(answer)).into_response()),
-        Ok(Err(error)) => oauth_error(&error),
+        Ok(Err(error)) => {
+            sent.refused(&app, form, &error);
+            oauth_error(&error)
+        }
         Err(error) => fault(&error),
     }
 }

@@ -11,10 +11,14 @@ use crate::oidc::{fault, never_stored, oauth_error};
 use crate::state::App;
 
 /// `POST /api/oidc/revoke`.
-pub async fn revoke(State(app): State<App>, ClientRequest { ctx, form, presented }: ClientRequest) -> Response {
+pub async fn revoke(State(app): State<App>, request: ClientRequest) -> Response {
+    let ClientRequest { ctx, form, presented, sent } = request;
     let request = match RevocationRequest::parse(&form) {
         Ok(request) => request,
-        Err(error) => return oauth_error(&error),
+        Err(error) => {
+            sent.refused(&app, form, &error);
+            return oauth_error(&error);
+        }
     };
     let signed = userinfo::check_token(&app.keys(), &request.token).ok();
     let (env, limited) = (app.env().clone(), app.limiter().is_on());
@@ -22,7 +26,10 @@ pub async fn revoke(State(app): State<App>, ClientRequest { ctx, form, presented
         app.db().write(move |tx| revoke::revoke(tx, &ctx, &env, &presented, &request, signed.as_ref(), limited)).await;
     match done {
         Ok(Ok(())) => never_stored(StatusCode::OK.into_response()),
-        Ok(Err(error)) => oauth_error(&error),
+        Ok(Err(error)) => {
+            sent.refused(&app, form, &error);
+            oauth_error(&error)
+        }
         Err(error) => fault(&error),
     }
 }

@@ -154,7 +154,7 @@ fn describe_one(
         match operation.access {
             Access::Public => json!([]),
             Access::Session => json!([{ "session": [] }]),
-            Access::User | Access::Admin => json!([{ "apiKey": [] }, { "session": [] }]),
+            _ => json!([{ "apiKey": [] }, { "session": [] }]),
         },
     );
     one.insert("x-codeSamples".into(), json!([{ "lang": "Shell", "label": "curl", "source": sample }]));
@@ -405,7 +405,7 @@ fn sample(method: &str, path: &str, operation: &Operation, request: Option<&Valu
     match operation.access {
         Access::Public => {}
         Access::Session => words.push("-b cookies.txt".to_owned()),
-        Access::User | Access::Admin => words.push("-H \"X-API-Key: $KEY\"".to_owned()),
+        _ => words.push("-H \"X-API-Key: $KEY\"".to_owned()),
     }
     if operation.of_browser {
         words.push("-b cookies.txt -c cookies.txt".to_owned());

@@ -17,6 +17,12 @@ pub enum Access {
     Session,
     /// Administrators, by session or API key.
     Admin,
+    /// Administrators and auditors, by session or API key.
+    Auditor,
+    /// Administrators and user managers, by session or API key.
+    Manager,
+    /// Administrators, user managers and auditors, by session or API key.
+    ManagerOrAuditor,
 }
 
 impl Access {
@@ -26,7 +32,17 @@ impl Access {
             Self::Public => &[],
             Self::User => &[Code::NotSignedIn, Code::UserDisabled, Code::LimitedSession, Code::ApiKeyScopeInsufficient],
             Self::Session => &[Code::NotSignedIn, Code::UserDisabled, Code::LimitedSession, Code::ApiKeyAuthNotAllowed],
-            Self::Admin => &[
+            Self::Manager => &[
+                Code::NotSignedIn,
+                Code::UserDisabled,
+                Code::LimitedSession,
+                Code::ApiKeyScopeInsufficient,
+                Code::Forbidden,
+                Code::PersonOutOfReach,
+                Code::GroupOutOfReach,
+                Code::GrantsReserved,
+            ],
+            Self::Admin | Self::Auditor | Self::ManagerOrAuditor => &[
                 Code::NotSignedIn,
                 Code::UserDisabled,
                 Code::LimitedSession,
@@ -43,6 +59,9 @@ impl Access {
             Self::User => "user",
             Self::Session => "session",
             Self::Admin => "admin",
+            Self::Auditor => "auditor",
+            Self::Manager => "user-manager",
+            Self::ManagerOrAuditor => "user-manager-or-auditor",
         }
     }
 }

@@ -68,7 +68,7 @@ pub struct AppsPage {
 
 impl AppsPage {
     fn edits(&self) -> bool {
-        self.layout.user.as_ref().is_some_and(|user| user.is_admin)
+        self.layout.powers().is_admin
     }
 }
 

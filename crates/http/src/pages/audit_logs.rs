@@ -12,8 +12,37 @@ use pid_flows::audit;
 use pid_integrations::device;
 
 use super::admin::ListView;
+use super::admin::list::{Column, Table};
 use super::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
+
+const WHAT: Column = Column::new("event", key("event")).sorted();
+const WHERE: Column = Column::new("place", key("approximate-location"));
+const ADDRESS: Column = Column::new("ipAddress", key("ip-address")).sorted();
+const DEVICE: Column = Column::new("userAgent", key("device")).sorted();
+const AT: Column = Column::new("client", key("client"));
+
+static OWN: Table = Table {
+    id: "audit-log-list-user",
+    path: "/settings/audit-log",
+    columns: &[WHAT, WHERE, ADDRESS, DEVICE, AT],
+    facets: &[],
+};
+
+static ALL: Table = Table {
+    id: "audit-log-list-admin",
+    path: "/settings/audit-log/global",
+    columns: &[
+        Column::new("username", key("username")),
+        Column::new("actor", key("actor")),
+        WHAT,
+        WHERE,
+        ADDRESS,
+        DEVICE,
+        AT,
+    ],
+    facets: &[],
+};
 
 /// The words of events, those of the contract first, in the order of the filter.
 const EVENTS: &[(Event, &str)] = &[
@@ -45,6 +74,7 @@ const EVENTS: &[(Event, &str)] = &[
     (Event::SignupTokenCreated, key("event-signup-token-created")),
     (Event::SignupTokenDeleted, key("event-signup-token-deleted")),
     (Event::RemoteSignInDenied, key("event-remote-sign-in-denied")),
+    (Event::SignInDisowned, key("event-sign-in-disowned")),
     (Event::ConsentWithdrawn, key("event-consent-withdrawn")),
     (Event::UserCreated, key("event-user-created")),
     (Event::UserUpdated, key("event-user-updated")),
@@ -65,9 +95,18 @@ const EVENTS: &[(Event, &str)] = &[
     (Event::ApiKeyRenewed, key("event-api-key-renewed")),
     (Event::ApiKeyUpdated, key("event-api-key-updated")),
     (Event::ApiKeyDeleted, key("event-api-key-deleted")),
+    (Event::ScimProviderCreated, key("event-scim-provider-created")),
+    (Event::ScimProviderUpdated, key("event-scim-provider-updated")),
+    (Event::ScimProviderDeleted, key("event-scim-provider-deleted")),
+    (Event::ScimSynced, key("event-scim-synced")),
+    (Event::ScimSyncFailed, key("event-scim-sync-failed")),
+    (Event::AppPasswordCreated, key("event-app-password-created")),
+    (Event::AppPasswordDeleted, key("event-app-password-deleted")),
     (Event::SigningKeyCreated, key("event-signing-key-created")),
     (Event::SigningKeyActivated, key("event-signing-key-activated")),
     (Event::SigningKeyRevoked, key("event-signing-key-revoked")),
+    (Event::LdapSync, key("event-ldap-sync")),
+    (Event::BackupRestored, key("event-backup-restored")),
     (Event::ConfigurationUpdated, key("event-configuration-updated")),
 ];
 
@@ -115,7 +154,7 @@ pub struct EntryView {
 }
 
 impl EntryView {
-    fn new(layout: &Layout, entry: Entry) -> Self {
+    pub(super) fn new(layout: &Layout, entry: Entry) -> Self {
         let known = |text: String| if text.is_empty() { layout.t("unknown").to_owned() } else { text };
         let place = [entry.city, entry.country];
         let mut details = entry.data;
@@ -129,6 +168,19 @@ impl EntryView {
             device: known(device::in_words(&entry.user_agent)),
             client: details.remove("clientName").unwrap_or_default(),
             details,
+        }
+    }
+}
+
+impl EntryView {
+    /// What a column of plain text holds.
+    fn text(&self, column: &str) -> &str {
+        match column {
+            "username" => &self.username,
+            "actor" => &self.actor,
+            "place" => &self.place,
+            "userAgent" => &self.device,
+            _ => &self.client,
         }
     }
 }
@@ -177,18 +229,14 @@ pub struct AuditLogPage {
 }
 
 impl AuditLogPage {
-    fn new(request: PageRequest, path: &str, wanted: &ListRequest, found: Page<Entry>) -> Self {
+    fn new(request: PageRequest, table: &'static Table, wanted: &ListRequest, found: Page<Entry>) -> Self {
         Self {
-            list: ListView::new(path, wanted, &found),
+            list: ListView::of(table, &request, wanted, &found),
             global: false,
             filters: Vec::new(),
             entries: found.items.into_iter().map(|entry| EntryView::new(&request.layout, entry)).collect(),
             layout: request.layout,
         }
-    }
-
-    fn is_admin(&self) -> bool {
-        self.layout.user.as_ref().is_some_and(|user| user.is_admin)
     }
 
     fn title(&self) -> &'static str {
@@ -214,7 +262,7 @@ pub async fn own(State(app): State<App>, request: PageRequest) -> Result<Respons
     let asked = wanted.clone();
     let read = request.read(&app, move |tx, creds, ctx| audit::list_own(tx, &creds.signed_in(tx, ctx.now)?, &asked));
     let found = read.await?;
-    Ok(page(StatusCode::OK, &AuditLogPage::new(request, "/settings/audit-log", &wanted, found)))
+    Ok(page(StatusCode::OK, &AuditLogPage::new(request, &OWN, &wanted, found)))
 }
 
 /// `GET /settings/audit-log/global`.
@@ -222,11 +270,11 @@ pub async fn global(State(app): State<App>, request: PageRequest) -> Result<Resp
     let wanted = wanted(&request);
     let asked = wanted.clone();
     let read = request.read(&app, move |tx, creds, ctx| {
-        let admin = creds.admin(tx, ctx.now)?;
-        Ok((audit::list_all(tx, &admin, &asked)?, audit::users(tx, &admin)?, audit::client_names(tx, &admin)?))
+        let who = creds.reads_all(tx, ctx.now)?;
+        Ok((audit::list_all(tx, &who, &asked)?, audit::users(tx, &who)?, audit::client_names(tx, &who)?))
     });
     let (found, people, clients) = read.await?;
-    let mut view = AuditLogPage::new(request, "/settings/audit-log/global", &wanted, found);
+    let mut view = AuditLogPage::new(request, &ALL, &wanted, found);
     let word = |word: &str| view.layout.t(word).to_owned();
     let mut people: Vec<(String, String)> = people.into_iter().collect();
     people.sort_by(|(_, a), (_, b)| a.cmp(b));

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::places::Place;
 use pid_core::sessions::{BeganBy, Session};
 use pid_flows::Code;
 use pid_flows::device::Status;
@@ -30,18 +31,22 @@ pub struct Asked {
     pub device: String,
     /// Where it asked from.
     pub ip_address: String,
+    /// Where that is; may be empty.
+    pub place: String,
     /// Whether the passkey is asked for.
     pub needs_passkey: bool,
 }
 
 impl Asked {
-    fn new(layout: &Layout, status: Status) -> Self {
+    fn new(request: &PageRequest, status: Status) -> Self {
+        let layout = &request.layout;
         let (first, second) = status.user_code.split_at(status.user_code.len() / 2);
         Self {
             code: format!("{first}-{second}"),
             scopes: ScopeView::list(&status.scopes, &status.words),
             client: status.client.into(),
             device: words_for(layout, &status.user_agent),
+            place: in_one(request.ctx.places.of(&status.ip_address)),
             ip_address: status.ip_address,
             needs_passkey: status.reauthentication_required,
         }
@@ -67,7 +72,6 @@ impl WaitingView {
     fn new(request: &PageRequest, waiting: Waiting) -> Self {
         let (first, second) = waiting.code.halves();
         let code = format!("{first}-{second}");
-        let place = [waiting.place.city, waiting.place.country];
         let just_signed_in = |session: &Session| {
             session.began_by == BeganBy::Passkey && request.ctx.now.secs_since(session.auth_time) < SURELY_FRESH_SECS
         };
@@ -75,7 +79,7 @@ impl WaitingView {
             code,
             device: words_for(&request.layout, &waiting.user_agent),
             ip_address: waiting.ip_address,
-            place: place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "),
+            place: in_one(waiting.place),
             proven: request.session.as_ref().is_some_and(|who| just_signed_in(who.session())),
         }
     }
@@ -83,6 +87,10 @@ impl WaitingView {
 
 /// A sign-in as young as this is proof enough for a minute's limit when the number has been typed.
 const SURELY_FRESH_SECS: i64 = 40;
+
+fn in_one(place: Place) -> String {
+    [place.city, place.country].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
 
 fn words_for(layout: &Layout, user_agent: &str) -> String {
     let device = Some(in_words(user_agent)).filter(|words| !words.is_empty());
@@ -122,14 +130,16 @@ pub async fn device(State(app): State<App>, request: PageRequest) -> Result<Resp
             found.map(|found| waiting = Some(WaitingView::new(&request, found)))
         } else {
             let found = look(&app, ctx, creds, code.clone()).await;
-            found.map(|status| asked = Some(Asked::new(&request.layout, status)))
+            found.map(|status| asked = Some(Asked::new(&request, status)))
         };
         match found {
             Ok(()) => {}
             Err(error) if matches!(error.code, Code::RateLimited | Code::Unavailable | Code::Internal) => {
                 return Err(request.refuse(&error));
             }
-            Err(error) => problem = request.layout.tf("device-problem", &[("error", &error.message)]),
+            Err(error) => {
+                problem = request.layout.tf("device-problem", &[("error", &request.layout.words.refusal(&error))]);
+            }
         }
     }
     let view = DevicePage {

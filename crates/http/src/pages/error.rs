@@ -4,7 +4,7 @@
 //! panic net) speaks `ApiError`; on the way out the outermost middleware turns it into a page by [`fault`] where a person
 //! waits for one.
 
-use super::{Accent, Layout, page};
+use super::{Accent, Layout, Words, page};
 use crate::state::App;
 use askama::Template;
 use axum::response::Response;
@@ -31,8 +31,10 @@ pub enum Problem {
     Other(StatusCode, String),
 }
 
-impl From<&Error> for Problem {
-    fn from(error: &Error) -> Self {
+impl Problem {
+    /// What a refusal is for a person, in these words.
+    #[must_use]
+    pub fn of(error: &Error, words: &Words) -> Self {
         match error.code {
             Code::RateLimited => Self::TooMany(error.retry_after.unwrap_or(1)),
             Code::Unavailable => Self::Unavailable,
@@ -42,7 +44,7 @@ impl From<&Error> for Problem {
             code if code.status() == 404 => Self::NotFound,
             code => {
                 let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Self::Other(status, format!("{}.", error.message.trim_end_matches('.')))
+                Self::Other(status, words.sentence(&words.refusal(error)))
             }
         }
     }
@@ -55,18 +57,19 @@ pub struct ForPerson;
 /// Whether a refusal at this address is for a person, not for a script.
 #[must_use]
 pub fn is_page(path: &str) -> bool {
-    !["/api", "/.well-known", "/assets", "/healthz", "/readyz"]
+    !["/api", "/.well-known", "/assets", "/health", "/readyz"]
         .iter()
         .any(|base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// The page of a refusal of which only the address is known.
-pub fn fault(app: &App, path: &str, error: &Error, request_id: &str) -> Response {
+pub fn fault(app: &App, path: &str, error: &Error, request_id: &str, words: &'static Words) -> Response {
     let settings = app.settings();
     let mut layout = Layout::new(settings.app_name(), path);
     layout.accent = Accent::parse(settings.accent_color());
     layout.images = app.images();
-    ErrorPage { layout, problem: error.into(), request_id: request_id.to_owned() }.answer()
+    layout.words = words;
+    ErrorPage { problem: Problem::of(error, words), layout, request_id: request_id.to_owned() }.answer()
 }
 
 /// The page for a [`Problem`].
@@ -97,6 +100,11 @@ impl ErrorPage {
 
     fn is_limited(&self) -> bool {
         self.problem == Problem::Limited
+    }
+
+    /// Whether it may go well the next time.
+    fn may_pass(&self) -> bool {
+        matches!(self.problem, Problem::Unavailable | Problem::TooMany(_) | Problem::Internal)
     }
 
     /// Where a sign-in of its own leads back to.

@@ -30,6 +30,11 @@ pub fn icon(name: &str) -> Html {
             "<circle cx='12' cy='12' r='4'/><path d='M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M18.7 5.3l-1.4 1.4M6.7 17.3l-1.4 1.4'/>"
         }
         "moon" => "<path d='M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z'/>",
+        "safe" => {
+            "<rect x='3.5' y='4' width='17' height='15' rx='2.5'/><circle cx='12' cy='11.5' r='3.2'/><path d='M12 8.3V7M12 16v-1.3M7 19v1.5M17 19v1.5'/>"
+        }
+        "usb" => "<rect x='7.5' y='8' width='9' height='13' rx='2.5'/><path d='M9.5 8V3.5h5V8M12 12.5v3'/>",
+        "phone" => "<rect x='7' y='3' width='10' height='18' rx='2.5'/><path d='M11 18h2'/>",
         "screen" => "<rect x='3' y='4.5' width='18' height='12' rx='2'/><path d='M9 20h6M12 16.5V20'/>",
         "menu" => "<path d='M4 7h16M4 12h16M4 17h16'/>",
         "plus" => "<path d='M12 5v14M5 12h14'/>",
@@ -44,6 +49,9 @@ pub fn icon(name: &str) -> Html {
         "alert" => "<path d='M12 4 2.5 20h19z'/><path d='M12 10v4.5M12 17.2v.1'/>",
         "info" => "<circle cx='12' cy='12' r='9'/><path d='M12 11v5M12 7.8v.1'/>",
         "search" => "<circle cx='10.5' cy='10.5' r='6'/><path d='m15 15 5 5'/>",
+        "globe" => {
+            "<circle cx='12' cy='12' r='8.5'/><path d='M3.5 12h17M12 3.5c2.8 2.6 4 5.4 4 8.5s-1.2 5.9-4 8.5c-2.8-2.6-4-5.4-4-8.5s1.2-5.9 4-8.5z'/>"
+        }
         "down" => "<path d='m6 9.5 6 6 6-6'/>",
         "left" => "<path d='m14.5 6-6 6 6 6'/>",
         "right" => "<path d='m9.5 6 6 6-6 6'/>",
@@ -51,6 +59,8 @@ pub fn icon(name: &str) -> Html {
         "external" => "<path d='M14 4h6v6M20 4l-9 9M18 14v4a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V8a2 2 0 0 1 2-2h4'/>",
         "mail" => "<rect x='3' y='5' width='18' height='14' rx='3'/><path d='m4 7.5 8 6 8-6'/>",
         "code" => "<rect x='3' y='6' width='18' height='12' rx='3'/><path d='M7.5 10.5v3M12 10.5v3M16.5 10.5v3'/>",
+        "filter" => "<path d='M4 6h16M7 12h10M10 18h4'/>",
+        "columns" => "<rect x='3.5' y='5' width='17' height='14' rx='2.5'/><path d='M9.2 5v14M14.8 5v14'/>",
         "lock" => {
             "<rect x='5' y='10.5' width='14' height='10' rx='2.5'/><path d='M8 10.5V8a4 4 0 0 1 8 0v2.5M12 14.5v2'/>"
         }

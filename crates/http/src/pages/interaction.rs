@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::{Layout, PageError, PageRequest, page, redirect};
+use crate::diagnosis;
 use crate::oidc::interactions::arrival;
 use crate::state::App;
 use askama::Template;
@@ -10,6 +11,8 @@ use axum::response::Response;
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pid_core::InteractionId;
+use pid_core::diagnosis::parse_id;
 use pid_core::sessions::{BeganBy, Session};
 use pid_flows::cimd::shown_name;
 use pid_flows::scope_words::Words;
@@ -176,6 +179,8 @@ pub struct InteractionErrorPage {
     pub message: String,
     /// The interaction whose client waits for an answer; empty if none does.
     pub interaction: String,
+    /// By which an administrator finds what happened; empty if nobody can.
+    pub id: String,
 }
 
 /// `GET /interaction?interaction={id}`.
@@ -185,16 +190,20 @@ pub async fn interact(State(app): State<App>, jar: CookieJar, request: PageReque
         return Err(request.problem(Problem::Other(StatusCode::BAD_REQUEST, text)));
     };
     let (env, site) = (app.env().clone(), app.snapshot());
-    let arrival = arrival(&app, &jar, request.credentials.clone(), id);
+    let arrival = arrival(&app, &jar, request.credentials.clone(), id.clone());
+    let words = request.layout.words;
     let read = move |tx: &pid_store::ReadTx<'_>, _: &_, ctx: &pid_core::Ctx| match interaction::get(
         tx, ctx.now, &env, &site, &arrival,
     ) {
-        Err(error) if error.code == Code::NotFound => Ok(Err(error.message)),
+        Err(error) if error.code == Code::NotFound => Ok(Err(words.refusal(&error).into_owned())),
         other => other.map(Ok),
     };
     let status = match request.read(&app, read).await? {
         Ok(status) => status,
-        Err(text) => return Err(request.problem(Problem::Other(StatusCode::NOT_FOUND, text))),
+        Err(text) => {
+            diagnosis::lost(&app, &request.ctx, InteractionId::new(id), &request.host);
+            return Err(request.problem(Problem::Other(StatusCode::NOT_FOUND, text)));
+        }
     };
     let Some(step) = status.steps.first().copied() else {
         return Ok(redirect(&format!("/authorize?interaction={}", status.id)));
@@ -223,5 +232,6 @@ pub async fn error(request: PageRequest) -> Response {
     let message = request.param("error").unwrap_or_default().chars().take(500).collect();
     // An id that is none leads nowhere: the way back is asked for again, by this browser.
     let interaction = request.param("interaction").unwrap_or_default().chars().take(64).collect();
-    page(StatusCode::OK, &InteractionErrorPage { layout: request.layout, message, interaction })
+    let id = request.param("id").and_then(|id| parse_id(&id)).unwrap_or_default();
+    page(StatusCode::OK, &InteractionErrorPage { layout: request.layout, message, interaction, id })
 }

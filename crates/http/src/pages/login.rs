@@ -1,13 +1,15 @@
 //! Signing in: by passkey, and the other methods.
 
+use super::disown::SignInView;
 use super::{Layout, PageError, PageRequest, page, redirect};
 use crate::state::App;
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_core::settings::Signups;
+use pid_flows::email_verification::{self, Newcomer};
 use pid_oidc::return_path;
 
 /// `/login`.
@@ -62,6 +64,12 @@ pub struct VerifyEmailPage {
     pub token: String,
     /// The address that it should prove.
     pub address: String,
+    /// Whether it is of somebody who can't sign in before.
+    pub is_newcomer: bool,
+    /// The account's name, if it was made in another browser: it may be a stranger's, so that nothing is proven here.
+    pub elsewhere: Option<String>,
+    /// Where it was made, if that is known.
+    pub browser: Option<SignInView>,
 }
 
 /// `/login/alternative/device`.
@@ -156,11 +164,21 @@ pub async fn email(State(app): State<App>, request: PageRequest) -> Result<Respo
 }
 
 /// `GET /verify-email`: for whoever the link was sent to. A click verifies, since programs open links in mails too.
-pub async fn verify_email(request: PageRequest) -> Result<Response, PageError> {
-    let who = request.signed_in()?;
-    let address = who.user().email.clone().unwrap_or_default();
-    let token = request.param("token").unwrap_or_default().chars().take(64).collect();
-    Ok(page(StatusCode::OK, &VerifyEmailPage { token, address, layout: request.layout }))
+pub async fn verify_email(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    let token: String = request.param("token").unwrap_or_default().chars().take(64).collect();
+    let asked = token.clone();
+    let newcomer = request.read(&app, move |tx, creds, ctx| email_verification::look(tx, ctx, creds, &asked)).await?;
+    let is_newcomer = newcomer.is_some();
+    let (user, elsewhere, browser) = match newcomer {
+        Some(Newcomer { user, is_here, browser }) => {
+            let elsewhere = (!is_here).then(|| user.username.clone());
+            (user, elsewhere, browser.map(|open| SignInView::new(&request.layout, &request.ctx, open)))
+        }
+        None => (request.signed_in()?.user().clone(), None, None),
+    };
+    let address = user.email.unwrap_or_default();
+    let view = VerifyEmailPage { token, address, is_newcomer, elsewhere, browser, layout: request.layout };
+    Ok(page(StatusCode::OK, &view))
 }
 
 /// `GET /login/alternative/device`.
@@ -193,6 +211,17 @@ pub async fn code(State(app): State<App>, request: PageRequest) -> Response {
 /// `GET /lc`.
 pub async fn code_alias(request: PageRequest) -> Response {
     redirect(&format!("/login/alternative/code{}", request.query_suffix()))
+}
+
+/// `GET /login/email`: where older versions had it.
+pub async fn email_alias(request: PageRequest) -> Response {
+    redirect(&format!("/login/alternative/email{}", request.query_suffix()))
+}
+
+/// `GET /login/{token}`: where older versions had one-time links.
+pub async fn older_link(Path(token): Path<String>, request: PageRequest) -> Response {
+    let is_code = (6..=64).contains(&token.len()) && token.chars().all(|c| c.is_ascii_alphanumeric());
+    if is_code { code_link(Path(token), request).await } else { request.unknown().into_response() }
 }
 
 /// `GET /lc/{code}`.

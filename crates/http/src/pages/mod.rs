@@ -11,12 +11,18 @@ pub mod api_docs;
 pub mod apps;
 pub mod audit_logs;
 pub mod device;
+pub mod disown;
+mod drawings;
 pub mod error;
+pub mod forward_auth;
 pub mod home;
 mod icons;
 pub mod interaction;
 pub mod login;
 pub mod logout;
+pub mod manifest;
+pub mod passkey_check;
+pub mod passkeys;
 pub mod request;
 pub mod sessions;
 pub mod setup;
@@ -27,9 +33,12 @@ use axum::response::{Html as HtmlBody, IntoResponse, Response};
 use http::StatusCode;
 use pid_core::Timestamp;
 use pid_core::application_images::{ApplicationImages, Image};
+use pid_core::roles::Powers;
+use pid_flows::declared::{Part, Parts};
 
 pub use crate::assets::{Accent, asset};
 pub use crate::i18n::{Html, Words, key, words};
+pub use drawings::drawing;
 use icons::logo;
 pub use icons::{icon, mark};
 pub use request::{PageError, PageRequest, redirect};
@@ -91,8 +100,8 @@ pub struct ShellUser {
     pub display_name: String,
     /// The e-mail address, may be empty.
     pub email: String,
-    /// Whether the administration is shown.
-    pub is_admin: bool,
+    /// What they may do: what of the administration is shown.
+    pub powers: Powers,
 }
 
 impl ShellUser {
@@ -115,6 +124,14 @@ pub fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     let first = words.next();
     first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+}
+
+/// One of eight colours for the letters of something without a picture: always the same for the same name.
+#[must_use]
+pub fn hue(name: &str) -> u32 {
+    // FNV-1a; its middle bits are mixed well.
+    let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
+    (hash >> 13) % 8
 }
 
 /// Why passkeys can't work at the address that the browser shows.
@@ -169,10 +186,40 @@ pub struct Layout {
     pub version: &'static str,
     /// The origin that passkeys are bound to, `APP_URL`; empty if they can't work there either.
     pub passkeys_at: String,
+    /// Further origins at which they work, parted by blanks.
+    pub passkeys_related: String,
     /// Why passkeys can't work here, as far as the server sees it; shown by the pages that need one.
     pub passkey_problem: Option<PasskeyProblem>,
     /// Whether the configuration switches motion off.
     pub still: bool,
+    /// Why who looks can change nothing on this page, if they can't: a key of the catalogue.
+    pub only_reads: Option<&'static str>,
+    /// What a file declares of this page.
+    pub declared: DeclaredHere,
+}
+
+/// What a file declares of what a page shows: there nothing can be changed.
+#[derive(Clone, Debug, Default)]
+pub struct DeclaredHere {
+    /// Addresses of the API to which forms and buttons send what would be refused. One that ends with a slash stands for all
+    /// below it.
+    pub addresses: Vec<String>,
+    /// Keys of the configuration.
+    pub settings: Vec<String>,
+}
+
+impl DeclaredHere {
+    /// Of something with parts: the addresses of those that are declared.
+    pub fn of(parts: &Parts, all: &[(Part, String)]) -> Self {
+        let addresses = all.iter().filter(|(part, _)| parts.has(*part)).map(|(_, address)| address.clone()).collect();
+        Self { addresses, settings: Vec::new() }
+    }
+
+    /// Whether anything is.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        !self.addresses.is_empty() || !self.settings.is_empty()
+    }
 }
 
 impl Layout {
@@ -189,9 +236,29 @@ impl Layout {
             path: path.into(),
             version: env!("CARGO_PKG_VERSION"),
             passkeys_at: String::new(),
+            passkeys_related: String::new(),
             passkey_problem: None,
             still: false,
+            only_reads: None,
+            declared: DeclaredHere::default(),
         }
+    }
+
+    /// What who is signed in may do.
+    #[must_use]
+    pub fn powers(&self) -> Powers {
+        self.user.as_ref().map(|user| user.powers).unwrap_or_default()
+    }
+
+    /// Says, to others than administrators, that they can change nothing on this page.
+    pub fn only_admins_change(&mut self) {
+        self.changes_if(self.powers().is_admin, key("only-reads-page"));
+    }
+
+    /// Says why nothing can be changed on this page, unless it can: to auditors that they only read, to others `why`.
+    pub fn changes_if(&mut self, may: bool, why: &'static str) {
+        let auditor = !self.powers().manage_people();
+        self.only_reads = (!may).then_some(if auditor { key("only-reads-auditor") } else { why });
     }
 
     /// A message without arguments.

@@ -7,14 +7,16 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_core::Ctx;
+use pid_core::roles::Powers;
 use pid_flows::access::{Credentials, SessionUser};
 use pid_flows::env::AppUrl;
-use pid_flows::{Code, Error};
+use pid_flows::{Code, Error, roles};
 use pid_store::ReadTx;
 
 use super::error::{ErrorPage, Problem};
 use super::{Accent, Layout, PasskeyProblem, ShellUser, Theme};
 use crate::extract::{Creds, RequestCtx};
+use crate::i18n::Asked;
 use crate::middleware::headers::RequestId;
 use crate::state::App;
 
@@ -30,7 +32,10 @@ pub struct PageRequest {
     pub layout: Layout,
     /// The query without its `?`, as it came.
     pub query: String,
+    /// Where the browser says that it is (`Host`); may be empty.
+    pub host: String,
     request_id: String,
+    cookies: CookieJar,
 }
 
 impl FromRequestParts<App> for PageRequest {
@@ -52,20 +57,34 @@ impl FromRequestParts<App> for PageRequest {
         }
         let host =
             parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(parts.uri.authority().map(|a| a.as_str()));
-        layout.passkey_problem = passkey_problem(app_url, host.unwrap_or_default());
+        let related = settings.related_origins();
+        layout.passkey_problem = passkey_problem(app_url, &related, host.unwrap_or_default());
+        layout.passkeys_related = related.join(" ");
+        let asked = Asked::of(&parts.headers);
+        layout.words = asked.words(None);
         let mut request = Self {
             ctx,
             credentials,
             session: None,
             layout,
             query: parts.uri.query().unwrap_or_default().to_owned(),
+            host: host.unwrap_or_default().to_owned(),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            cookies: jar,
         };
         // Without a cookie nobody is asked: the sign-in page costs no read.
         if request.credentials.session.is_some() {
             let (credentials, now) = (request.credentials.clone(), request.ctx.now);
-            match app.db().read(move |tx| credentials.optional_session(tx, now)).await {
-                Ok(session) => request.sign_in(session),
+            let who = app.db().read(move |tx| {
+                let session = credentials.optional_session(tx, now)?;
+                let powers = session.as_ref().map(|who| roles::powers(tx, who.user())).transpose()?;
+                Ok::<_, Error>((session, powers.unwrap_or_default()))
+            });
+            match who.await {
+                Ok((session, powers)) => {
+                    request.layout.words = asked.words(session.as_ref().and_then(|who| who.user().locale.as_deref()));
+                    request.sign_in(session, powers);
+                }
                 Err(error) => return Err(request.refuse(&error).into_response()),
             }
         }
@@ -84,7 +103,7 @@ impl IntoResponse for PageError {
 }
 
 impl PageRequest {
-    fn sign_in(&mut self, session: Option<SessionUser>) {
+    fn sign_in(&mut self, session: Option<SessionUser>, powers: Powers) {
         self.layout.user = session.as_ref().map(|who| {
             let user = who.user();
             ShellUser {
@@ -92,7 +111,7 @@ impl PageRequest {
                 username: user.username.clone(),
                 display_name: user.display_name.clone(),
                 email: user.email.clone().unwrap_or_default(),
-                is_admin: user.is_admin,
+                powers,
             }
         });
         self.session = session;
@@ -137,6 +156,11 @@ impl PageRequest {
         if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
     }
 
+    /// The value of a cookie that pages set for themselves.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.get(name).map(|cookie| cookie.value().to_owned())
+    }
+
     /// The value of a query parameter.
     pub fn param(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes()).find(|(k, _)| k == name).map(|(_, v)| v.into_owned())
@@ -150,7 +174,7 @@ impl PageRequest {
                 PageError(Box::new(redirect(&format!("/login?redirect={back}"))))
             }
             Code::Forbidden => PageError(Box::new(redirect("/settings"))),
-            _ => self.problem(error.into()),
+            _ => self.problem(Problem::of(error, self.layout.words)),
         }
     }
 
@@ -178,9 +202,12 @@ pub fn redirect(location: &str) -> Response {
 }
 
 /// Whether passkeys can't work at the address in the browser, as far as the server sees it by `Host`.
-fn passkey_problem(app_url: &AppUrl, host: &str) -> Option<PasskeyProblem> {
-    let own = app_url.origin.split("://").nth(1).unwrap_or_default();
-    if host.is_empty() || host.eq_ignore_ascii_case(own) {
+fn passkey_problem(app_url: &AppUrl, related: &[String], host: &str) -> Option<PasskeyProblem> {
+    let named_by = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| host.eq_ignore_ascii_case(own));
+    if related.iter().any(|origin| named_by(origin)) {
+        return None;
+    }
+    if host.is_empty() || named_by(&app_url.origin) {
         let address = app_url.origin.clone();
         return (!app_url.passkeys_work()).then_some(PasskeyProblem::InsecureAddress { address });
     }
@@ -206,12 +233,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passkeys_work_at_app_url_alone() {
-        let problem = |app_url: &str, host: &str| passkey_problem(&AppUrl::parse(app_url).unwrap(), host);
+    fn passkeys_work_at_app_url_and_what_is_related() {
+        let related = ["https://id.lan:8443".to_owned()];
+        let problem = |app_url: &str, host: &str| passkey_problem(&AppUrl::parse(app_url).unwrap(), &related, host);
         let insecure = |address: &str| Some(PasskeyProblem::InsecureAddress { address: address.to_owned() });
         let other = |address: &str| Some(PasskeyProblem::OtherAddress { address: address.to_owned() });
         assert_eq!(problem("https://id.example", "ID.example"), None);
         assert_eq!(problem("http://localhost:1411", "localhost:1411"), None);
+        assert_eq!(problem("https://id.example", "id.LAN:8443"), None);
+        assert_eq!(problem("https://id.example", "id.lan"), other("https://id.lan"));
         assert_eq!(problem("https://id.example", "nas:1411"), other("https://nas:1411"));
         assert_eq!(problem("http://localhost:1411", "localhost:8080"), other("http://localhost:8080"));
         assert_eq!(problem("http://localhost:1411", "127.0.0.1:1411"), other("http://127.0.0.1:1411"));

@@ -9,7 +9,7 @@ use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pid_core::settings::Signups;
 use pid_flows::access::SessionUser;
-use pid_flows::{Code, Error, signup_tokens};
+use pid_flows::{Code, Error, signup, signup_tokens};
 
 /// Why there is no form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,27 @@ pub struct WaitingPage {
     pub layout: Layout,
     /// Whose account waits.
     pub username: String,
+    /// The address to be proven first; may be empty.
+    pub address: String,
+}
+
+/// `/signup/verified`.
+#[derive(Debug, Template)]
+#[template(path = "signup_verified.html")]
+pub struct VerifiedPage {
+    /// What every page needs.
+    pub layout: Layout,
+}
+
+/// `GET /signup/verified`: after who signed up has proven their address.
+pub async fn verified(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+    if request.session.is_some() {
+        return Ok(redirect("/settings/account?emailVerificationState=success"));
+    }
+    if newcomer(&app, &request).await?.is_some() {
+        return Ok(redirect("/signup/waiting"));
+    }
+    Ok(page(StatusCode::OK, &VerifiedPage { layout: request.layout }))
 }
 
 /// Who waits for approval in this browser.
@@ -121,6 +142,9 @@ pub async fn waiting(State(app): State<App>, request: PageRequest) -> Result<Res
     let Some(who) = newcomer(&app, &request).await? else {
         return Err(request.refuse(&Error::new(Code::NotSignedIn)));
     };
-    let view = WaitingPage { username: who.user().username.clone(), layout: request.layout };
+    let asked = who.clone();
+    let for_address = request.read(&app, move |tx, _, _| signup::waits_for_address(tx, &asked)).await?;
+    let address = who.user().email.clone().filter(|_| for_address).unwrap_or_default();
+    let view = WaitingPage { username: who.user().username.clone(), address, layout: request.layout };
     Ok(page(StatusCode::OK, &view))
 }

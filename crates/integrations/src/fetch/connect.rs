@@ -60,12 +60,13 @@ pub(super) async fn exchange(
 }
 
 /// What the TLS library says; a broken connection says nothing of use.
-fn why(error: &std::io::Error) -> String {
+pub(crate) fn why(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     inner.map_or_else(|| "the connection broke".to_owned(), ToString::to_string)
 }
 
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, FetchError> {
+/// Connects to the first address that accepts.
+pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, FetchError> {
     for address in addresses {
         if let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
             let _ = stream.set_nodelay(true);

@@ -20,6 +20,8 @@ pub struct Guard {
     pub allowed: Vec<IpNet>,
     /// `DENIED_TARGETS`: never called; stronger than `allowed`.
     pub denied: Vec<IpNet>,
+    /// `LOCAL_IPV6_RANGES`: somebody's own network although the addresses are public.
+    pub local: Vec<IpNet>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +45,8 @@ impl Guard {
         if within(&self.allowed) {
             return true;
         }
-        match forms.iter().map(|ip| reach(*ip)).max() {
+        let own = within(&self.local).then_some(Reach::Private);
+        match forms.iter().map(|ip| reach(*ip)).chain(own).max() {
             Some(Reach::Public) => true,
             Some(Reach::Private) => named_by == NamedBy::Admin,
             Some(Reach::Never) | None => false,
@@ -171,7 +174,10 @@ mod tests {
         let guard = Guard {
             allowed: vec![net("10.1.0.0/16"), net("169.254.20.10/32")],
             denied: vec![net("10.1.2.0/24"), net("203.0.112.0/24")],
+            local: vec![net("2606:4700::/32")],
         };
+        assert!(guard.permits(ip("2606:4700::1"), NamedBy::Admin));
+        assert!(!guard.permits(ip("2606:4700::1"), NamedBy::Outsider), "an own network with public addresses");
         for named_by in [NamedBy::Admin, NamedBy::Outsider] {
             assert!(guard.permits(ip("10.1.1.1"), named_by));
             assert!(guard.permits(ip("::ffff:10.1.1.1"), named_by));

@@ -5,7 +5,7 @@
 //! changes its mind in between changes nothing. A redirect is a new target: judged anew, never from https to http, and
 //! to another host it counts as named by an outsider. Nothing is compressed, pooled or sent through a proxy.
 
-mod connect;
+pub(crate) mod connect;
 mod guard;
 
 use std::future::Future;
@@ -18,6 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use rustls::ClientConfig;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use url::{Host, Url};
 
 pub use guard::{Guard, NamedBy};
@@ -188,8 +190,14 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]. An answer with an error status is an answer.
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
-        let time = request.limits.time;
-        tokio::time::timeout(time, self.follow(request)).await.unwrap_or(Err(FetchError::Timeout))
+        let (time, span) = (request.limits.time, span(&request));
+        let sent = tokio::time::timeout(time, self.follow(request)).instrument(span.clone()).await;
+        let answer = sent.unwrap_or(Err(FetchError::Timeout));
+        match &answer {
+            Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
+            Err(error) => span.record("otel.status_code", "ERROR").record("error.type", error.kind()),
+        };
+        answer
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response, FetchError> {
@@ -255,10 +263,30 @@ impl Fetcher {
         if permitted.is_empty() { Err(FetchError::Refused) } else { Ok(permitted) }
     }
 
-    fn tls(&self) -> impl Fn() -> Arc<ClientConfig> {
+    pub(crate) fn tls(&self) -> impl Fn() -> Arc<ClientConfig> + use<> {
         let tls = Arc::clone(&self.tls);
         move || Arc::clone(tls.get_or_init(connect::system_tls))
     }
+}
+
+/// The span of a request, for a collector, within that of a request of ours. The path may be somebody's secret; the host tells
+/// enough.
+fn span(request: &Request) -> Span {
+    if Span::current().metadata().is_none_or(|metadata| metadata.name() != "exchange") {
+        return Span::none();
+    }
+    let url = Url::parse(&request.url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    tracing::debug_span!(
+        "outbound",
+        otel.name = request.method.as_str(),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = request.method.as_str(),
+        server.address = host,
+        http.response.status_code = Empty,
+        "error.type" = Empty,
+    )
 }
 
 /// Reads an address. Odd spellings of IPv4 become the address that they mean (WHATWG URL §3.5).

@@ -21,10 +21,12 @@
 //! * An entry without a path means the root alone; on `localhost` and loopback addresses it means any path.
 //! * Loopback ports are free for native apps (RFC 8252 §7.3): for `http` on a loopback IP literal always, on
 //!   `localhost` when the entry has no port. `*.localhost` is not meant.
+//! * An entry with the legacy mark, which only an import gives, has stars in its host that reach over dots.
 //!
 //! Matching takes time linear in the address.
 
 mod glob;
+mod host;
 mod pattern;
 mod target;
 #[cfg(test)]

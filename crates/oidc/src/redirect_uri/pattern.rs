@@ -1,11 +1,11 @@
 //! A registered entry: read, checked and compiled when it is saved or loaded.
 
 use super::glob::{Glob, Piece, Stars};
+use super::host::{HostPattern, Text, parse_host, split_port};
 use super::target::{Target, is_dots, is_loopback, is_loopback_ip, parse_query, reserved};
 use super::{MAX_LENGTH, Part, Purpose, forbidden_scheme};
 use crate::params::decode_bytes;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use url::{Host, Url};
+use url::Url;
 
 /// Why an entry can't be registered, in a sentence for the person who types it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,38 +89,6 @@ struct Parts {
     literal: bool,
 }
 
-/// A text with or without stars.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Text {
-    Is(String),
-    Like(Glob),
-}
-
-impl Text {
-    fn new(text: String, stars: Stars) -> Self {
-        if text.contains('*') { Self::Like(Glob::new(&text, stars)) } else { Self::Is(text) }
-    }
-
-    fn fits(&self, text: &str) -> bool {
-        match self {
-            Self::Is(own) => own == text,
-            Self::Like(glob) => glob.matches(text.as_bytes()),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum HostPattern {
-    /// No host, as in `app:/callback` and `app:///callback`.
-    Absent,
-    Is(String),
-    /// Label by label; `only_ipv4` when all that is written are numbers, so that `10.0.0.*` is not `10.0.0.dev`.
-    Labels {
-        labels: Vec<Text>,
-        only_ipv4: bool,
-    },
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Port {
     Default,
@@ -152,21 +120,37 @@ impl Pattern {
     /// # Errors
     /// As [`Pattern::parse`].
     pub fn parse_for(purpose: Purpose, entry: &str) -> Result<Self, PatternError> {
+        Self::read(purpose, entry, false)
+    }
+
+    fn read(purpose: Purpose, entry: &str, legacy: bool) -> Result<Self, PatternError> {
         if entry.is_empty() || entry.len() > MAX_LENGTH {
             return Err(PatternError::Length);
         }
         if entry.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(PatternError::Character);
         }
-        let kind = if entry == "*" { Kind::All } else { Kind::Parts(Box::new(Parts::parse(entry, purpose)?)) };
+        let kind = if entry == "*" { Kind::All } else { Kind::Parts(Box::new(Parts::parse(entry, purpose, legacy)?)) };
         Ok(Self { entry: entry.to_owned(), kind })
     }
 
     /// Reads a stored list. What isn't valid (it may come from an import) is left out and returned beside.
     pub fn parse_list<S: AsRef<str>>(purpose: Purpose, entries: &[S]) -> (Vec<Self>, Vec<(usize, PatternError)>) {
+        Self::parse_marked(purpose, entries, &[])
+    }
+
+    /// As [`Pattern::parse_list`], for a list with legacy marks, which came with an import: the stars in the hosts of
+    /// marked entries reach over dots, as they do in the original program (oidc.md §7.2), so that
+    /// `https://*.example.com/cb` is also `https://a.b.example.com/cb`.
+    pub fn parse_marked<S: AsRef<str>>(
+        purpose: Purpose,
+        entries: &[S],
+        legacy: &[String],
+    ) -> (Vec<Self>, Vec<(usize, PatternError)>) {
         let (mut good, mut bad) = (Vec::with_capacity(entries.len()), Vec::new());
         for (index, entry) in entries.iter().enumerate() {
-            match Self::parse_for(purpose, entry.as_ref()) {
+            let marked = legacy.iter().any(|marked| marked == entry.as_ref());
+            match Self::read(purpose, entry.as_ref(), marked) {
                 Ok(pattern) => good.push(pattern),
                 Err(error) => bad.push((index, error)),
             }
@@ -186,6 +170,28 @@ impl Pattern {
         matches!(&self.kind, Kind::Parts(parts) if parts.literal)
     }
 
+    /// True if a star stands in its host that could reach over dots: with the legacy mark it does.
+    #[must_use]
+    pub fn has_host_star(&self) -> bool {
+        matches!(&self.kind, Kind::Parts(parts) if parts.host.has_star())
+    }
+
+    /// True if addresses on hosts of anybody may match: every address, every scheme, or a host with less than two labels
+    /// behind its last star.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        match &self.kind {
+            Kind::All => true,
+            Kind::Parts(parts) => parts.scheme.is_none() || parts.host.written().is_some_and(|written| written < 2),
+        }
+    }
+
+    /// True if it has no path, so that it means the root alone: the original program takes any path then.
+    #[must_use]
+    pub fn is_path_less(&self) -> bool {
+        matches!(&self.kind, Kind::Parts(parts) if parts.path == Path::Root)
+    }
+
     /// The first part that differs, or `Ok`.
     pub(super) fn compare(&self, target: &Target) -> Result<(), Part> {
         let url = target.url();
@@ -198,7 +204,7 @@ impl Pattern {
 }
 
 impl Parts {
-    fn parse(entry: &str, purpose: Purpose) -> Result<Self, PatternError> {
+    fn parse(entry: &str, purpose: Purpose, legacy: bool) -> Result<Self, PatternError> {
         if entry.contains('#') {
             return Err(PatternError::Fragment);
         }
@@ -223,7 +229,7 @@ impl Parts {
         };
         let (host, port) = split_port(host_port)?;
         let domain_rules = special || scheme.is_none();
-        let host = parse_host(host, domain_rules)?;
+        let host = parse_host(host, domain_rules, legacy)?;
         if host == HostPattern::Absent && (domain_rules || port.is_some() || user_info.is_some()) {
             return Err(PatternError::Host);
         }
@@ -298,28 +304,6 @@ impl Parts {
     }
 }
 
-impl HostPattern {
-    const fn is_literal(&self) -> bool {
-        matches!(self, Self::Is(_))
-    }
-
-    fn fits(&self, url: &Url, host: &str) -> bool {
-        match self {
-            Self::Absent => host.is_empty(),
-            Self::Is(own) => own == host,
-            Self::Labels { labels, only_ipv4 } => {
-                let is_ipv4 = host.parse::<Ipv4Addr>().is_ok();
-                if matches!(url.host(), Some(Host::Ipv6(_))) || (*only_ipv4 && !is_ipv4) {
-                    return false;
-                }
-                let mut given = host.split('.');
-                labels.iter().all(|label| given.next().is_some_and(|text| !text.is_empty() && label.fits(text)))
-                    && given.next().is_none()
-            }
-        }
-    }
-}
-
 fn parse_scheme(scheme: &str) -> Result<Option<String>, PatternError> {
     if scheme == "*" {
         return Ok(None);
@@ -350,19 +334,6 @@ fn parse_user_info(info: &str) -> Result<(Text, Option<Text>), PatternError> {
     Ok((text(url.username()), password.map(|_| text(url.password().unwrap_or_default()))))
 }
 
-fn split_port(host_port: &str) -> Result<(&str, Option<&str>), PatternError> {
-    if host_port.starts_with('[') {
-        let end = host_port.find(']').ok_or(PatternError::Host)? + 1;
-        let (host, port) = host_port.split_at(end);
-        return match port.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if port.is_empty() => Ok((host, None)),
-            None => Err(PatternError::Host),
-        };
-    }
-    Ok(host_port.split_once(':').map_or((host_port, None), |(host, port)| (host, Some(port))))
-}
-
 fn parse_port(port: Option<&str>, scheme: Option<&str>) -> Result<Port, PatternError> {
     let default = match scheme {
         Some("http") => Some(80),
@@ -382,56 +353,6 @@ fn parse_port(port: Option<&str>, scheme: Option<&str>) -> Result<Port, PatternE
         },
         Some(_) => Err(PatternError::Port),
     }
-}
-
-fn parse_host(host: &str, domain_rules: bool) -> Result<HostPattern, PatternError> {
-    if host.is_empty() {
-        return Ok(HostPattern::Absent);
-    }
-    if let Some(inner) = host.strip_prefix('[') {
-        let ip: Ipv6Addr = inner.strip_suffix(']').and_then(|ip| ip.parse().ok()).ok_or(PatternError::Host)?;
-        return Ok(HostPattern::Is(Host::<String>::Ipv6(ip).to_string()));
-    }
-    if host.contains("**") {
-        return Err(PatternError::HostDeep);
-    }
-    if host.split('.').any(str::is_empty) && domain_rules {
-        return Err(PatternError::Host);
-    }
-    if !host.contains('*') {
-        if domain_rules {
-            if host.contains('%') {
-                return Err(PatternError::Host);
-            }
-            let parsed = Host::parse(host).map_err(|_| PatternError::Host)?;
-            // 0x7f.1 and 127.1 are the same machine, but only one spelling is accepted.
-            if matches!(&parsed, Host::Ipv4(ip) if ip.to_string() != host) {
-                return Err(PatternError::Host);
-            }
-            return Ok(HostPattern::Is(parsed.to_string()));
-        }
-        return Host::parse_opaque(host).map(|h| HostPattern::Is(h.to_string())).map_err(|_| PatternError::Host);
-    }
-    let mut labels = Vec::new();
-    let mut numbers = 0;
-    for label in host.split('.') {
-        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
-        let label = if label.is_ascii() && label.chars().all(valid) {
-            if domain_rules { label.to_ascii_lowercase() } else { label.to_owned() }
-        } else if !label.contains('*') && domain_rules {
-            match Host::parse(label) {
-                Ok(Host::Domain(label)) if !label.contains('.') => label,
-                _ => return Err(PatternError::Host),
-            }
-        } else {
-            return Err(PatternError::Host);
-        };
-        numbers += usize::from(label.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
-        labels.push(label);
-    }
-    let only_ipv4 = labels.len() == 4 && numbers == 4 && labels.iter().any(|label| label != "*");
-    let labels = labels.into_iter().map(|label| Text::new(label, Stars::Plain)).collect();
-    Ok(HostPattern::Labels { labels, only_ipv4 })
 }
 
 fn parse_path(path: &str, host: &HostPattern) -> Result<Path, PatternError> {

@@ -1,12 +1,36 @@
 //! `pocket-id server`.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
+use clap::Args;
 use pid_http::state::Clock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{StartError, start};
 use crate::config::Config;
+use crate::declared::Wanted;
+use crate::listener::notify;
+
+/// How the server starts.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Start {
+    /// A file that declares settings, groups, people and clients; it is applied before the server listens.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// With --config: removes what was declared once and is no more.
+    #[arg(long, requires = "config")]
+    prune: bool,
+}
+
+impl Start {
+    /// What is to be applied, if anything.
+    #[must_use]
+    pub fn declared(&self) -> Option<Wanted> {
+        let file = self.config.clone()?;
+        Some(Wanted { file, prune: self.prune, new_secrets: false, dry_run: false })
+    }
+}
 
 /// Runs until SIGINT or SIGTERM; a second signal ends the process at once.
 ///
@@ -31,9 +55,11 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         );
     }
     let _ = out.flush();
-    tracing::info!(address = %running.address, "listening");
+    tracing::info!(address = %running.place, "listening");
+    notify("READY=1");
     signals.next().await;
     tracing::info!("stopping");
+    notify("STOPPING=1");
     tokio::spawn(async move {
         signals.next().await;
         std::process::exit(1);

@@ -2,9 +2,11 @@
 
 use pid_core::audit::Event;
 use pid_core::list::{ListRequest, Page};
+use pid_core::places::{Place, Places};
 use pid_core::users::User;
 use pid_core::{Ctx, Timestamp, UserId};
-use pid_store::audit::{self, NewEntry, Place};
+use pid_store::audit::{self, NewEntry};
+use pid_store::audit_counts;
 use pid_store::{Db, StoreError, groups, users};
 
 use crate::{Fixture, user};
@@ -140,6 +142,7 @@ async fn groups_know_how_many_they_are() {
             name: "group".into(),
             friendly_name: "Group".into(),
             ldap_id: None,
+            roles: pid_core::roles::Roles::NONE,
             created_at: Timestamp::from_secs(1),
             updated_at: Timestamp::from_secs(1),
             version: 1,
@@ -194,6 +197,7 @@ async fn the_length_of_the_audit_log_is_known_and_right() {
                     seed: pid_core::Seed([0; 32]),
                     ip_address: ip_address.to_owned(),
                     user_agent: format!("agent {}", n % 11),
+                    places: Places::default(),
                 };
                 let place = Place { country: country.to_owned(), city: format!("city {}", n % 5) };
                 let id = format!("{:05}", n * 7919 % 99_991);
@@ -233,7 +237,7 @@ async fn the_length_of_the_audit_log_is_known_and_right() {
                     of(&|n| kind(n).1 == Some("Shop") && kind(n).2 == "external"),
                 ),
             ] {
-                for column in ["", "createdAt", "event", "ipAddress", "country", "city", "userAgent"] {
+                for column in ["", "event", "ipAddress"] {
                     let sort = (!column.is_empty()).then(|| (column.to_owned(), true));
                     let wanted = ListRequest { sort, ..wanted.clone() };
                     let (rows, total) = pages(db, &wanted, audit::list).await;
@@ -249,12 +253,12 @@ async fn the_length_of_the_audit_log_is_known_and_right() {
         // Nothing, then some, then all that is old enough.
         check(0).await;
         let before = seconds(3000);
-        let until = db.read(move |tx| audit::countable(tx, before)).await.unwrap().unwrap();
+        let until = db.read(move |tx| audit_counts::countable(tx, before)).await.unwrap().unwrap();
         assert_eq!(until, before);
-        db.write(move |tx| audit::count_until(tx, until)).await.unwrap();
+        db.write(move |tx| audit_counts::count_until(tx, until)).await.unwrap();
         // Somebody else was quicker.
-        db.write(move |tx| audit::count_until(tx, until)).await.unwrap();
-        assert_eq!(db.read(move |tx| audit::countable(tx, before)).await.unwrap(), None);
+        db.write(move |tx| audit_counts::count_until(tx, until)).await.unwrap();
+        assert_eq!(db.read(move |tx| audit_counts::countable(tx, before)).await.unwrap(), None);
         check(0).await;
         assert_eq!(db.write(move |tx| audit::purge(tx, seconds(1000))).await.unwrap(), 1000);
         check(1000).await;
@@ -262,8 +266,169 @@ async fn the_length_of_the_audit_log_is_known_and_right() {
         assert_eq!(db.write(move |tx| audit::purge(tx, seconds(3200))).await.unwrap(), 2200);
         check(3200).await;
         let last = seconds(ENTRIES);
-        let until = db.read(move |tx| audit::countable(tx, last)).await.unwrap().unwrap();
-        db.write(move |tx| audit::count_until(tx, until)).await.unwrap();
+        let until = db.read(move |tx| audit_counts::countable(tx, last)).await.unwrap().unwrap();
+        db.write(move |tx| audit_counts::count_until(tx, until)).await.unwrap();
         check(3200).await;
+    }
+}
+
+/// Enough for several ranges in each order.
+const MANY: usize = 21_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_far_from_both_ends_are_where_they_belong() {
+    for fixture in Fixture::all().await {
+        let db = &fixture.db;
+        let at = |n: usize| Timestamp::from_millis(1_000_000 + n as i64);
+        db.write(move |tx| {
+            for n in 0..MANY {
+                let (event, client_name, place) = kind(n);
+                let ctx = Ctx {
+                    now: at(n),
+                    seed: pid_core::Seed([0; 32]),
+                    ip_address: if place.is_empty() { String::new() } else { format!("10.{}.0.1", n * 7919 % 1000) },
+                    user_agent: format!("agent {}", n * 31 % 211),
+                    places: Places::default(),
+                };
+                let country = if place == "internal" { "Internal Network" } else { ["Z", "A"][n % 2] };
+                let place = Place { country: country.to_owned(), city: format!("city {}", n % 5) };
+                let new = NewEntry {
+                    id: &format!("{:05}", n * 7919 % 99_991),
+                    place: &place,
+                    event,
+                    user: None,
+                    actor: None,
+                    client_name,
+                    data: "{}",
+                };
+                audit::insert(tx, &ctx, new)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+        let internal = "country = 'Internal Network'";
+        let external = "country <> 'Internal Network' AND ip_address <> ''";
+        let asked: [(&[(&str, &str)], String); 5] = [
+            (&[], "1 = 1".into()),
+            (&[("event", "SIGN_IN")], "event = 'SIGN_IN'".into()),
+            (&[("location", "internal")], internal.into()),
+            (&[("location", "external")], external.into()),
+            (&[("event", "SIGN_OUT"), ("location", "external")], format!("event = 'SIGN_OUT' AND {external}")),
+        ];
+        let check = async || {
+            for (filters, condition) in &asked {
+                for (name, column) in [
+                    ("createdAt", "''"),
+                    ("event", "event"),
+                    ("ipAddress", "ip_address"),
+                    ("country", "country"),
+                    ("city", "city"),
+                    ("userAgent", "user_agent"),
+                ] {
+                    for (descending, turned) in [(false, "ASC"), (true, "DESC")] {
+                        let order = match column {
+                            "''" => format!("created_at {turned}"),
+                            _ => format!("{column} {turned}, created_at {turned}"),
+                        };
+                        let sql = format!("SELECT id FROM audit_logs WHERE {condition} ORDER BY {order}");
+                        let rows = db.read(move |tx| tx.query_dynamic(&sql, &[])).await.unwrap();
+                        let expected: Vec<String> = rows.iter().map(|row| row.get(0).unwrap()).collect();
+                        let total = i64::try_from(expected.len()).unwrap();
+                        let last = Page::<()>::pages(total, 100);
+                        for number in [1, 2, last / 4, last / 3, last / 2, last / 2 + 1, last * 4 / 5, last - 1, last] {
+                            let number = number.max(1);
+                            let asked =
+                                ListRequest { page: number, ..request(Some((name, descending)), None, filters) };
+                            let page = db.read(move |tx| audit::list(tx, &asked)).await.unwrap();
+                            let ids: Vec<&str> = page.items.iter().map(|e| e.id.as_str()).collect();
+                            let first = usize::try_from((number - 1) * 100).unwrap();
+                            let here = &expected[first..expected.len().min(first + 100)];
+                            assert_eq!(page.total, total, "{name} {turned} {filters:?}");
+                            assert_eq!(ids, here, "{name} {turned} {filters:?} page {number}");
+                        }
+                    }
+                }
+            }
+        };
+        let count = async |until: usize| {
+            let before = at(until);
+            while let Some(until) = db.read(move |tx| audit_counts::countable(tx, before)).await.unwrap() {
+                db.write(move |tx| audit_counts::count_until(tx, until)).await.unwrap();
+            }
+        };
+        let ranges = async || {
+            let sql = "SELECT count(*) FROM audit_ranges";
+            db.read(move |tx| tx.query_dynamic(sql, &[])).await.unwrap()[0].get::<i64>(0).unwrap()
+        };
+        count(18_500).await;
+        assert!(ranges().await >= 12, "all orders are cut");
+        check().await;
+        // Of the order of the time whole ranges go.
+        let before = ranges().await;
+        assert_eq!(db.write(move |tx| audit::purge(tx, at(9000))).await.unwrap(), 9000);
+        assert!(ranges().await < before);
+        check().await;
+        db.write(audit_counts::forget).await.unwrap();
+        assert_eq!(ranges().await, 6);
+        check().await;
+        count(MANY).await;
+        check().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_of_the_audit_log_finds_the_latest() {
+    for fixture in Fixture::all().await {
+        let db = &fixture.db;
+        db.write(move |tx| {
+            let person = user("Änne");
+            users::insert(tx, &person)?;
+            for n in 0..2500_usize {
+                let place = Place { country: ["Internal Network", ""][n % 2].to_owned(), city: String::new() };
+                let ctx = Ctx {
+                    now: Timestamp::from_secs(1000 + n as i64 / 2),
+                    seed: pid_core::Seed([0; 32]),
+                    ip_address: format!("192.0.2.{}", n % 250),
+                    user_agent: String::new(),
+                    places: Places::default(),
+                };
+                let new = NewEntry {
+                    id: &format!("{n:05}"),
+                    place: &place,
+                    event: [Event::SignIn, Event::ClientAuthorization][n % 2],
+                    user: n.is_multiple_of(100).then_some(&person.id),
+                    actor: None,
+                    client_name: (n % 2 == 1).then_some("Größe_%"),
+                    data: "{}",
+                };
+                audit::insert(tx, &ctx, new)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+        for (search, filters, sort, total, first) in [
+            ("ÄNNE", &[][..], None, 25, Some("02400")),
+            ("größe_%", &[], None, 1250, Some("02499")),
+            ("GRÖSSE", &[], None, 0, None),
+            ("größe", &[("location", "internal")], None, 0, None),
+            ("größe", &[("location", "external"), ("event", "CLIENT_AUTHORIZATION")], None, 1250, Some("02499")),
+            ("sign_in", &[], Some(("ipAddress", true)), 1250, None),
+            // All that there is: the latest 2,000.
+            ("192.0.2", &[], Some(("createdAt", false)), 2000, Some("00500")),
+            ("192.0.2", &[], None, 2000, Some("02499")),
+        ] {
+            let wanted = request(sort, Some(search), filters);
+            let (rows, length) = pages(db, &wanted, audit::list).await;
+            assert_eq!(length, total, "{wanted:?}");
+            let mut ids: Vec<&str> = rows.iter().map(|e| e.id.as_str()).collect();
+            if let Some(first) = first {
+                assert_eq!(ids[0], first, "{wanted:?}");
+            }
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(i64::try_from(ids.len()).unwrap(), total, "{wanted:?}");
+        }
     }
 }

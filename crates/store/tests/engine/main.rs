@@ -4,10 +4,12 @@
 
 mod lists;
 mod migration;
+mod passkeys;
 mod postgres;
 mod schema;
 mod sqlite;
 mod story;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -90,6 +92,7 @@ fn user(name: &str) -> User {
         last_name: String::new(),
         display_name: String::new(),
         is_admin: false,
+        roles: pid_core::roles::Roles::NONE,
         disabled: false,
         locale: None,
         ldap_id: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pid_core::Timestamp;
-use pid_store::{Db, OpenError, StoreError, Target, instance, users};
+use pid_store::{Db, OpenError, StoreError, Target, instance, scim, users};
 use pid_testkit::postgres::Database;
 use tokio::sync::Barrier;
 
@@ -40,6 +40,37 @@ impl Meeting {
             }
         }
     }
+}
+
+/// Where applications are provisioned by SCIM, who changes people does not wait for others who do.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_people_are_told_without_waiting_for_each_other() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let database = fixture.database.as_ref().unwrap();
+    let provider = "ALTER TABLE scim_providers DROP CONSTRAINT scim_providers_client_id_fkey; \
+        INSERT INTO scim_providers (id, client_id, endpoint, deactivates, created_at, version, full_at, not_before, failures, holder, \
+        held_until, report) VALUES ('p', 'c', 'https://app.example', false, 0, 1, 0, 0, 0, '', 0, '')";
+    beside(database, provider).await;
+    let meeting = Meeting::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for name in ["ann", "bob"] {
+        let (db, meet) = (fixture.db.clone(), meeting.guest());
+        tasks.spawn(async move {
+            db.write(move |tx| {
+                meet();
+                insert(tx, name)
+            })
+            .await
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(meeting.runs.load(Ordering::Relaxed), 2, "none was run again");
+    let told = async || fixture.db.read(|tx| scim::by_id(tx, "p")).await.unwrap().unwrap().last_change_at;
+    assert!(told().await.is_none() && fixture.db.read(scim::any_change).await.unwrap());
+    fixture.db.write(scim::take_changes).await.unwrap();
+    assert!(told().await.is_some() && !fixture.db.read(scim::any_change).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,7 +346,7 @@ async fn what_cannot_be_opened_is_said_without_the_password() {
     assert!(unreachable.contains("refused"), "{unreachable}");
     let malformed = open("postgres://pocket:hunter2@127.0.0.1:port/db?connect_timeout=x".to_owned()).await.to_string();
     assert!(malformed.contains("connection string"), "{malformed}");
-    let tls = open("postgres://pocket:hunter2@127.0.0.1/db?sslmode=require".to_owned()).await;
+    let tls = open("postgres://pocket:hunter2@127.0.0.1/db?sslmode=maybe".to_owned()).await;
     assert!(matches!(tls, OpenError::Unsupported(_)), "{tls}");
     for text in [unreachable, malformed, tls.to_string()] {
         assert!(!text.contains("hunter2"), "{text}");
@@ -325,5 +356,14 @@ async fn what_cannot_be_opened_is_said_without_the_password() {
         url.set_path("/no_such_database");
         let missing = open(url.into()).await.to_string();
         assert!(missing.contains("no_such_database"), "{missing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_found_under_any_name() {
+    for parameters in ["", "?application_name=somebody"] {
+        let Some(fixture) = Fixture::postgres_with(parameters).await else { return };
+        assert!(fixture.target.is_in_use().await.unwrap(), "{parameters}");
+        fixture.db.close().await;
     }
 }

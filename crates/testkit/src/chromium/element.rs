@@ -1,5 +1,6 @@
 //! Finding elements, by CSS selector or by role and accessible name, and acting on them as a person would.
 
+use std::collections::{BTreeMap, HashMap};
 use std::{fmt, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -184,7 +185,13 @@ impl Page {
     /// # Errors
     /// When the selector is wrong.
     pub async fn is_visible(&self, locator: impl Into<Locator>) -> Result<bool, Error> {
-        match self.find(&locator.into()).await? {
+        let locator = locator.into();
+        let found = match (&locator, self.find(&locator).await) {
+            // Others of its role are named, to explain; it is not there all the same.
+            (Locator::Role(..), Err(_)) => None,
+            (_, found) => found?,
+        };
+        match found {
             Some(object) => {
                 let ask = format!("function () {{ return ({VISIBLE})(this); }}");
                 self.on(&object, &ask, json!([])).await
@@ -247,13 +254,51 @@ impl Page {
         Ok(role_and_name(&tree["nodes"][0]))
     }
 
+    /// The states that assistive technology is told of an element: `expanded`, `selected`, `checked`, `disabled`, `description`, ….
+    ///
+    /// # Errors
+    /// When there is no such element, or Chromium does not answer.
+    pub async fn states(&self, locator: impl Into<Locator>) -> Result<BTreeMap<String, Value>, Error> {
+        let locator = locator.into();
+        let Some(object) = self.find(&locator).await? else {
+            return Err(Error::new(format!("there is no {locator}")));
+        };
+        let params = json!({ "objectId": object, "fetchRelatives": false });
+        let mut tree = self.call("Accessibility.getPartialAXTree", params).await?;
+        let node = tree["nodes"][0].take();
+        let mut states = BTreeMap::new();
+        for property in node["properties"].as_array().into_iter().flatten() {
+            let name = property["name"].as_str().unwrap_or_default();
+            states.insert(name.to_owned(), property["value"]["value"].clone());
+        }
+        states.insert("role".to_owned(), node["role"]["value"].clone());
+        states.insert("description".to_owned(), node["description"]["value"].clone());
+        Ok(states)
+    }
+
     /// Role and accessible name of everything that assistive technology sees on the page, in reading order.
     ///
     /// # Errors
     /// When Chromium does not answer.
     pub async fn accessibility(&self) -> Result<Vec<(String, String)>, Error> {
         let tree = self.call("Accessibility.getFullAXTree", json!({})).await?;
-        Ok(seen(&tree).map(role_and_name).collect())
+        let all: HashMap<&str, &Value> = tree["nodes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|node| Some((node["nodeId"].as_str()?, node)))
+            .collect();
+        // Chromium tells level by level; it is read branch by branch.
+        let mut found = Vec::new();
+        let mut to_read: Vec<&Value> = tree["nodes"].as_array().into_iter().flatten().take(1).collect();
+        while let Some(node) = to_read.pop() {
+            if is_seen(node) {
+                found.push(role_and_name(node));
+            }
+            let children = node["childIds"].as_array().into_iter().flatten().rev();
+            to_read.extend(children.filter_map(|id| all.get(id.as_str()?).copied()));
+        }
+        Ok(found)
     }
 
     /// The CDP object id of an element, if it is there now.
@@ -324,7 +369,11 @@ impl Page {
 /// The nodes that assistive technology is told of.
 fn seen(tree: &Value) -> impl Iterator<Item = &Value> {
     let nodes = tree["nodes"].as_array().into_iter().flatten();
-    nodes.filter(|node| node["ignored"] != true && node.get("backendDOMNodeId").is_some())
+    nodes.filter(|node| is_seen(node))
+}
+
+fn is_seen(node: &Value) -> bool {
+    node["ignored"] != true && node.get("backendDOMNodeId").is_some()
 }
 
 fn role_and_name(node: &Value) -> (String, String) {

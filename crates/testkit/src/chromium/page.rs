@@ -90,6 +90,10 @@ impl Page {
         if let Some(error) = answer["errorText"].as_str().filter(|e| !e.is_empty()) {
             return Err(Error::new(format!("goto {url}: {error}")));
         }
+        // Another hash alone loads nothing.
+        if answer["loaderId"].is_null() {
+            return self.reload().await;
+        }
         self.wait_loaded().await
     }
 

@@ -3,7 +3,7 @@ use pid_flows::apis::{AccessInput, ApiInput};
 
 use super::oidc_clients::FLAGS;
 use crate::api::apis::{AccessClientDto, ApiDto, CimdAccess, Permissions, ReachDto};
-use crate::openapi::{Columns, Operation};
+use crate::openapi::{Access, Columns, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
     Operation::new("APIs", id, summary).path("id", "The API's id.").path("client", "The client's id.")
@@ -28,7 +28,7 @@ const CLIENTS: Columns = Columns {
 };
 
 pub fn list() -> Operation {
-    op("listApis", "List APIs").lists::<ApiDto>(APIS)
+    op("listApis", "List APIs").access(Access::Auditor).lists::<ApiDto>(APIS)
 }
 
 pub fn create() -> Operation {
@@ -41,7 +41,7 @@ pub fn create() -> Operation {
 }
 
 pub fn get() -> Operation {
-    op("getApi", "Get an API").answers::<ApiDto>(200).versioned()
+    op("getApi", "Get an API").access(Access::Auditor).answers::<ApiDto>(200).versioned()
 }
 
 pub fn replace() -> Operation {
@@ -66,6 +66,7 @@ pub fn set_permissions() -> Operation {
 
 pub fn cimd_access() -> Operation {
     op("getCimdAccessOfApi", "Get what clients that are known by a metadata document may do with an API")
+        .access(Access::Auditor)
         .about("The `ETag` is the API's.")
         .answers::<CimdAccess>(200)
         .versioned()
@@ -79,15 +80,18 @@ pub fn set_cimd_access() -> Operation {
 }
 
 pub fn clients() -> Operation {
-    op("listClientsOfApi", "List the clients that may use an API").lists::<ReachDto>(CLIENTS)
+    op("listClientsOfApi", "List the clients that may use an API").access(Access::Auditor).lists::<ReachDto>(CLIENTS)
 }
 
 pub fn assignable_clients() -> Operation {
-    op("listAssignableClientsOfApi", "List the clients that may not use an API yet").lists::<AccessClientDto>(CLIENTS)
+    op("listAssignableClientsOfApi", "List the clients that may not use an API yet")
+        .access(Access::Auditor)
+        .lists::<AccessClientDto>(CLIENTS)
 }
 
 pub fn access() -> Operation {
     op("getAccessOfClient", "Get what a client may do with an API")
+        .access(Access::Auditor)
         .about("What was granted to it; the `ETag` is the API's.")
         .answers::<AccessInput>(200)
         .versioned()
@@ -109,9 +113,11 @@ pub fn remove_access() -> Operation {
 }
 
 pub fn of_client() -> Operation {
-    op("listApisOfClient", "List the APIs that a client may use").answers::<Vec<ReachDto>>(200)
+    op("listApisOfClient", "List the APIs that a client may use").access(Access::Auditor).answers::<Vec<ReachDto>>(200)
 }
 
 pub fn assignable() -> Operation {
-    op("listAssignableApisOfClient", "List the APIs that a client may not use yet").lists::<ApiDto>(APIS)
+    op("listAssignableApisOfClient", "List the APIs that a client may not use yet")
+        .access(Access::Auditor)
+        .lists::<ApiDto>(APIS)
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use pid_flows::Code;
 
-use crate::api::application_configuration::{PublicSettingDto, SettingDto};
+use crate::api::application_configuration::{DryRunDto, PublicSettingDto, SettingDto};
 use crate::openapi::{Access, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
@@ -17,6 +17,7 @@ pub fn public() -> Operation {
 
 pub fn get() -> Operation {
     op("getConfiguration", "Get all settings")
+        .access(Access::Auditor)
         .about("Secrets show as ten `X`; sent back like that they stay.")
         .answers::<Vec<SettingDto>>(200)
         .versioned()
@@ -28,7 +29,8 @@ pub fn replace() -> Operation {
         .takes::<BTreeMap<String, String>>()
         .answers::<Vec<SettingDto>>(200)
         .guarded()
-        .refuses(&[Code::UiConfigDisabled])
+        .refuses(&[Code::UiConfigDisabled, Code::LastAdmin])
+        .refuses(&[Code::Declared])
 }
 
 pub fn patch() -> Operation {
@@ -37,7 +39,15 @@ pub fn patch() -> Operation {
         .patches::<BTreeMap<String, String>>()
         .answers::<Vec<SettingDto>>(200)
         .guarded()
-        .refuses(&[Code::UiConfigDisabled])
+        .refuses(&[Code::UiConfigDisabled, Code::LastAdmin])
+        .refuses(&[Code::Declared])
+}
+
+pub fn dry_run() -> Operation {
+    op("tryPasskeyPolicy", "Try a policy for passkeys")
+        .about("Tells who could not sign in any more with these settings, as far as is known from the last use of their passkeys. Nothing is saved.")
+        .takes::<BTreeMap<String, String>>()
+        .answers::<DryRunDto>(200)
 }
 
 pub fn test_email() -> Operation {
@@ -45,10 +55,4 @@ pub fn test_email() -> Operation {
         .about("At once. A refusal says what the mail server said.")
         .nothing(204)
         .refuses(&[Code::UserEmailNotSet, Code::MailNotConfigured, Code::MailNotSent])
-}
-
-pub fn sync_ldap() -> Operation {
-    op("syncLdap", "Synchronise the directory")
-        .about("There is no directory in this release.")
-        .refuses(&[Code::LdapDisabled, Code::NotAvailable])
 }

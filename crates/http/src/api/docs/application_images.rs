@@ -38,7 +38,7 @@ images! {
     email "EmailLogo" "the logo of mails" Public;
     favicon "Favicon" "the favicon" Public;
     background "Background" "the background of sign-in pages" Public;
-    default_profile_picture "DefaultProfilePicture" "the picture of people who have none" Admin;
+    default_profile_picture "DefaultProfilePicture" "the picture of people who have none" Auditor;
 }
 
 /// The logo comes in two forms.

@@ -18,8 +18,8 @@ pub fn list_own() -> Operation {
 }
 
 pub fn list_all() -> Operation {
-    op("listAuditLog", "List everybody's entries").lists::<AuditLogDto>(Columns {
-        search: "username, event, client name or address, among the latest 50,000 entries",
+    op("listAuditLog", "List everybody's entries").access(Access::Auditor).lists::<AuditLogDto>(Columns {
+        search: "username, event, client name or address, among the latest 50,000 entries; the latest 2,000 that match are found",
         sort: SORT,
         filters: &["event", "userID", "clientName", "location"],
     })
@@ -27,23 +27,28 @@ pub fn list_all() -> Operation {
 
 pub fn export() -> Operation {
     op("exportAuditLog", "Export all entries")
+        .access(Access::Auditor)
         .about("The oldest first. What a spreadsheet would run as a formula is made harmless in CSV.")
         .query("format", "The form.", &["csv", "ndjson"])
         .file(&["text/csv", "application/x-ndjson"])
 }
 
 pub fn client_names() -> Operation {
-    op("listClientNamesOfAuditLog", "List the clients that entries speak of").answers::<Vec<String>>(200)
+    op("listClientNamesOfAuditLog", "List the clients that entries speak of")
+        .access(Access::Auditor)
+        .answers::<Vec<String>>(200)
 }
 
 pub fn users() -> Operation {
     op("listUsersOfAuditLog", "List the users that entries speak of")
+        .access(Access::Auditor)
         .about("Usernames by id.")
         .answers::<BTreeMap<String, String>>(200)
 }
 
 pub fn stream_status() -> Operation {
     op("getAuditStream", "Get how the stream of the audit log goes")
+        .access(Access::Auditor)
         .about("The stream to a webhook or a syslog server that the setting `auditStreamUrl` names.")
         .answers::<StreamDto>(200)
 }

@@ -31,6 +31,7 @@ pub fn own() -> Operation {
 
 pub fn of() -> Operation {
     op("listAuthorizedClientsOfUser", "List the clients that a user has authorized")
+        .access(Access::ManagerOrAuditor)
         .lists::<AuthorizedClientDto>(AUTHORIZED)
         .refuses(&[Code::UserNotFound])
 }
@@ -44,6 +45,7 @@ pub fn withdraw() -> Operation {
 
 pub fn preview_claims() -> Operation {
     op("previewClaims", "Preview what a client would be told about a user")
+        .access(Access::Auditor)
         .needs_query("scopes", "Scopes, separated by spaces.")
         .answers::<Preview>(200)
         .refuses(&[Code::UserNotFound, Code::OidcAccessDenied])

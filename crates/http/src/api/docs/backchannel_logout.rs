@@ -1,14 +1,16 @@
 use pid_flows::Code;
 
 use crate::api::backchannel_logout::DeliveryDto;
-use crate::openapi::Operation;
+use crate::openapi::{Access, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
     Operation::new("Back-channel logout", id, summary).path("id", "The client's id.")
 }
 
 pub fn deliveries() -> Operation {
-    op("listLogoutDeliveries", "List a client's latest logout notices").answers::<Vec<DeliveryDto>>(200)
+    op("listLogoutDeliveries", "List a client's latest logout notices")
+        .access(Access::Auditor)
+        .answers::<Vec<DeliveryDto>>(200)
 }
 
 pub fn test() -> Operation {

@@ -2,7 +2,7 @@ use pid_core::claims::CustomClaim;
 use pid_flows::Code;
 
 use crate::api::custom_claims::ClaimBody;
-use crate::openapi::Operation;
+use crate::openapi::{Access, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
     Operation::new("Custom claims", id, summary)
@@ -10,6 +10,7 @@ fn op(id: &'static str, summary: &'static str) -> Operation {
 
 pub fn suggestions() -> Operation {
     op("listCustomClaimSuggestions", "List claim names in use")
+        .access(Access::ManagerOrAuditor)
         .about("The most used come first.")
         .answers::<Vec<String>>(200)
 }
@@ -24,9 +25,14 @@ fn set(operation: Operation) -> Operation {
 }
 
 pub fn set_of_user() -> Operation {
-    set(op("setClaimsOfUser", "Set a user's custom claims").path("id", "The user's id.")).refuses(&[Code::UserNotFound])
+    set(op("setClaimsOfUser", "Set a user's custom claims").path("id", "The user's id."))
+        .access(Access::Manager)
+        .refuses(&[Code::UserNotFound])
+        .refuses(&[Code::Declared])
 }
 
 pub fn set_of_group() -> Operation {
     set(op("setClaimsOfUserGroup", "Set a group's custom claims").path("id", "The group's id."))
+        .access(Access::Manager)
+        .refuses(&[Code::Declared])
 }

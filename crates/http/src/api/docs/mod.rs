@@ -3,6 +3,7 @@
 
 pub mod api_keys;
 pub mod apis;
+pub mod app_passwords;
 pub mod application_configuration;
 pub mod application_images;
 pub mod audit_logs;
@@ -11,14 +12,19 @@ pub mod backchannel_logout;
 pub mod custom_claims;
 pub mod device;
 pub mod device_login;
+pub mod diagnoses;
+pub mod disown;
 pub mod email_verification;
 pub mod interactions;
+pub mod ldap;
+pub mod notices;
 pub mod oidc_clients;
 pub mod one_time_access;
 pub mod profile_pictures;
 pub mod scim;
 pub mod server;
 pub mod sessions;
+pub mod sign_in_test;
 pub mod signing_keys;
 pub mod signup;
 pub mod signup_tokens;

@@ -27,7 +27,7 @@ pub const FLAGS: &[&str] = &[
 const REMOTE_LOGO: &[Code] = &[Code::LogoDownloadFailed, Code::LogoTypeNotSupported, Code::LogoTooLarge];
 
 pub fn list() -> Operation {
-    op("listClients", "List OIDC clients").lists::<ClientDto>(Columns {
+    op("listClients", "List OIDC clients").access(Access::Auditor).lists::<ClientDto>(Columns {
         search: "the name",
         sort: &[
             "createdAt",
@@ -56,7 +56,7 @@ pub fn create() -> Operation {
 }
 
 pub fn get() -> Operation {
-    op("getClient", "Get an OIDC client").answers::<ClientDto>(200).versioned()
+    op("getClient", "Get an OIDC client").access(Access::Auditor).answers::<ClientDto>(200).versioned()
 }
 
 pub fn replace() -> Operation {
@@ -66,6 +66,7 @@ pub fn replace() -> Operation {
         .answers::<ClientDto>(200)
         .guarded()
         .refuses(REMOTE_LOGO)
+        .refuses(&[Code::Declared])
 }
 
 pub fn patch() -> Operation {
@@ -74,10 +75,15 @@ pub fn patch() -> Operation {
         .answers::<ClientDto>(200)
         .guarded()
         .refuses(REMOTE_LOGO)
+        .refuses(&[Code::Declared])
 }
 
 pub fn delete() -> Operation {
-    op("deleteClient", "Delete an OIDC client").about("Ends its grants and tokens.").nothing(204).conditional()
+    op("deleteClient", "Delete an OIDC client")
+        .about("Ends its grants and tokens.")
+        .nothing(204)
+        .conditional()
+        .refuses(&[Code::Declared])
 }
 
 pub fn meta() -> Operation {
@@ -98,10 +104,12 @@ pub fn set_groups() -> Operation {
         .takes::<GroupIds>()
         .answers::<ClientDto>(200)
         .guarded()
+        .refuses(&[Code::Declared])
 }
 
 pub fn secrets() -> Operation {
     op("listClientSecrets", "List a client's secrets")
+        .access(Access::Auditor)
         .about("In the order in which they were made, expired ones too; never their values.")
         .answers::<Vec<SecretDto>>(200)
 }
@@ -111,6 +119,7 @@ pub fn add_secret() -> Operation {
         .about("The value is shown this once. Older secrets stay valid.")
         .may_take::<SecretBody>()
         .answers::<SecretDto>(201)
+        .refuses(&[Code::Declared])
 }
 
 pub fn replace_secret() -> Operation {
@@ -118,6 +127,7 @@ pub fn replace_secret() -> Operation {
         .about("As releases before 2.14 had it.")
         .may_take::<SecretBody>()
         .answers::<ReplacedSecretDto>(200)
+        .refuses(&[Code::Declared])
 }
 
 pub fn delete_secret() -> Operation {
@@ -125,6 +135,7 @@ pub fn delete_secret() -> Operation {
         .about("`If-Match` names the client's version.")
         .nothing(204)
         .conditional()
+        .refuses(&[Code::Declared])
 }
 
 fn variant(operation: Operation) -> Operation {

@@ -10,6 +10,7 @@ fn op(id: &'static str, summary: &'static str) -> Operation {
 
 pub fn create() -> Operation {
     op("createLoginCode", "Create a login code for a user")
+        .access(Access::Manager)
         .about("Six characters for up to 15 minutes, else twelve. Codes sign in once.")
         .takes::<CreateBody>()
         .answers::<LoginCodeDto>(201)
@@ -36,6 +37,7 @@ pub fn exchange() -> Operation {
 
 pub fn mail() -> Operation {
     op("mailLoginCode", "Send a login code to a user")
+        .access(Access::Manager)
         .about("Where administrators may send login codes by mail.")
         .takes::<CreateBody>()
         .nothing(204)

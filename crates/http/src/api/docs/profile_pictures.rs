@@ -18,11 +18,11 @@ pub fn get() -> Operation {
 }
 
 pub fn set() -> Operation {
-    op("setProfilePicture", "Upload a user's picture").uploads().nothing(204)
+    op("setProfilePicture", "Upload a user's picture").access(Access::Manager).uploads().nothing(204)
 }
 
 pub fn delete() -> Operation {
-    op("deleteProfilePicture", "Delete a user's picture").nothing(204).conditional()
+    op("deleteProfilePicture", "Delete a user's picture").access(Access::Manager).nothing(204).conditional()
 }
 
 pub fn set_own() -> Operation {

@@ -27,13 +27,15 @@ pub fn remove_own() -> Operation {
 }
 
 pub fn list_of() -> Operation {
-    of_user("listSessionsOfUser", "List where a user is signed in").answers::<Vec<SessionDto>>(200)
+    of_user("listSessionsOfUser", "List where a user is signed in")
+        .access(Access::ManagerOrAuditor)
+        .answers::<Vec<SessionDto>>(200)
 }
 
 pub fn remove_all_of() -> Operation {
-    of_user("endSessionsOfUser", "Sign a user out everywhere").nothing(204)
+    of_user("endSessionsOfUser", "Sign a user out everywhere").access(Access::Manager).nothing(204)
 }
 
 pub fn remove_of() -> Operation {
-    of_user("endSessionOfUser", "Sign out one of a user's sessions").nothing(204)
+    of_user("endSessionOfUser", "Sign out one of a user's sessions").access(Access::Manager).nothing(204)
 }

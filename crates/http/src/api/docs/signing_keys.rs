@@ -1,14 +1,14 @@
 use pid_flows::Code;
 
 use crate::api::signing_keys::{RotateBody, SigningKeyDto};
-use crate::openapi::Operation;
+use crate::openapi::{Access, Operation};
 
 fn op(id: &'static str, summary: &'static str) -> Operation {
     Operation::new("Signing keys", id, summary).path("kid", "The key's id, `kid` in the JWKS.")
 }
 
 pub fn list() -> Operation {
-    op("listSigningKeys", "List signing keys").answers::<Vec<SigningKeyDto>>(200)
+    op("listSigningKeys", "List signing keys").access(Access::Auditor).answers::<Vec<SigningKeyDto>>(200)
 }
 
 pub fn rotate() -> Operation {

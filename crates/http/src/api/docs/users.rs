@@ -12,7 +12,7 @@ fn op(id: &'static str, summary: &'static str) -> Operation {
 const REFUSED: &[Code] = &[Code::AlreadyInUse, Code::LastAdmin];
 
 pub fn list() -> Operation {
-    op("listUsers", "List users").lists::<UserDto>(Columns {
+    op("listUsers", "List users").access(Access::ManagerOrAuditor).lists::<UserDto>(Columns {
         search: "email, first name, last name or username",
         sort: &[
             "createdAt",
@@ -31,6 +31,7 @@ pub fn list() -> Operation {
 
 pub fn create() -> Operation {
     op("createUser", "Create a user")
+        .access(Access::Manager)
         .about("Without groups the user gets the configured default groups; default claims always apply.")
         .takes::<UserInput>()
         .answers::<UserDto>(201)
@@ -39,47 +40,62 @@ pub fn create() -> Operation {
 }
 
 pub fn get() -> Operation {
-    op("getUser", "Get a user").answers::<UserDto>(200).versioned().refuses(&[Code::UserNotFound])
+    op("getUser", "Get a user")
+        .access(Access::ManagerOrAuditor)
+        .answers::<UserDto>(200)
+        .versioned()
+        .refuses(&[Code::UserNotFound])
 }
 
 pub fn replace() -> Operation {
     op("replaceUser", "Replace a user")
+        .access(Access::Manager)
         .about("Sets everything: what is absent becomes empty or false. For single members use PATCH.")
         .takes::<UserInput>()
         .answers::<UserDto>(200)
         .guarded()
         .refuses(REFUSED)
         .refuses(&[Code::UserNotFound])
+        .refuses(&[Code::Declared])
 }
 
 pub fn patch() -> Operation {
     op("updateUser", "Change parts of a user")
+        .access(Access::Manager)
         .patches::<UserInput>()
         .answers::<UserDto>(200)
         .guarded()
         .refuses(REFUSED)
         .refuses(&[Code::UserNotFound])
+        .refuses(&[Code::Declared])
 }
 
 pub fn delete() -> Operation {
     op("deleteUser", "Delete a user")
+        .access(Access::Manager)
         .about("Ends the user's sessions, grants, passkeys and API keys. Entries of the audit log stay.")
         .nothing(204)
         .conditional()
         .refuses(&[Code::UserNotFound, Code::LastAdmin, Code::LdapUserUpdate])
+        .refuses(&[Code::Declared])
 }
 
 pub fn groups() -> Operation {
-    op("listGroupsOfUser", "List a user's groups").answers::<Vec<GroupDto>>(200).refuses(&[Code::UserNotFound])
+    op("listGroupsOfUser", "List a user's groups")
+        .access(Access::ManagerOrAuditor)
+        .answers::<Vec<GroupDto>>(200)
+        .refuses(&[Code::UserNotFound])
 }
 
 pub fn set_groups() -> Operation {
     op("setGroupsOfUser", "Set a user's groups")
+        .access(Access::Manager)
         .about("Replaces all memberships. Unknown ids are passed over.")
         .takes::<GroupIds>()
         .answers::<UserDto>(200)
         .guarded()
         .refuses(&[Code::UserNotFound])
+        .refuses(&[Code::Declared])
 }
 
 pub fn me() -> Operation {

@@ -15,6 +15,9 @@ const CEREMONY: &[Code] = &[
     Code::PasskeyUserVerificationRequired,
 ];
 
+/// What a policy refuses that holds for passkeys that exist, too.
+const POLICY: &[Code] = &[Code::SyncedPasskeyNotAllowed, Code::PasskeyNotAllowed];
+
 pub fn register_start() -> Operation {
     op("startRegistration", "Begin to register a passkey")
         .about("Answers with creation options (WebAuthn L3 §5.4) and the ceremony's cookie.")
@@ -32,6 +35,7 @@ pub fn register_finish() -> Operation {
         .refuses(CEREMONY)
         .refuses(&[
             Code::SyncedPasskeyNotAllowed,
+            Code::PasskeyNotAllowed,
             Code::PasskeyAlreadyRegistered,
             Code::ReauthenticationRequired,
             Code::Forbidden,
@@ -54,7 +58,11 @@ pub fn login_finish() -> Operation {
         .takes_credential()
         .answers::<UserDto>(200)
         .refuses(CEREMONY)
+        .about(
+            "Of an unknown passkey `details.reason` says `unknown_credential`: the browser may be told to forget it.",
+        )
         .refuses(&[Code::WebauthnAuthenticationFailed, Code::UserDisabled])
+        .refuses(POLICY)
 }
 
 pub fn reauthenticate() -> Operation {
@@ -66,6 +74,7 @@ pub fn reauthenticate() -> Operation {
         .nothing(204)
         .refuses(CEREMONY)
         .refuses(&[Code::WebauthnAuthenticationFailed, Code::ReauthenticationRequired])
+        .refuses(POLICY)
 }
 
 pub fn logout() -> Operation {
@@ -108,6 +117,7 @@ pub fn delete_own() -> Operation {
 
 pub fn list_of() -> Operation {
     op("listPasskeysOfUser", "List a user's passkeys")
+        .access(Access::ManagerOrAuditor)
         .path("id", "The user's id.")
         .answers::<Vec<PasskeyDto>>(200)
         .refuses(&[Code::UserNotFound])
@@ -115,6 +125,7 @@ pub fn list_of() -> Operation {
 
 pub fn delete_of() -> Operation {
     op("deletePasskeyOfUser", "Delete a user's passkey")
+        .access(Access::Manager)
         .nothing(204)
         .conditional()
         .refuses(&[Code::UserNotFound, Code::LastAdmin])

@@ -9,8 +9,8 @@ use pid_core::clients::Client;
 use pid_core::ids::client_id_to_path;
 use pid_core::list::{ListRequest, Page};
 use pid_core::{ApiId, ClientId, PermissionId};
-use pid_flows::access::Admin;
 use pid_flows::apis::{self, Reach};
+use pid_flows::roles::ReadsAll;
 use pid_flows::{Error, clients};
 use pid_store::ReadTx;
 use pid_store::apis::AccessClient;
@@ -258,13 +258,13 @@ pub struct ClientApis {
 
 impl ClientApis {
     /// Reads them.
-    pub fn read(tx: &ReadTx<'_>, admin: &Admin, client: &Client, asked: &Asked) -> Result<Self, Error> {
-        let rest = apis::assignable(tx, admin, &client.id, &asked.candidates())?;
+    pub fn read(tx: &ReadTx<'_>, who: &ReadsAll, client: &Client, asked: &Asked) -> Result<Self, Error> {
+        let rest = apis::assignable(tx, who, &client.id, &asked.candidates())?;
         let access = asked.access.as_deref().map(|id| -> Result<_, Error> {
-            let (api, reach) = apis::reach_of(tx, admin, &ApiId::new(id), &client.id)?;
+            let (api, reach) = apis::reach_of(tx, who, &ApiId::new(id), &client.id)?;
             Ok(AccessView::new(&api.name, &api, client, &reach))
         });
-        let grants = apis::of_client(tx, admin, &client.id)?;
+        let grants = apis::of_client(tx, who, &client.id)?;
         Ok(Self {
             grants: grants.iter().map(|(api, reach)| GrantView::of_api(api, reach)).collect(),
             candidates: Candidates::new(asked, rest, |api| Candidate {
@@ -290,15 +290,21 @@ pub struct ApiClients {
 
 impl ApiClients {
     /// Reads them.
-    pub fn read(tx: &ReadTx<'_>, admin: &Admin, api: &Api, asked: &Asked, wanted: &ListRequest) -> Result<Self, Error> {
-        let rest = apis::assignable_clients(tx, admin, &api.id, &asked.candidates())?;
+    pub fn read(
+        tx: &ReadTx<'_>,
+        who: &ReadsAll,
+        api: &Api,
+        asked: &Asked,
+        wanted: &ListRequest,
+    ) -> Result<Self, Error> {
+        let rest = apis::assignable_clients(tx, who, &api.id, &asked.candidates())?;
         let access = asked.access.as_deref().map(|id| -> Result<_, Error> {
-            let client = clients::get(tx, admin, &ClientId::new(id))?.client;
-            let (api, reach) = apis::reach_of(tx, admin, &api.id, &client.id)?;
+            let client = clients::get(tx, who, &ClientId::new(id))?.client;
+            let (api, reach) = apis::reach_of(tx, who, &api.id, &client.id)?;
             Ok(AccessView::new(&client.name, &api, &client, &reach))
         });
         let total = api.permissions.len();
-        let grants = apis::clients(tx, admin, &api.id, wanted)?;
+        let grants = apis::clients(tx, who, &api.id, wanted)?;
         Ok(Self {
             grants: grants.map(|(client, reach)| GrantView::of_client(client, &reach, total)),
             candidates: Candidates::new(asked, rest, |client| Candidate {

@@ -1,4 +1,4 @@
-//! The administrator's own API keys.
+//! The own API keys of whoever sees the administration: a key may do what its owner may.
 
 use askama::Template;
 use axum::extract::State;
@@ -9,6 +9,7 @@ use pid_core::api_keys::{ApiKey, Scope};
 use pid_flows::api_keys;
 
 use super::ListView;
+use super::list::{Column, Table};
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
@@ -19,6 +20,18 @@ const SCOPES: [(Scope, &str, &str); 4] = [
     (Scope::Clients, "clients", key("scope-clients")),
     (Scope::Audit, "audit", key("scope-audit")),
 ];
+
+static TABLE: Table = Table {
+    id: "api-key-list",
+    path: "/settings/admin/api-keys",
+    columns: &[
+        Column::new("description", key("description")),
+        Column::new("expiresAt", key("expires-at")).sorted(),
+        Column::new("lastUsedAt", key("api-key-last-used")).sorted(),
+        Column::new("createdAt", key("created")).hidden(),
+    ],
+    facets: &[],
+};
 
 const DAY: i64 = 24 * 3600;
 /// How long a new key lives unless another day is chosen.
@@ -46,6 +59,8 @@ pub struct KeyRow {
     pub expired: bool,
     /// When it was last used, if ever.
     pub last_used: Option<When>,
+    /// When it was made.
+    pub created: When,
     /// The day to which a renewal would be proposed: it lives as long again.
     pub renewed_until: String,
 }
@@ -61,6 +76,7 @@ impl KeyRow {
             expires: key.expires_at.into(),
             expired: key.expires_at <= now,
             last_used: key.last_used_at.map(When::from),
+            created: key.created_at.into(),
             renewed_until: day(now.plus_secs(lifetime)),
         }
     }
@@ -94,13 +110,13 @@ pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Respon
     wanted.sort.get_or_insert_with(|| ("lastUsedAt".to_owned(), true));
     let asked = wanted.clone();
     let read = request.read(&app, move |tx, creds, ctx| {
-        creds.admin(tx, ctx.now)?;
+        creds.reads_people(tx, ctx.now)?;
         api_keys::list(tx, &creds.signed_in(tx, ctx.now)?, &asked)
     });
     let found = read.await?;
     let now = request.ctx.now;
     let view = ApiKeysPage {
-        list: ListView::new("/settings/admin/api-keys", &wanted, &found),
+        list: ListView::of(&TABLE, &request, &wanted, &found),
         keys: found.items.into_iter().map(|key| KeyRow::new(key, now)).collect(),
         earliest: day(now.plus_secs(DAY)),
         proposed: day(now.plus_secs(LIFETIME)),

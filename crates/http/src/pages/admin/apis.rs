@@ -10,10 +10,23 @@ use pid_core::list::ListRequest;
 use pid_flows::apis;
 
 use super::access::{AccessView, AccessWords, ApiClients, Asked, CLIENTS, Candidates, GrantView};
+use super::list::{Column, Table};
 use super::{ALL, ListView};
 use crate::extract::Path;
 use crate::pages::{Layout, PageError, PageRequest, key, page};
 use crate::state::App;
+
+static TABLE: Table = Table {
+    id: "api-list",
+    path: "/settings/admin/apis",
+    columns: &[
+        Column::new("resource", key("resource")).sorted(),
+        Column::new("permissions", key("permissions")),
+        Column::new("metadata", key("metadata-clients")),
+        Column::new("id", key("column-id")).hidden(),
+    ],
+    facets: &[],
+};
 
 /// `/settings/admin/apis`.
 #[derive(Debug, Template)]
@@ -65,11 +78,13 @@ impl ApiPage {
 }
 
 /// `GET /settings/admin/apis`.
-pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+pub async fn list(State(app): State<App>, mut request: PageRequest) -> Result<Response, PageError> {
+    request.layout.only_admins_change();
     let wanted = ListView::request(&request);
     let asked = wanted.clone();
-    let found = request.read(&app, move |tx, creds, ctx| apis::list(tx, &creds.admin(tx, ctx.now)?, &asked)).await?;
-    let list = ListView::new("/settings/admin/apis", &wanted, &found);
+    let found =
+        request.read(&app, move |tx, creds, ctx| apis::list(tx, &creds.reads_all(tx, ctx.now)?, &asked)).await?;
+    let list = ListView::of(&TABLE, &request, &wanted, &found);
     Ok(page(StatusCode::OK, &ApisPage { list, apis: found.items, layout: request.layout }))
 }
 
@@ -77,8 +92,9 @@ pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Respon
 pub async fn details(
     State(app): State<App>,
     Path(id): Path<String>,
-    request: PageRequest,
+    mut request: PageRequest,
 ) -> Result<Response, PageError> {
+    request.layout.only_admins_change();
     let id = ApiId::new(id);
     let asked = Asked::new(&request);
     let mut wanted = ListView::request(&request);
@@ -86,11 +102,11 @@ pub async fn details(
     wanted.search = None;
     let pages = wanted.clone();
     let read = request.read(&app, move |tx, creds, ctx| {
-        let admin = creds.admin(tx, ctx.now)?;
-        let api = apis::get(tx, &admin, &id)?;
-        let clients = ApiClients::read(tx, &admin, &api, &asked, &pages)?;
+        let who = creds.reads_all(tx, ctx.now)?;
+        let api = apis::get(tx, &who, &id)?;
+        let clients = ApiClients::read(tx, &who, &api, &asked, &pages)?;
         let by_name = ListRequest { limit: ALL, sort: Some(("name".to_owned(), false)), ..ListRequest::default() };
-        let servers = pid_flows::clients::list(tx, &admin, &by_name)?;
+        let servers = pid_flows::clients::list(tx, &who, &by_name)?;
         Ok((api, clients, servers))
     });
     let (api, clients, servers) = read.await?;

@@ -8,16 +8,21 @@ use axum::response::Response;
 use http::StatusCode;
 use pid_core::KeyState;
 use pid_core::claims::CustomClaim;
+use pid_core::groups::Group;
 use pid_core::settings::Settings;
 use pid_core::settings::setting;
-use pid_flows::{audit_stream, groups, keys};
+use pid_flows::declared;
+use pid_flows::{audit_stream, keys, ldap};
 use pid_jose::rotation::LEAD;
 use pid_oidc::named_scope::NamedScope;
 use pid_store::instance::Cached;
 use pid_store::keys::StoredKey;
+use pid_webauthn::models::{MODELS, Model};
 
 use super::images::ImageView;
-use super::{Choice, every_group, group_choices};
+use super::ldap::LdapView;
+use super::{Choices, default_groups};
+use crate::pages::DeclaredHere;
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
 
@@ -47,6 +52,8 @@ pub struct ConfigurationPage {
     pub session_duration: String,
     /// Minutes; 0: off.
     pub session_idle: String,
+    /// Where people land who have signed in.
+    pub home_page: String,
     /// Whether a sign-out ends grants with `offline_access` too.
     pub offline_ends: bool,
     /// Whether people change their own details.
@@ -59,10 +66,8 @@ pub struct ConfigurationPage {
     pub require_email: bool,
     /// Whether addresses count as proven from the start.
     pub emails_verified: bool,
-    /// Whether passkeys that are copied between devices may be added.
-    pub synced_passkeys: bool,
-    /// `any`, `platform` or `cross-platform`.
-    pub attachment: String,
+    /// Which passkeys are allowed.
+    pub passkeys: PasskeyPolicyView,
     /// The settings, for the card about mail.
     pub mail: Arc<Settings>,
     /// The mail server's password as it may be shown.
@@ -84,7 +89,7 @@ pub struct ConfigurationPage {
     /// Whose addresses may sign up.
     pub signup_domains: Vec<String>,
     /// The groups that a new account gets.
-    pub default_groups: Vec<Choice>,
+    pub default_groups: Choices,
     /// The claims that a new account gets.
     pub default_claims: Vec<CustomClaim>,
     /// The scopes that an administrator defined.
@@ -97,10 +102,46 @@ pub struct ConfigurationPage {
     pub stream_secret: String,
     /// How that goes.
     pub stream: StreamView,
+    /// The directory.
+    pub ldap: LdapView,
     /// The application images.
     pub images: Vec<ImageView>,
     /// The signing keys, the newest first.
     pub keys: Vec<KeyView>,
+}
+
+/// Which passkeys are allowed, and where they work.
+#[derive(Clone, Debug)]
+pub struct PasskeyPolicyView {
+    /// `required` or `preferred`.
+    pub verification: String,
+    /// Whether passkeys that are copied between devices are allowed.
+    pub synced: bool,
+    /// `any`, `platform` or `cross-platform`.
+    pub attachment: String,
+    /// The models that are allowed.
+    pub allowed: Vec<String>,
+    /// The models that are not.
+    pub denied: Vec<String>,
+    /// Whether it holds for passkeys that exist.
+    pub at_sign_in: bool,
+    /// Further origins.
+    pub related: Vec<String>,
+}
+
+impl PasskeyPolicyView {
+    fn new(settings: &Settings) -> Self {
+        let policy = settings.passkey_policy();
+        Self {
+            verification: settings.user_verification().to_owned(),
+            synced: policy.synced,
+            attachment: settings.get("webauthnAuthenticatorAttachment").to_owned(),
+            allowed: policy.allowed,
+            denied: policy.denied,
+            at_sign_in: policy.at_sign_in,
+            related: settings.related_origins(),
+        }
+    }
 }
 
 /// How the stream of the audit log goes.
@@ -173,6 +214,24 @@ impl ConfigurationPage {
         ACCENTS.iter().map(|(value, word)| (*value, *word, *value == self.accent)).collect()
     }
 
+    /// The pages that are offered, and the one that is set if it is another: value, word, whether it is set.
+    fn home_pages(&self) -> Vec<(&str, &'static str, bool)> {
+        let offered = [("/settings/account", key("my-account")), ("/settings/apps", key("my-apps"))];
+        let mut all: Vec<_> = offered.iter().map(|(value, word)| (*value, *word, *value == self.home_page)).collect();
+        if !all.iter().any(|(_, _, on)| *on) {
+            all.push((&self.home_page, "", true));
+        }
+        all
+    }
+
+    fn verifications(&self) -> [(&'static str, &'static str); 2] {
+        [("required", key("verification-required")), ("preferred", key("verification-preferred"))]
+    }
+
+    fn models(&self) -> &'static [Model] {
+        MODELS
+    }
+
     fn attachments(&self) -> [(&'static str, &'static str); 3] {
         [("any", key("any-passkey")), ("platform", key("device-passkeys")), ("cross-platform", key("security-keys"))]
     }
@@ -193,30 +252,38 @@ fn metadata_urls(setting: &str) -> Vec<String> {
 }
 
 /// `GET /settings/admin/application-configuration`.
-pub async fn configuration(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
-    let read = request.read(&app, |tx, creds, ctx| {
-        let admin = creds.admin(tx, ctx.now)?;
-        Ok((keys::list(tx, &admin)?, audit_stream::look(tx, &admin)?, groups::list(tx, &admin, &every_group())?))
+pub async fn configuration(State(app): State<App>, mut request: PageRequest) -> Result<Response, PageError> {
+    let defaults = app.settings().default_group_ids();
+    let read = request.read(&app, move |tx, creds, ctx| {
+        let who = creds.reads_all(tx, ctx.now)?;
+        // Nobody gets roles by signing up.
+        let may_choose = |group: &Group| group.roles.is_none() || defaults.iter().any(|id| id == group.id.as_str());
+        let groups = default_groups(tx, who.people(), &defaults, may_choose)?;
+        let runs = ldap::runs::list(tx, ctx.now, &who)?;
+        Ok((keys::list(tx, &who)?, audit_stream::look(tx, &who)?, groups, runs, declared::settings(tx)?))
     });
-    let (stored, (status, waiting), all) = read.await?;
+    let (stored, (status, waiting), default_groups, runs, declared) = read.await?;
+    request.layout.declared = DeclaredHere { addresses: Vec::new(), settings: declared };
+    request.layout.only_admins_change();
     let snapshot = app.snapshot();
     let settings = &snapshot.settings;
     let on = |name: &str| settings.get(name) == "true";
-    let shown =
-        |name: &str| setting(name).map(|setting| pid_flows::settings::shown(setting, settings)).unwrap_or_default();
+    let is_admin = request.layout.powers().is_admin;
+    let value = if is_admin { pid_flows::settings::shown } else { pid_flows::settings::shown_to_readers };
+    let shown = |name: &str| setting(name).map(|setting| value(setting, settings)).unwrap_or_default();
     let view = ConfigurationPage {
         version: snapshot.version(Cached::Settings),
         app_name: settings.app_name().to_owned(),
         session_duration: settings.get("sessionDuration").to_owned(),
         session_idle: settings.get("sessionIdleTimeout").to_owned(),
+        home_page: settings.home_page().to_owned(),
         offline_ends: settings.sign_out_ends_offline_access(),
         own_account_edit: on("allowOwnAccountEdit"),
         disable_animations: on("disableAnimations"),
         accent: settings.get("accentColor").to_owned(),
         require_email: on("requireUserEmail"),
         emails_verified: on("emailsVerified"),
-        synced_passkeys: on("webauthnAllowSyncedPasskeys"),
-        attachment: settings.get("webauthnAuthenticatorAttachment").to_owned(),
+        passkeys: PasskeyPolicyView::new(settings),
         require_par: settings.require_pushed_requests(),
         plain_pkce: settings.allow_plain_pkce(),
         refresh_grace: settings.get("refreshTokenGraceSeconds").to_owned(),
@@ -224,7 +291,7 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         signups: settings.get("allowUserSignups").to_owned(),
         needs_approval: settings.signup_needs_approval(),
         signup_domains: settings.signup_domains(),
-        default_groups: group_choices(all, &settings.default_group_ids()),
+        default_groups,
         default_claims: settings.default_claims(),
         named_scopes: snapshot.scopes.all().to_vec(),
         metadata_urls: metadata_urls(settings.get("cimdUrlAllowlist")),
@@ -234,6 +301,7 @@ pub async fn configuration(State(app): State<App>, request: PageRequest) -> Resu
         stream_url: shown(audit_stream::URL),
         stream_secret: shown(audit_stream::SECRET),
         stream: StreamView::new(status, waiting),
+        ldap: LdapView::new(settings, runs),
         images: ImageView::all(&snapshot.images),
         keys: stored.into_iter().map(KeyView::new).collect(),
         layout: request.layout,

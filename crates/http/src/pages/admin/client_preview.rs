@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use pid_core::list::ListRequest;
 use pid_core::{ClientId, Ctx, UserId};
-use pid_flows::access::{Admin, Credentials};
+use pid_flows::access::Credentials;
 use pid_flows::env::{Env, Snapshot};
 use pid_flows::preview::preview;
+use pid_flows::roles::ReadsAll;
 use pid_flows::{Code, Error, users};
 use pid_oidc::scope::{EMAIL, GROUPS, OPENID, PROFILE};
 use pid_store::ReadTx;
@@ -80,10 +81,7 @@ impl PreviewAsked {
     /// Where the dialog is read when it is opened: somebody, and the usual scopes.
     #[must_use]
     pub fn first(user: &str) -> String {
-        let usual = [OPENID, PROFILE, EMAIL, GROUPS].map(|scope| ("scopes", scope));
-        let query =
-            form_urlencoded::Serializer::new(String::new()).append_pair("preview", user).extend_pairs(usual).finish();
-        format!("?{query}")
+        usual("preview", user)
     }
 
     /// Reads the dialog, if it is asked for. What can't be shown is said in it.
@@ -92,33 +90,50 @@ impl PreviewAsked {
         tx: &ReadTx<'_>,
         ctx: &Ctx,
         creds: &Credentials,
-        admin: &Admin,
+        who: &ReadsAll,
         client: &ClientId,
     ) -> Result<Option<PreviewView>, Error> {
         let Some(user) = &self.user else { return Ok(None) };
-        let every = ListRequest { limit: ALL, sort: Some(("displayName".to_owned(), false)), ..ListRequest::default() };
-        let people = users::list(tx, admin, &every)?.items.into_iter().map(|found| {
-            let person = found.user;
-            let on = person.id.as_str() == user;
-            (person.id.into_string(), format!("{} ({})", person.display_name, person.username), on)
-        });
         let amr = creds.optional_session(tx, ctx.now)?.map(|who| who.session().amr()).unwrap_or_default();
         let (id, scopes) = (UserId::new(user.as_str()), self.scopes.join(" "));
-        let shown = preview(tx, ctx, &self.env, &self.site, admin, amr, client, &id, &scopes);
+        let shown = preview(tx, ctx, &self.env, &self.site, who, amr, client, &id, &scopes);
         let (parts, problem) = match shown {
             Ok(shown) => (parts(&serde_json::to_value(shown).map_err(Error::internal)?), None),
             Err(error) if error.code.status() < 500 => (parts(&Value::Null), Some(error.into())),
             Err(error) => return Err(error),
         };
-        let named = self.site.scopes.names().iter().map(String::as_str);
-        let scopes = [OPENID, PROFILE, EMAIL, GROUPS].into_iter().chain(named);
         Ok(Some(PreviewView {
-            people: people.collect(),
-            scopes: scopes.map(|scope| (scope.to_owned(), self.scopes.iter().any(|asked| asked == scope))).collect(),
+            people: everybody(tx, who, user)?,
+            scopes: all_scopes(&self.site, &self.scopes),
             parts,
             problem,
         }))
     }
+}
+
+/// A dialog about somebody, with the usual scopes: the query by which its page is read.
+pub(super) fn usual(dialog: &str, user: &str) -> String {
+    let usual = [OPENID, PROFILE, EMAIL, GROUPS].map(|scope| ("scopes", scope));
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair(dialog, user).extend_pairs(usual).finish();
+    format!("?{query}")
+}
+
+/// Everybody: id, name, and whether they are chosen.
+pub(super) fn everybody(tx: &ReadTx<'_>, who: &ReadsAll, chosen: &str) -> Result<Vec<(String, String, bool)>, Error> {
+    let every = ListRequest { limit: ALL, sort: Some(("displayName".to_owned(), false)), ..ListRequest::default() };
+    let people = users::list(tx, who.people(), &every)?.items.into_iter().map(|found| {
+        let person = found.user;
+        let on = person.id.as_str() == chosen;
+        (person.id.into_string(), format!("{} ({})", person.display_name, person.username), on)
+    });
+    Ok(people.collect())
+}
+
+/// The scopes of people, and which are chosen.
+pub(super) fn all_scopes(site: &Snapshot, chosen: &[String]) -> Vec<(String, bool)> {
+    let named = site.scopes.names().iter().map(String::as_str);
+    let all = [OPENID, PROFILE, EMAIL, GROUPS].into_iter().chain(named);
+    all.map(|scope| (scope.to_owned(), chosen.iter().any(|asked| asked == scope))).collect()
 }
 
 /// The parts of the API's answer.
@@ -140,7 +155,7 @@ fn parts(answer: &Value) -> [PartView; 3] {
 }
 
 /// A text as it is, anything else as JSON.
-fn in_words(value: &Value) -> String {
+pub(super) fn in_words(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

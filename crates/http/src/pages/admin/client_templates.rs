@@ -20,6 +20,9 @@ pub struct ClientTemplate {
     /// Logout callback URLs, or the one for back-channel logout, which is taken over from here.
     #[serde(default)]
     pub logouts: Vec<String>,
+    /// Settings of the application that read a claim, and which. Only the server needs to know.
+    #[serde(default, skip_serializing)]
+    pub settings: Vec<(String, String)>,
 }
 
 impl ClientTemplate {
@@ -27,6 +30,19 @@ impl ClientTemplate {
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The application that returns to addresses like these.
+    #[must_use]
+    pub fn of(callbacks: &[String]) -> Option<&'static Self> {
+        let paths: Vec<String> = callbacks
+            .iter()
+            .filter_map(|entry| url::Url::parse(entry).ok())
+            .map(|url| url[url::Position::BeforePath..].to_owned())
+            .collect();
+        // `/login` and the like say nothing.
+        let tells = |path: &str| path.matches('/').count() > 1;
+        TEMPLATES.iter().find(|app| app.callbacks.iter().any(|path| tells(path) && paths.contains(path)))
     }
 }
 
@@ -56,6 +72,11 @@ mod tests {
             let url = url::Url::parse(&t.example).unwrap();
             assert!(url.scheme() == "https" && url.path() == "/" && !t.example.ends_with('/'), "{}", t.example);
             let (callbacks, logouts) = (whole(t, &t.callbacks), whole(t, &t.logouts));
+            let read: Vec<_> = t.settings.iter().map(|(setting, _)| setting).collect();
+            assert!(
+                t.settings.iter().all(|(s, c)| !s.is_empty() && c.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            );
+            assert!((1..read.len()).all(|n| !read[..n].contains(&read[n])), "{}: {read:?}", t.id);
             for entry in &callbacks {
                 let pattern = Pattern::parse(entry).unwrap_or_else(|e| panic!("{entry}: {e}"));
                 assert!(pattern.is_literal(), "{entry}");
@@ -66,5 +87,19 @@ mod tests {
                 assert_eq!(backchannel_logout::taken_over(&logouts, &callbacks).as_ref(), Some(entry));
             }
         }
+    }
+
+    #[test]
+    fn an_application_is_known_by_where_it_returns_to() {
+        let of = |urls: &[&str]| {
+            ClientTemplate::of(&urls.iter().map(|u| (*u).to_owned()).collect::<Vec<_>>()).map(|app| app.id.as_str())
+        };
+        assert_eq!(of(&["https://files.example.org/apps/user_oidc/code"]), Some("nextcloud"));
+        assert_eq!(
+            of(&["https://app.example.org/login", "https://g.example.org/login/generic_oauth"]),
+            Some("grafana")
+        );
+        assert_eq!(of(&["https://app.example.org/login"]), None);
+        assert_eq!(of(&["*", "not a url"]), None);
     }
 }

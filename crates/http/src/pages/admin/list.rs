@@ -6,10 +6,82 @@ use url::form_urlencoded;
 
 use crate::pages::PageRequest;
 
+/// A table: what every look at it has in common (ui.md §1.6).
+#[derive(Debug)]
+pub struct Table {
+    /// Its name, under which browsers remember its columns.
+    pub id: &'static str,
+    /// The page that it is on.
+    pub path: &'static str,
+    /// Its columns after the first, which is always shown.
+    pub columns: &'static [Column],
+    /// What it can be narrowed to.
+    pub facets: &'static [Facet],
+}
+
+/// A column that can be taken away.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name, that of the API's field if rows can be ordered by it.
+    pub name: &'static str,
+    /// The word above it.
+    pub label: &'static str,
+    sorts: bool,
+    shown: bool,
+}
+
+impl Column {
+    /// A column that is shown unless somebody took it away.
+    #[must_use]
+    pub const fn new(name: &'static str, label: &'static str) -> Self {
+        Self { name, label, sorts: false, shown: true }
+    }
+
+    /// Whether rows can be ordered by it.
+    #[must_use]
+    pub const fn sorts(&self) -> bool {
+        self.sorts
+    }
+
+    /// Rows can be ordered by it.
+    #[must_use]
+    pub const fn sorted(self) -> Self {
+        Self { sorts: true, ..self }
+    }
+
+    /// It is shown only if somebody asks for it.
+    #[must_use]
+    pub const fn hidden(self) -> Self {
+        Self { shown: false, ..self }
+    }
+}
+
+/// A column whose values can be chosen: the list shows the rows that have one of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Facet {
+    /// The name of the filter in the API.
+    pub field: &'static str,
+    /// Its name in the page's test ids.
+    pub slug: &'static str,
+    /// The word for it.
+    pub label: &'static str,
+    /// Values and their words.
+    pub options: &'static [(&'static str, &'static str)],
+}
+
+/// The cookie by which a browser remembers the columns of a table: their names with points between.
+#[must_use]
+pub fn columns_cookie(table: &str) -> String {
+    format!("columns-{table}")
+}
+
 /// How a list is shown.
 #[derive(Clone, Debug, Default)]
 pub struct ListView {
     path: String,
+    table: &'static str,
+    columns: Vec<(Column, bool)>,
+    facets: &'static [Facet],
     /// What is searched for, may be empty.
     pub search: String,
     filters: Vec<(String, Vec<String>)>,
@@ -49,6 +121,9 @@ impl ListView {
         let (sort, descending) = request.sort.clone().unwrap_or_default();
         Self {
             path: path.to_owned(),
+            table: "",
+            columns: Vec::new(),
+            facets: &[],
             search: request.search.clone().unwrap_or_default(),
             filters: request.filters.clone(),
             sort,
@@ -58,6 +133,70 @@ impl ListView {
             pages: Page::<T>::pages(page.total, page.limit),
             total: page.total,
         }
+    }
+
+    /// The frame around a page of a table's rows, with the columns that this browser shows.
+    #[must_use]
+    pub fn of<T>(table: &'static Table, asked: &PageRequest, request: &ListRequest, page: &Page<T>) -> Self {
+        let chosen = asked.cookie(&columns_cookie(table.id));
+        let is_shown = |column: &Column| match &chosen {
+            Some(names) => names.split('.').any(|name| name == column.name),
+            None => column.shown,
+        };
+        Self {
+            table: table.id,
+            columns: table.columns.iter().map(|column| (*column, is_shown(column))).collect(),
+            facets: table.facets,
+            ..Self::new(table.path, request, page)
+        }
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn table(&self) -> &'static str {
+        self.table
+    }
+
+    /// All columns, and whether each is shown.
+    #[must_use]
+    pub fn columns(&self) -> &[(Column, bool)] {
+        &self.columns
+    }
+
+    /// The columns that are shown.
+    pub fn shown(&self) -> impl Iterator<Item = Column> + '_ {
+        self.columns.iter().filter(|(_, shown)| *shown).map(|(column, _)| *column)
+    }
+
+    /// What the list can be narrowed to.
+    #[must_use]
+    pub fn facets(&self) -> &'static [Facet] {
+        self.facets
+    }
+
+    /// Whether the list is narrowed to a value.
+    #[must_use]
+    pub fn narrows(&self, field: &str, value: &str) -> bool {
+        self.filters.iter().any(|(name, values)| name == field && values.iter().any(|one| one == value))
+    }
+
+    /// Whether there would be more rows without search and filters.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        !self.search.is_empty() || !self.filters.is_empty()
+    }
+
+    /// The page without search and filters.
+    #[must_use]
+    pub fn bare(&self) -> &str {
+        &self.path
+    }
+
+    /// The words of what a facet is narrowed to.
+    #[must_use]
+    pub fn chosen(&self, facet: &Facet) -> Vec<&'static str> {
+        let narrowed = facet.options.iter().filter(|(value, _)| self.narrows(facet.field, value));
+        narrowed.map(|(_, word)| *word).collect()
     }
 
     fn href(&self, sort: &str, descending: bool, page: i64, limit: i64) -> String {

@@ -4,20 +4,26 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use pid_core::clients::{AuthMethod, BackchannelSource, Client, FederatedIdentity};
+use pid_core::clients::{AuthMethod, BackchannelSource, Client, ClientType, FederatedIdentity};
 use pid_core::ids::{client_id_from_path, client_id_to_path};
-use pid_core::list::ListRequest;
 use pid_flows::backchannel_logout::{self, Delivery};
+use pid_flows::declared::{self, Kind, Part};
 use pid_flows::env::Env;
 use pid_flows::outbox::LOGOUT_TEST;
-use pid_flows::{claims, clients, groups};
-use pid_store::outbox;
+use pid_flows::{claims, clients, diagnosis, groups, scim};
+use pid_store::outbox::State as Progress;
 
 use super::access::{APIS, AccessView, AccessWords, Asked, Candidates, ClientApis, GrantView};
 use super::client_claims::MappingView;
+use super::client_diagnoses::{DiagnosisView, RemedyView};
 use super::client_preview::{PreviewAsked, PreviewProblem, PreviewView};
+use super::client_scim::{ScimState, ScimView};
 use super::client_templates::{ClientTemplate, TEMPLATES};
-use super::{ALL, Choice, ListView};
+use super::client_test::{TestAsked, TestView};
+use super::list::{Column, Facet, Table};
+use super::proxy_clients::ProxyClientPage;
+use super::{Choice, Choices, ListView, group_choice, some_groups};
+use crate::pages::DeclaredHere;
 use crate::pages::interaction::ClientView;
 use crate::pages::{Layout, PageError, PageRequest, When, key, page};
 use crate::state::App;
@@ -33,6 +39,51 @@ pub enum Audience {
     Groups(String),
 }
 
+static TABLE: Table = Table {
+    id: "oidc-client-list",
+    path: "/settings/admin/oidc-clients",
+    columns: &[
+        Column::new("audience", key("who-may-enter")),
+        Column::new("allowedUserGroupsCount", key("allowed-group-count")).sorted().hidden(),
+        Column::new("clientType", key("client-type")).sorted().hidden(),
+        Column::new("requiresReauthentication", key("reauthentication")).sorted(),
+        Column::new("id", key("column-id")).hidden(),
+        Column::new("isGroupRestricted", key("restricted")).sorted().hidden(),
+        Column::new("pkceEnabled", key("pkce")).sorted().hidden(),
+        Column::new("requiresPushedAuthorizationRequests", key("column-par")).sorted().hidden(),
+        Column::new("launchURL", key("launch-url")).hidden(),
+        Column::new("isPublic", key("public-client")).hidden(),
+    ],
+    facets: &[
+        Facet { field: "isGroupRestricted", slug: "restricted", label: key("restricted"), options: YES_OR_NO },
+        Facet {
+            field: "clientType",
+            slug: "type",
+            label: key("client-type"),
+            options: &[
+                ("standard", key("type-standard")),
+                ("cimd", key("type-document")),
+                ("proxy", key("behind-proxy")),
+            ],
+        },
+        Facet { field: "pkceEnabled", slug: "pkce", label: key("pkce"), options: YES_OR_NO },
+        Facet {
+            field: "requiresReauthentication",
+            slug: "re-authentication",
+            label: key("reauthentication"),
+            options: YES_OR_NO,
+        },
+        Facet {
+            field: "requiresPushedAuthorizationRequests",
+            slug: "par",
+            label: key("column-par"),
+            options: YES_OR_NO,
+        },
+    ],
+};
+
+const YES_OR_NO: &[(&str, &str)] = &[("true", key("yes")), ("false", key("no"))];
+
 /// A client in the list.
 #[derive(Clone, Debug)]
 pub struct ClientRow {
@@ -46,8 +97,41 @@ pub struct ClientRow {
     pub allowed_groups: Option<i64>,
     /// Whether it keeps no secret.
     pub is_public: bool,
-    /// Whether each sign-in needs the passkey.
-    pub requires_reauthentication: bool,
+    /// Whether it names itself by a metadata document.
+    pub is_document: bool,
+    /// Whether it is an app behind a proxy.
+    pub is_proxied: bool,
+    /// Where the launcher leads, may be empty.
+    pub launch_url: String,
+    /// The fields of the API that are true.
+    flags: Vec<&'static str>,
+}
+
+impl ClientRow {
+    fn new(client: Client, groups: i64) -> Self {
+        let flags = [
+            ("requiresReauthentication", client.requires_reauthentication),
+            ("isGroupRestricted", client.is_group_restricted),
+            ("pkceEnabled", client.pkce_enabled),
+            ("requiresPushedAuthorizationRequests", client.requires_pushed_authorization_requests),
+            ("isPublic", client.is_public),
+        ];
+        Self {
+            path: client_id_to_path(&client.id),
+            client: shown(&client),
+            description: client.description,
+            allowed_groups: client.is_group_restricted.then_some(groups),
+            is_public: client.is_public,
+            is_document: client.client_type == ClientType::Cimd,
+            is_proxied: client.client_type == ClientType::Proxy,
+            launch_url: client.launch_url.unwrap_or_default(),
+            flags: flags.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+        }
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.flags.contains(&flag)
+    }
 }
 
 fn shown(client: &Client) -> ClientView {
@@ -110,8 +194,8 @@ pub struct ClientPage {
     pub more_endpoints: Vec<(&'static str, String)>,
     /// Who may sign in.
     pub audience: Audience,
-    /// All groups.
-    pub groups: Vec<Choice>,
+    /// The groups, those that may enter ticked.
+    pub groups: Choices,
     /// Oldest first.
     pub secrets: Vec<SecretView>,
     /// Notices of sign-outs, newest first.
@@ -126,10 +210,20 @@ pub struct ClientPage {
     pub access_words: AccessWords,
     /// How it is told the claims of people.
     pub mapping: MappingView,
+    /// Why sign-ins failed, the latest first.
+    pub faults: Vec<DiagnosisView>,
+    /// What it may miss although sign-ins go well.
+    pub observations: Vec<DiagnosisView>,
+    /// Where its people and groups are written to.
+    pub scim: Option<ScimView>,
     /// Where the dialog of what it would be told begins.
     pub preview_at: String,
     /// That dialog, if somebody is asked for.
     pub preview: Option<PreviewView>,
+    /// Where the dialog of a test sign-in begins.
+    pub test_at: String,
+    /// That dialog, if one is asked for.
+    pub test: Option<TestView>,
 }
 
 /// What became of a notice that a session has ended.
@@ -157,10 +251,10 @@ impl DeliveryView {
     fn new(layout: &Layout, delivery: Delivery) -> Self {
         let entry = delivery.entry;
         let (state, badge, icon) = match entry.state {
-            outbox::State::Waiting => (key("delivery-waiting"), "badge-warn", "clock"),
-            outbox::State::Delivered => (key("delivery-delivered"), "badge-ok", "check"),
-            outbox::State::Failed => (key("delivery-failed"), "badge-danger", "alert"),
-            outbox::State::Dropped => (key("delivery-dropped"), "", "x"),
+            Progress::Waiting => (key("delivery-waiting"), "badge-warn", "clock"),
+            Progress::Delivered => (key("delivery-delivered"), "badge-ok", "check"),
+            Progress::Failed => (key("delivery-failed"), "badge-danger", "alert"),
+            Progress::Dropped => (key("delivery-dropped"), "", "x"),
         };
         let answer = match (entry.status, entry.failure.as_deref()) {
             (Some(status), _) => layout.tf("answered-status", &[("status", status.to_string().as_str())]),
@@ -179,7 +273,7 @@ impl DeliveryView {
             created: entry.created_at.into(),
             attempts: usize::try_from(entry.attempts).unwrap_or_default(),
             answer,
-            next: (entry.state == outbox::State::Waiting).then_some(entry.due_at).flatten().map(When::from),
+            next: (entry.state == Progress::Waiting).then_some(entry.due_at).flatten().map(When::from),
         }
     }
 }
@@ -205,19 +299,14 @@ fn endpoints(env: &Env) -> (Addresses, Addresses) {
 }
 
 /// `GET /settings/admin/oidc-clients`.
-pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Response, PageError> {
+pub async fn list(State(app): State<App>, mut request: PageRequest) -> Result<Response, PageError> {
+    request.layout.only_admins_change();
     let wanted = ListView::request(&request);
     let asked = wanted.clone();
-    let found = request.read(&app, move |tx, creds, ctx| clients::list(tx, &creds.admin(tx, ctx.now)?, &asked)).await?;
-    let list = ListView::new("/settings/admin/oidc-clients", &wanted, &found);
-    let rows = found.items.into_iter().map(|(client, _, groups)| ClientRow {
-        path: client_id_to_path(&client.id),
-        client: shown(&client),
-        description: client.description,
-        allowed_groups: client.is_group_restricted.then_some(groups),
-        is_public: client.is_public,
-        requires_reauthentication: client.requires_reauthentication,
-    });
+    let found =
+        request.read(&app, move |tx, creds, ctx| clients::list(tx, &creds.reads_all(tx, ctx.now)?, &asked)).await?;
+    let list = ListView::of(&TABLE, &request, &wanted, &found);
+    let rows = found.items.into_iter().map(|(client, _, groups)| ClientRow::new(client, groups));
     Ok(page(
         StatusCode::OK,
         &ClientsPage { list, clients: rows.collect(), templates: &TEMPLATES, layout: request.layout },
@@ -228,36 +317,76 @@ pub async fn list(State(app): State<App>, request: PageRequest) -> Result<Respon
 pub async fn details(
     State(app): State<App>,
     Path(id): Path<String>,
-    request: PageRequest,
+    mut request: PageRequest,
 ) -> Result<Response, PageError> {
+    request.layout.only_admins_change();
     let id = client_id_from_path(&id);
-    let (asked, previewed) = (Asked::new(&request), PreviewAsked::new(&app, &request));
+    let (asked, previewed, tested) =
+        (Asked::new(&request), PreviewAsked::new(&app, &request), TestAsked::new(&request));
+    let (env, site) = (app.env().clone(), app.snapshot());
     let read = request.read(&app, move |tx, creds, ctx| {
-        let admin = creds.admin(tx, ctx.now)?;
-        let every =
-            ListRequest { limit: ALL, sort: Some(("friendlyName".to_owned(), false)), ..ListRequest::default() };
-        let deliveries = backchannel_logout::deliveries(tx, &admin, &id)?;
-        let details = clients::get(tx, &admin, &id)?;
-        let apis = ClientApis::read(tx, &admin, &details.client, &asked)?;
-        let preview = previewed.read(tx, ctx, creds, &admin, &id)?;
-        Ok((details, groups::list(tx, &admin, &every)?, deliveries, apis, claims::suggestions(tx, &admin)?, preview))
+        let who = creds.reads_all(tx, ctx.now)?;
+        let deliveries = backchannel_logout::deliveries(tx, &who, &id)?;
+        let details = clients::get(tx, &who, &id)?;
+        let apis = ClientApis::read(tx, &who, &details.client, &asked)?;
+        let scim = scim::on_page(tx, &who, &id)?;
+        let (faults, observed) = diagnosis::of_client(tx, &env, &site, &who, &id, ctx.now)?;
+        let preview = previewed.read(tx, ctx, creds, &who, &id)?;
+        Ok((
+            details,
+            groups::list(tx, who.people(), &some_groups())?,
+            deliveries,
+            apis,
+            claims::suggestions(tx, who.people())?,
+            preview,
+            scim,
+            (faults, observed),
+            declared::parts(tx, Kind::Client, id.as_str())?,
+        ))
     });
-    let (details, all, deliveries, apis, custom, preview) = read.await?;
-    let client = details.client;
+    let (details, all, deliveries, apis, custom, preview, scim, (faults, observed), declared) = read.await?;
+    let at = format!("/api/oidc/clients/{}", client_id_to_path(&details.client.id));
+    let addresses = [
+        (Part::Groups, format!("{at}/allowed-user-groups")),
+        (Part::Secret, format!("{at}/secrets")),
+        (Part::Secret, format!("{at}/secrets/")),
+        (Part::Fields, at),
+    ];
+    request.layout.declared = DeclaredHere::of(&declared, &addresses);
     let names: Vec<&str> = details.groups.iter().map(|g| g.friendly_name.as_str()).collect();
-    let audience = match (client.is_group_restricted, names.is_empty()) {
+    let audience = match (details.client.is_group_restricted, names.is_empty()) {
         (false, _) => Audience::Everybody,
         (true, true) => Audience::Nobody,
         (true, false) => Audience::Groups(names.join(", ")),
     };
-    let choices = all.items.into_iter().map(|(group, _, members)| Choice {
-        on: details.groups.iter().any(|g| g.id == group.id),
-        id: group.id.into_string(),
-        name: group.friendly_name,
-        hint: request.layout.tn("members", &usize::try_from(members).unwrap_or_default()),
-        fixed: false,
-        listed: false,
+    let allowed: Vec<_> = details.groups.into_iter().map(|group| group_choice(group, true)).collect();
+    let may = |id: &str| allowed.iter().any(|choice| choice.id == id);
+    let groups = Choices::new(all, allowed.clone(), |(group, _, members)| {
+        let on = may(group.id.as_str());
+        let hint = request.layout.tn("members", &usize::try_from(members).unwrap_or_default());
+        Choice { hint, ..group_choice(group, on) }
     });
+    let words = request.layout.words;
+    let diagnosed = |found: Vec<diagnosis::Seen>| -> Vec<DiagnosisView> {
+        found.into_iter().map(|seen| DiagnosisView::new(seen, words, Some(&details.client))).collect()
+    };
+    let (faults, observations) = (diagnosed(faults), diagnosed(observed));
+    if details.client.client_type == ClientType::Proxy {
+        let (shown, protection) = (shown(&details.client), details.forward_auth.unwrap_or_default());
+        let client = details.client;
+        return Ok(ProxyClientPage::answer(
+            &app,
+            request.layout,
+            client,
+            protection,
+            audience,
+            groups,
+            shown,
+            (faults, observations),
+        ));
+    }
+    let client = details.client;
+    let test = tested.view(&app, &request, &client).await?;
     let now = request.ctx.now;
     let secrets = details.secrets.into_iter().map(|secret| SecretView {
         is_active: secret.is_active(now),
@@ -275,7 +404,7 @@ pub async fn details(
         endpoints: first,
         more_endpoints,
         audience,
-        groups: choices.collect(),
+        groups,
         secrets: secrets.collect(),
         deliveries: deliveries.into_iter().map(|d| DeliveryView::new(&request.layout, d)).collect(),
         grants: apis.grants,
@@ -283,15 +412,30 @@ pub async fn details(
         access: apis.access,
         access_words: APIS,
         mapping: MappingView::new(&client, custom),
-        preview_at: PreviewAsked::first(request.layout.user.as_ref().map_or("", |user| user.id.as_str())),
+        faults,
+        observations,
+        scim: scim.map(|shown| ScimView::new(&request.layout, shown, now)),
+        preview_at: PreviewAsked::first(own_id(&request.layout)),
         preview,
+        test_at: TestAsked::first(own_id(&request.layout)),
+        test,
         stored: client,
         layout: request.layout,
     };
     Ok(page(StatusCode::OK, &view))
 }
 
+/// Whose dialogs are shown first: one's own.
+fn own_id(layout: &Layout) -> &str {
+    layout.user.as_ref().map_or("", |user| user.id.as_str())
+}
+
 impl ClientPage {
+    /// Whether it says itself what it is, in a metadata document: that is not for administrators to change.
+    fn is_document(&self) -> bool {
+        self.stored.client_type == ClientType::Cimd
+    }
+
     fn is_taken_over(&self) -> bool {
         self.stored.backchannel_logout_source == BackchannelSource::TakenOver
     }

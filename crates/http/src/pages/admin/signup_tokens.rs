@@ -1,7 +1,7 @@
 //! Sign-up tokens in the dialogs of the page of people.
 
 use pid_core::list::{ListRequest, Page};
-use pid_flows::signup_tokens::{Shown, short};
+use pid_flows::signup_tokens::Shown;
 
 use crate::pages::{Layout, When};
 
@@ -12,8 +12,8 @@ pub struct TokenRow {
     pub id: String,
     /// Enough of it to tell it from others.
     pub short: String,
-    /// What is handed on.
-    pub link: String,
+    /// What is handed on, by who may invite into all of its groups.
+    pub link: Option<String>,
     /// When it ends.
     pub expires: When,
     /// The groups that it leads to, in words.
@@ -27,8 +27,8 @@ impl TokenRow {
     #[must_use]
     pub fn list(origin: &str, page: Page<Shown>) -> Vec<Self> {
         let row = |shown: Shown| Self {
-            short: short(shown.token.expose()),
-            link: format!("{origin}/st/{}", shown.token.expose()),
+            short: shown.short,
+            link: shown.token.map(|token| format!("{origin}/st/{}", token.expose())),
             expires: shown.stored.expires_at.into(),
             groups: shown.groups.into_iter().map(|g| g.friendly_name).collect::<Vec<_>>().join(", "),
             used: shown.stored.usage_count,
