@@ -47,7 +47,8 @@ async fn usernames(program: &Program) -> Vec<String> {
         let all = program.script().get(&path).await.expect(200).json();
         let some = all["data"].as_array().unwrap();
         names.extend(some.iter().map(|u| u["username"].as_str().unwrap().to_owned()));
-        if some.len() < 100 {
+        // A page beyond the last would be the last again.
+        if all["pagination"]["totalPages"].as_u64().unwrap() <= page {
             break;
         }
     }
