@@ -17,7 +17,7 @@ use crate::Error;
 use crate::access::Admin;
 use crate::audit::Note;
 use crate::change::{Change, check_version};
-use crate::clients::SIGNING_ALGS;
+use crate::client_input::SIGNING_ALGS;
 use crate::env::NamedScopes;
 use crate::keys::{self, KeySealer};
 use crate::roles::ReadsAll;

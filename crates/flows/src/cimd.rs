@@ -11,7 +11,8 @@ use pid_store::{ReadTx, WriteTx};
 
 use crate::access::Admin;
 use crate::audit::Note;
-use crate::clients::{audited, blank};
+use crate::client_input::blank;
+use crate::clients::audited;
 use crate::env::Snapshot;
 use crate::{Error, Saying, sign_out};
 

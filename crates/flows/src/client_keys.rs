@@ -5,7 +5,7 @@ use pid_core::{FieldCode, Fields};
 use pid_jose::PeerKeys;
 use serde_json::Value;
 
-use crate::clients::ClientInput;
+use crate::client_input::ClientInput;
 
 /// Longest address of a JWK set.
 const MAX_URL: usize = 2048;

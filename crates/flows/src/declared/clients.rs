@@ -10,7 +10,7 @@ use super::apply::{Did, Run, differences, list, object};
 use super::file::ClientDeclared;
 use super::{Kind, Part};
 use crate::change::Change;
-use crate::{Code, Error, clients};
+use crate::{Code, Error, client_secrets, clients};
 
 impl Run<'_> {
     pub(super) fn client(&mut self, wanted: &ClientDeclared) -> Result<(), Error> {
@@ -101,7 +101,7 @@ impl Run<'_> {
             && stored[0].expires_at.is_none();
         if !is_it {
             let ctx = self.ctx(&format!("secret of client {id}"));
-            clients::add_secret(self.tx, &ctx, &self.admin, id, Some(secret), None, true)?;
+            client_secrets::add(self.tx, &ctx, &self.admin, id, Some(secret), None, true)?;
             let before = if stored.is_empty() { String::new() } else { "(other secrets)".to_owned() };
             self.note(
                 Kind::Client,

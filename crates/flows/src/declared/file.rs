@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::clients::ClientInput;
+use crate::client_input::ClientInput;
 
 /// A file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]

@@ -9,7 +9,8 @@ use pid_store::{ReadTx, claims, clients as store_clients, export, groups as stor
 use serde_json::{Map, Value};
 
 use super::file::{ClientDeclared, Declaration, GroupDeclared, UserDeclared};
-use crate::clients::{self, ClientDetails, ClientInput};
+use crate::client_input::{self, ClientInput};
+use crate::clients::ClientDetails;
 use crate::{Error, forward_auth};
 
 /// Writes everything that can be declared, and says what can't.
@@ -89,7 +90,7 @@ pub fn written(tx: &ReadTx<'_>) -> Result<(Declaration, Vec<String>), Error> {
         let details = ClientDetails { client, secrets: Vec::new(), groups, forward_auth };
         out.clients.push(ClientDeclared {
             groups: (!names.is_empty()).then_some(names),
-            client: serde_json::from_value(clients::written_out(&details)?).map_err(Error::internal)?,
+            client: serde_json::from_value(client_input::written_out(&details)?).map_err(Error::internal)?,
             secret: None,
         });
     }

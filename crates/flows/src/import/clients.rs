@@ -18,7 +18,7 @@ use super::report::Report;
 use super::{Known, NOWHERE, fresh, made, moment, pointer, user};
 use crate::Error;
 use crate::client_auth::is_usable_bcrypt;
-use crate::clients::blank;
+use crate::client_input::blank;
 
 /// One client with what hangs on it.
 struct Whole {

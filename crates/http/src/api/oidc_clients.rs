@@ -10,7 +10,9 @@ use pid_core::forward_auth::ForwardAuth;
 use pid_core::ids::client_id_from_path;
 use pid_flows::access::Credentials;
 use pid_flows::change::Change;
-use pid_flows::clients::{self, ClientDetails, ClientInput};
+use pid_flows::client_input::ClientInput;
+use pid_flows::client_secrets;
+use pid_flows::clients::{self, ClientDetails};
 use pid_flows::{Error, client_logos};
 use pid_integrations::images::{MAX_UPLOAD, Purpose};
 use pid_jose::Alg;
@@ -372,7 +374,7 @@ pub async fn secrets(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let (id, now) = (client_id_from_path(&id), ctx.now);
-    let found = app.db().read(move |tx| clients::secrets(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
+    let found = app.db().read(move |tx| client_secrets::list(tx, &creds.reads_all(tx, ctx.now)?, &id)).await?;
     Ok(axum::Json(found.into_iter().map(|s| SecretDto::new(s, now)).collect::<Vec<_>>()).into_response())
 }
 
@@ -405,7 +407,7 @@ async fn make_secret(
         .db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::add_secret(tx, &ctx, &admin, &id, body.secret.as_deref(), body.expires_at, replace)
+            client_secrets::add(tx, &ctx, &admin, &id, body.secret.as_deref(), body.expires_at, replace)
         })
         .await?;
     Ok(SecretDto { secret: Some(made.value.expose().to_owned()), ..SecretDto::new(made.stored, now) })
@@ -447,7 +449,7 @@ pub async fn delete_secret(
     app.db()
         .write(move |tx| {
             let admin = creds.admin(tx, ctx.now)?;
-            clients::delete_secret(tx, &ctx, &admin, &id, &secret, version)
+            client_secrets::delete(tx, &ctx, &admin, &id, &secret, version)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

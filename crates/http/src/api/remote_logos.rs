@@ -9,7 +9,7 @@ use pid_core::files::Content;
 use pid_core::ids::ClientId;
 use pid_flows::access::Admin;
 use pid_flows::change::Change;
-use pid_flows::clients::{self, ClientInput};
+use pid_flows::client_input::{self, ClientInput};
 use pid_flows::{Code, Error, Saying, client_logos};
 use pid_integrations::fetch::{FetchError, Limits, NamedBy, Request, Response};
 use pid_integrations::images::{self, MAX_UPLOAD, Purpose};
@@ -70,7 +70,7 @@ fn text<'a>(patch: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 
 async fn logo(app: &App, url: Option<&str>) -> Result<Option<Kept>, ApiError> {
     // What is no address at all is refused with the other fields.
-    let Some(url) = url.filter(|url| clients::is_logo_url(url)) else { return Ok(None) };
+    let Some(url) = url.filter(|url| client_input::is_logo_url(url)) else { return Ok(None) };
     // Whoever administers this may still not read our network through it.
     let mut request = Request::get(url, NamedBy::Outsider, LIMITS);
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("image/*"));

@@ -1,5 +1,5 @@
 use pid_flows::Code;
-use pid_flows::clients::ClientInput;
+use pid_flows::client_input::ClientInput;
 
 use super::PICTURES;
 use crate::api::dto::ClientMetaDto;
