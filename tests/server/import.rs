@@ -8,7 +8,7 @@ use pid_tests::upstream::{
     ANN, BOB, FAR_AWAY, KEY, LONG_AGO, Upstream, client, column, installation, refresh_token, sealed_key, soft_passkey,
     user,
 };
-use pid_tests::{Agent, PNG, on_postgres};
+use pid_tests::{Agent, PNG};
 use serde_json::{Value, json};
 
 use crate::program::{Program, names};
@@ -310,47 +310,6 @@ async fn case_106_a_killed_import_leaves_the_old_or_the_new() {
     assert_eq!(code, Some(0), "{err}");
 }
 
-/// Killed at each of its writes in turn, as far as a limit on the size of files can do that: an import leaves the old or the
-/// new, whole.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_106_an_import_killed_at_each_write_leaves_the_old_or_the_new() {
-    if on_postgres() {
-        return;
-    }
-    let mut program = Program::configured();
-    program.start().await;
-    program.ready().await;
-    program.set_up().await;
-    program.stop();
-    let (upstream, _) = installation(&program.url());
-    let path = write(&program, "in.zip", &upstream.archive());
-    let database = program.data().join("pocket-id.db");
-    let (mut old, mut killed) = (0, 0);
-    for blocks in (8..).step_by(24) {
-        let script = format!("ulimit -f {blocks}; exec \"$0\" import -p {path} -y");
-        let ended = program.run_by(&["sh", "-c", &script], &[]).status;
-        let conn = rusqlite::Connection::open(&database).unwrap();
-        let has = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() > 0;
-        let seen = [
-            has("SELECT count(*) FROM users WHERE username = 'ann'"),
-            has("SELECT 1 - count(*) FROM users WHERE username = 'admin'"),
-            has("SELECT count(*) FROM settings WHERE value = 'Moved'"),
-            has("SELECT count(*) FROM signing_keys WHERE kid = 'old-key-1'"),
-            has("SELECT count(*) FROM files WHERE path LIKE 'oidc-client-images/%'"),
-            has("SELECT count(*) FROM imported_refresh_tokens"),
-        ];
-        assert!(seen == [true; 6] || seen == [false; 6], "{blocks}: {seen:?}");
-        let verdict: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-        assert_eq!(verdict, "ok");
-        if ended.success() {
-            break;
-        }
-        killed += 1;
-        old += usize::from(!seen[0]);
-    }
-    assert!(killed > 5 && old > 5, "killed {killed} times, {old} times before its end");
-}
-
 /// Archives of 2.0 to 2.12 keep things elsewhere (ops.md §5.6).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn archives_of_older_releases_are_read() {
@@ -542,7 +501,7 @@ async fn a_folder_that_was_found_fills_what_the_database_lacks() {
 }
 
 /// All files below a folder with their bytes.
-fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut out = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

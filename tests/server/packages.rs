@@ -27,22 +27,46 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// The program in the image's root, which is read-only but for the data folder and `/tmp`, as the image's user where
-/// we may choose.
-fn in_image(root: &Path, arguments: &[&str]) -> Command {
+/// A program in an image's root, which is read-only but for the data folder and `/tmp`, as a user where we may choose.
+fn in_image(root: &Path, user: Option<u32>, program: &[&str]) -> Command {
     let script = "mount --bind \"$1\" \"$1\" && mount --bind \"$1/app/data\" \"$1/app/data\" \
-        && mount -o remount,ro,bind \"$1\" && mount -t tmpfs tmpfs \"$1/tmp\" && cd / && root=$1 && shift \
+        && mount -o remount,ro,bind \"$1\" && mount -t tmpfs tmpfs \"$1/tmp\" && mount --rbind /dev \"$1/dev\" && cd / && root=$1 && shift \
         && exec unshare --root=\"$root\" --wd=/app \"$@\"";
     let mut command = Command::new("unshare");
     if !is_root() {
         command.args(["--user", "--map-root-user"]);
     }
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(root);
-    if is_root() {
-        command.args([format!("--setgid={NONROOT}"), format!("--setuid={NONROOT}")]);
+    if let Some(user) = user.filter(|_| is_root()) {
+        command.args([format!("--setgid={user}"), format!("--setuid={user}")]);
     }
-    command.arg("/app/pocket-id").args(arguments).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    command.args(program).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
     command
+}
+
+/// Starts the image's program as the image does, and looks into its data folder afterwards.
+fn serves(dir: &Path, root: &Path, run_by: impl Fn(&[&str]) -> Command, owner: u32) {
+    let port = free_port().unwrap();
+    let with = |mut command: Command| {
+        let url = format!("http://localhost:{port}");
+        command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("APP_URL", url);
+        command.env("APP_ENV", "production");
+        command
+    };
+    let mut process = Process::spawn(&mut with(run_by(&["/app/pocket-id"])), dir.join("log")).unwrap();
+    process.wait_for_line("is ready", LIMIT).unwrap();
+    let (healthy, said) = run(&mut with(run_by(&["/app/pocket-id", "healthcheck"])));
+    assert!(healthy, "{said}");
+    process.signal("TERM");
+    assert!(process.wait_for_exit(LIMIT).unwrap().success(), "{}", process.log());
+    let data = root.join("app/data");
+    assert_eq!(names(&data), ["encryption.key", "pocket-id.db"]);
+    if is_root() {
+        assert_eq!(std::fs::metadata(data.join("pocket-id.db")).unwrap().uid(), owner);
+    }
+    let mut elsewhere = with(run_by(&["/app/pocket-id"]));
+    let (started, said) = run(elsewhere.env("DB_CONNECTION_STRING", "/app/elsewhere.db"));
+    assert!(!started && said.contains("Read-only file system"), "{said}");
 }
 
 #[test]
@@ -59,28 +83,40 @@ fn the_distroless_image_runs_on_a_read_only_root_as_nobody() {
     assert_eq!(names(&root.join("app")), ["data", "pocket-id"]);
     assert!(!root.join("bin").exists(), "no shell");
 
-    let port = free_port().unwrap();
-    let with = |mut command: Command| {
-        let url = format!("http://localhost:{port}");
-        command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("APP_URL", url);
-        command.env("APP_ENV", "production");
+    serves(dir.path(), &root, |program| in_image(&root, Some(NONROOT), program), NONROOT);
+}
+
+/// Alpine's shell and tools are BusyBox: with that alone the entry hands over the data folder and goes on as somebody else.
+#[test]
+fn the_standard_image_starts_as_root_and_goes_on_as_puid() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let (done, said) = run(Command::new(deploy("image/root")).args(["--with-libraries", BINARY]).arg(&root));
+    assert!(done, "{said}");
+    std::fs::create_dir(root.join("bin")).unwrap();
+    std::fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
+    for tool in ["sh", "id", "mkdir", "find", "chown"] {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(tool)).unwrap();
+    }
+    // In place of su-exec, which Alpine has as a package of its own and Debian lacks.
+    std::fs::copy("/usr/bin/setpriv", root.join("bin/setpriv")).unwrap();
+    let (_, libraries) = run(Command::new("ldd").arg("/usr/bin/setpriv"));
+    for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+        std::fs::create_dir_all(root.join(&library[1..]).parent().unwrap()).unwrap();
+        std::fs::copy(library, root.join(&library[1..])).unwrap();
+    }
+    std::fs::copy(deploy("image/entry"), root.join("app/entry")).unwrap();
+    let by_entry = |program: &[&str]| {
+        let mut command = in_image(&root, None, &[&["/app/entry"], program].concat());
+        command.env("PUID", "1234").env("PGID", "2345");
         command
     };
-    let mut process = Process::spawn(&mut with(in_image(&root, &[])), dir.path().join("log")).unwrap();
-    process.wait_for_line("is ready", LIMIT).unwrap();
-    let (healthy, said) = run(&mut with(in_image(&root, &["healthcheck"])));
-    assert!(healthy, "{said}");
-    process.signal("TERM");
-    assert!(process.wait_for_exit(LIMIT).unwrap().success(), "{}", process.log());
-    let data = root.join("app/data");
-    assert_eq!(names(&data), ["encryption.key", "pocket-id.db"]);
-    if is_root() {
-        assert_eq!(std::fs::metadata(data.join("pocket-id.db")).unwrap().uid(), NONROOT);
-    }
-
-    let mut elsewhere = with(in_image(&root, &[]));
-    let (started, said) = run(elsewhere.env("DB_CONNECTION_STRING", "/app/elsewhere.db"));
-    assert!(!started && said.contains("Read-only file system"), "{said}");
+    serves(dir.path(), &root, by_entry, 1234);
+    let again = run(&mut by_entry(&["id", "-u"]));
+    assert_eq!(again, (true, "1234\n".to_owned()));
 }
 
 /// `PUID` and `PGID` count for root only; whoever was chosen otherwise stays who they are.

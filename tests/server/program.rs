@@ -1,6 +1,7 @@
 //! The program in a folder of its own.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_pocket-id");
 
 /// A working directory, an environment and, while it runs, the process.
 pub struct Program {
+    binary: PathBuf,
     process: Option<Process>,
     environment: BTreeMap<String, String>,
     dir: tempfile::TempDir,
@@ -36,6 +38,7 @@ impl Program {
     pub fn bare() -> Self {
         let port = free_port().unwrap();
         let program = Self {
+            binary: BINARY.into(),
             process: None,
             environment: BTreeMap::new(),
             dir: tempfile::tempdir().unwrap(),
@@ -60,6 +63,11 @@ impl Program {
             .with("ENCRYPTION_KEY", "test-encryption-key")
             .with("STATIC_API_KEY", Self::API_KEY)
             .with("DISABLE_RATE_LIMITING", "true")
+    }
+
+    /// Another build of it from the next start on.
+    pub fn becomes(&mut self, binary: impl Into<PathBuf>) {
+        self.binary = binary.into();
     }
 
     /// Sets a variable.
@@ -110,7 +118,8 @@ impl Program {
     }
 
     fn command(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
-        let all: Vec<&str> = wrapper.iter().copied().chain([BINARY]).chain(arguments.iter().copied()).collect();
+        let binary = self.binary.to_str().unwrap();
+        let all: Vec<&str> = wrapper.iter().copied().chain([binary]).chain(arguments.iter().copied()).collect();
         let mut command = Command::new(all[0]);
         command
             .stdin(std::process::Stdio::null())
@@ -232,6 +241,17 @@ impl Program {
         std::thread::sleep(after);
         let _ = child.kill();
         child.wait().unwrap();
+    }
+
+    /// Runs a command, and kills it when one of its threads makes a system call for the `n`th time. Whether it came to its
+    /// end before.
+    pub fn run_and_kill_at(&self, arguments: &[&str], call: &str, n: usize) -> bool {
+        let (which, what) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+        let by = ["strace", "--follow-forks", "--quiet=all", "--output=/dev/null", "-e", &which, "-e", &what];
+        let output = self.run_by(&by, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() || output.status.signal() == Some(9), "{} {said}", output.status);
+        output.status.success()
     }
 
     /// A browser without cookies.

@@ -8,6 +8,7 @@ pub mod jwt;
 pub mod mmdb;
 pub mod nextcloud;
 pub mod oidc_agent;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod postgres_tls;
 pub mod process;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ fn of_registry(name: &str) -> Result<String, Error> {
 /// A running proxy; stopped and removed when dropped.
 pub struct Proxy {
     process: Process,
-    _root: TempDir,
+    root: TempDir,
 }
 
 impl Proxy {
@@ -100,7 +101,13 @@ impl Proxy {
         command.args(arguments).arg(&file).env("HOME", root.path()).env("XDG_DATA_HOME", root.path());
         let mut process = Process::spawn(&mut command, root.path().join("log.txt"))?;
         process.wait_for_port(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(20))?;
-        Ok(Self { process, _root: root })
+        Ok(Self { process, root })
+    }
+
+    /// What `FOLDER` stands for.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.root.path()
     }
 
     /// What it has logged.
