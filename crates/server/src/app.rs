@@ -436,9 +436,12 @@ const KEY_FILE: &str = "encryption.key";
 async fn carry_out(config: &Config, db: &Db, sealer: &KeySealer) -> Result<(), StartError> {
     let Some(wanted) = &config.declared else { return Ok(()) };
     let ctx = Ctx { user_agent: "declared at the start".to_owned(), ..crate::cli::ctx() };
-    let done = declared::apply(db, sealer, ctx, wanted).await.map_err(StartError::Declared)?;
+    let (done, left) = declared::apply(db, sealer, ctx, wanted).await.map_err(StartError::Declared)?;
     for done in &done {
         tracing::info!("declared: {}", declared::line(done));
+    }
+    for sentence in left {
+        tracing::warn!("declared: {sentence}");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use pid_core::files::{Place, Placed};
+use pid_core::progress::{Progress, Unit};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -15,6 +16,8 @@ use crate::{Engine, OpenError, ReadTx, StoreError, Value, WriteTx, migrate};
 const NOT_DATA: [&str; 2] = ["refinery_schema_history", "migration_lease"];
 /// Rows that are read at once.
 const PAGE: usize = 500;
+/// Steps of SQLite's machine between two looks at a file that grows.
+const STEPS: i32 = 20_000;
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,24 +129,40 @@ impl Table {
 }
 
 /// Copies an SQLite database as of one moment, while it is written to.
-pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<(), StoreError> {
+pub(crate) fn copy_file(from: &Path, to: &Path, progress: &Progress) -> Result<(), StoreError> {
     make_private(to).map_err(trouble)?;
     let conn = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(trouble)?;
     conn.busy_timeout(std::time::Duration::from_secs(30)).map_err(trouble)?;
+    let number = |pragma: &str| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(trouble);
+    let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    progress.count("Copying the database", Unit::Bytes, bytes.unsigned_abs());
+    let (seen, file) = (progress.clone(), to.to_owned());
+    let look = move || {
+        seen.reach(std::fs::metadata(&file).map(|m| m.len()).unwrap_or_default());
+        false
+    };
+    conn.progress_handler(STEPS, Some(look)).map_err(trouble)?;
     conn.execute("VACUUM INTO ?1", [to.display().to_string()]).map(drop).map_err(trouble)
 }
 
 /// Copies every row of a transaction's moment into a file that has the schema already. May run again.
-pub(crate) fn copy_rows(tx: &ReadTx<'_>, to: &Path) -> Result<(), StoreError> {
+pub(crate) fn copy_rows(tx: &ReadTx<'_>, to: &Path, progress: &Progress) -> Result<(), StoreError> {
     let conn = Connection::open(to).map_err(trouble)?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN").map_err(trouble)?;
-    for table in tables(&conn).map_err(trouble)? {
+    let all = tables(&conn).map_err(trouble)?;
+    let mut rows: i64 = 0;
+    for table in &all {
+        let count = tx.query_dynamic(&format!("SELECT count(*) FROM {}", quoted(&table.name)), &[])?;
+        rows += count.first().map_or(Ok(0), |row| row.get(0))?;
+    }
+    progress.count("Copying the database", Unit::Rows, rows.unsigned_abs());
+    for table in all {
         conn.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).map_err(trouble)?;
         let mut insert = conn.prepare(&table.insert().replace('$', "?")).map_err(trouble)?;
         let mut last: Option<Vec<Value>> = None;
         loop {
             let rows = tx.query_dynamic(&table.page(last.is_some()), last.as_deref().unwrap_or_default())?;
-            for row in &rows {
+            for row in progress.each(&rows) {
                 insert.execute(rusqlite::params_from_iter(&row.0)).map_err(trouble)?;
             }
             let Some(end) = rows.last().filter(|_| rows.len() == PAGE) else { break };
@@ -197,10 +216,15 @@ pub fn forget_removals(copy: &Path) -> Result<(), StoreError> {
 }
 
 /// Replaces everything in a database by what a file holds, whose schema is the same. The caches of every replica notice.
-pub fn load(tx: &WriteTx<'_>, from: &Path) -> Result<(), StoreError> {
+pub fn load(tx: &WriteTx<'_>, from: &Path, progress: &Progress) -> Result<(), StoreError> {
     let conn = read_only(from).map_err(trouble)?;
     let before = crate::instance::versions(tx)?;
     let all = tables(&conn).map_err(trouble)?;
+    progress.count(
+        "Storing everything",
+        Unit::Rows,
+        counts(&conn, &all).map_err(trouble)?.values().sum::<i64>().unsigned_abs(),
+    );
     for table in all.iter().rev() {
         tx.execute_dynamic(&format!("DELETE FROM {}", quoted(&table.name)), &[])?;
     }
@@ -222,6 +246,7 @@ pub fn load(tx: &WriteTx<'_>, from: &Path) -> Result<(), StoreError> {
                 });
             }
             tx.execute_dynamic(&insert, &values)?;
+            progress.add(1);
         }
     }
     crate::instance::raise_over(tx, &before)
@@ -262,13 +287,14 @@ pub fn examine(path: &Path) -> Result<Contents, BackupError> {
     if conn.prepare("PRAGMA foreign_key_check").and_then(|mut s| s.exists([])).map_err(damaged)? {
         return Err(damaged("rows refer to others that are not there"));
     }
-    let mut rows = BTreeMap::new();
-    for table in tables(&conn).map_err(damaged)? {
-        let count = format!("SELECT count(*) FROM {}", quoted(&table.name));
-        let n = conn.query_row(&count, [], |r| r.get(0)).map_err(damaged)?;
-        rows.insert(table.name, n);
-    }
-    Ok(Contents { schema: version, rows })
+    let all = tables(&conn).map_err(damaged)?;
+    Ok(Contents { schema: version, rows: counts(&conn, &all).map_err(damaged)? })
+}
+
+/// Rows by table.
+fn counts(conn: &Connection, tables: &[Table]) -> rusqlite::Result<BTreeMap<String, i64>> {
+    let count = |name: &str| conn.query_row(&format!("SELECT count(*) FROM {}", quoted(name)), [], |r| r.get(0));
+    tables.iter().map(|table| Ok((table.name.clone(), count(&table.name)?))).collect()
 }
 
 /// Puts a file that was examined in the place of a database, whole or not at all. Nobody may have that open. What was there

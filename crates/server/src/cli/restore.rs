@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use pid_core::progress::Progress;
 use pid_flows::{Error, restore};
 use pid_http::state::Clock;
 use pid_integrations::fetch::{Fetcher, Guard, Limits, NamedBy, Request};
@@ -15,7 +16,7 @@ use pid_store::import::Ended;
 use pid_store::{Db, Options, Target, WriteTx, keys};
 
 use super::backup::passphrase;
-use super::progress::Progress;
+use super::progress::Shown;
 use super::{confirmed, ctx, note};
 use crate::app;
 use crate::config::Config;
@@ -56,8 +57,8 @@ pub async fn run(config: &Config, command: &Restore) -> Result<String, String> {
         refuse_target(config, command).await?;
     }
     let work = work_folder(config, command)?;
-    let shown = Progress::of("Unpacking and checking the backup");
-    let staged = stage(config, command, work.path()).await.map_err(unchanged)?;
+    let shown = Shown::of("Reading the backup");
+    let staged = stage(config, command, work.path(), shown.progress()).await.map_err(unchanged)?;
     drop(shown);
     if command.verify {
         return drill(config, &staged).await;
@@ -101,14 +102,16 @@ struct Staged {
     brings_key: bool,
 }
 
-async fn stage(config: &Config, command: &Restore, work: &Path) -> Result<Staged, String> {
+async fn stage(config: &Config, command: &Restore, work: &Path, progress: &Progress) -> Result<Staged, String> {
     let known = app::known_key(config);
     let mut secrets: Vec<FileSecret> = passphrase(config, command.passphrase_file.as_deref())?.into_iter().collect();
     secrets.extend(known.clone().map(|key| FileSecret::Key(Zeroizing::new(key))));
     let from = if command.path == "-" { spooled(work)? } else { PathBuf::from(&command.path) };
-    let into = work.to_owned();
-    let opened = tokio::task::spawn_blocking(move || backup::open(&from, &secrets, &into, &backup::Limits::default()));
+    let (into, counted) = (work.to_owned(), progress.clone());
+    let open = move || backup::open(&from, &secrets, &into, &backup::Limits::default(), &counted);
+    let opened = tokio::task::spawn_blocking(open);
     let opened = opened.await.map_err(|e| format!("{e}."))?.map_err(|e| format!("{e}."))?;
+    progress.begin("Bringing it to today's schema");
     let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
     let db = Db::open(&Target::Sqlite(opened.database.clone()), options).await.map_err(|e| format!("{e}."))?;
     let staged = sign_out(&db, known, opened).await;
@@ -199,7 +202,10 @@ async fn apply(config: &Config, staged: &Staged) -> Result<String, String> {
             }
             let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
             let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}. Nothing was changed."))?;
-            let done = db.write(move |tx| pid_store::backup::load(tx, &new).map_err(Error::from)).await;
+            let shown = Shown::of("Storing everything");
+            let progress = shown.progress().clone();
+            let done = db.write(move |tx| pid_store::backup::load(tx, &new, &progress).map_err(Error::from)).await;
+            drop(shown);
             db.close().await;
             done.map_err(|e| format!("{}. Nothing was changed.", e.message))?;
             Ok(format!("Restored the backup of {}.{}", staged.opened.manifest.created_at, pictures(config)))
@@ -236,7 +242,7 @@ async fn drill(config: &Config, staged: &Staged) -> Result<String, String> {
     };
     let failed = |why: String| format!("The drill failed: {why} The backup can't be relied on.");
     let origin = copy.app_url.origin.clone();
-    let shown = Progress::of("Starting a server on a copy");
+    let shown = Shown::of("Starting a server on a copy");
     let running = app::start(copy, Clock::default()).await.map_err(|e| failed(e.to_string()))?;
     let looked = look(&running.app, &format!("http://{}", running.address), &origin).await;
     running.stop().await;
