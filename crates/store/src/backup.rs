@@ -193,17 +193,39 @@ pub fn elsewhere(copy: &Path) -> Result<Vec<(String, Placed)>, StoreError> {
     Ok(found)
 }
 
-/// Puts the bytes of an upload into a copy.
+/// Puts the bytes of an upload into a copy, or into another file that nobody has open. A copy that a power cut breaks is made
+/// anew, so it need not be on disk.
 ///
 /// # Errors
 /// The file can't be written.
-pub fn bring(copy: &Path, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+pub fn bring(copy: &Path, path: &str, bytes: &[u8], is_copy: bool) -> Result<(), StoreError> {
     let conn = Connection::open(copy).map_err(trouble)?;
-    // A copy that a power cut breaks is made anew.
-    conn.pragma_update(None, "synchronous", "OFF").map_err(trouble)?;
+    conn.pragma_update(None, "synchronous", if is_copy { "OFF" } else { "FULL" }).map_err(trouble)?;
     let here = "UPDATE files SET content = ?2, length = ?3, place = '', place_key = '', sha256 = '' WHERE path = ?1";
     let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     conn.execute(here, rusqlite::params![path, bytes, length]).map(drop).map_err(trouble)
+}
+
+/// What waits to be removed elsewhere by a file that was a database: place and key.
+///
+/// # Errors
+/// The file can't be read.
+pub fn removals(file: &Path) -> Result<Vec<(Place, String)>, StoreError> {
+    let conn = read_only(file).map_err(trouble)?;
+    let mut statement = conn.prepare("SELECT place, place_key FROM file_removals").map_err(trouble)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(trouble)?;
+    let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>().map_err(trouble)?;
+    Ok(rows.into_iter().filter_map(|(place, key)| Some((Place::parse(&place)?, key))).collect())
+}
+
+/// Whether a file's schema knows of uploads that are elsewhere.
+///
+/// # Errors
+/// The file can't be read.
+pub fn knows_elsewhere(file: &Path) -> Result<bool, StoreError> {
+    let conn = read_only(file).map_err(trouble)?;
+    let known = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'file_removals')";
+    conn.query_row(known, [], |row| row.get(0)).map_err(trouble)
 }
 
 /// What waits to be removed elsewhere is no business of a copy.
@@ -215,10 +237,13 @@ pub fn forget_removals(copy: &Path) -> Result<(), StoreError> {
     conn.execute("DELETE FROM file_removals", []).map(drop).map_err(trouble)
 }
 
-/// Replaces everything in a database by what a file holds, whose schema is the same. The caches of every replica notice.
+/// Replaces everything in a database by what a file holds, whose schema is the same. The caches of every replica notice, and what
+/// only the replaced rows had elsewhere is removed like anything that is nobody's.
 pub fn load(tx: &WriteTx<'_>, from: &Path, progress: &Progress) -> Result<(), StoreError> {
     let conn = read_only(from).map_err(trouble)?;
     let before = crate::instance::versions(tx)?;
+    let left = "SELECT place, place_key FROM files WHERE place <> '' UNION SELECT place, place_key FROM file_removals";
+    let left = tx.query_dynamic(left, &[])?;
     let all = tables(&conn).map_err(trouble)?;
     progress.count(
         "Storing everything",
@@ -248,6 +273,10 @@ pub fn load(tx: &WriteTx<'_>, from: &Path, progress: &Progress) -> Result<(), St
             tx.execute_dynamic(&insert, &values)?;
             progress.add(1);
         }
+    }
+    for row in left {
+        let remove = "INSERT INTO file_removals (place, place_key, due_at) VALUES ($1, $2, 0) ON CONFLICT (place, place_key) DO NOTHING";
+        tx.execute_dynamic(remove, &row.0)?;
     }
     crate::instance::raise_over(tx, &before)
 }

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use pid_core::Timestamp;
+use pid_core::files::Place;
 use pid_core::progress::{Progress, Unit};
 use pid_integrations::files::{Files, FilesError};
 use pid_jose::stream::{self, FileSecret};
@@ -178,7 +179,7 @@ async fn gather(copy: &Path, files: &Files, progress: &Progress) -> Result<Vec<S
     progress.count("Copying pictures", Unit::Files, elsewhere.len() as u64);
     for (path, placed) in progress.each(elsewhere) {
         match files.read(&placed).await {
-            Ok(bytes) => backup::bring(copy, &path, &bytes).map_err(copy_error)?,
+            Ok(bytes) => backup::bring(copy, &path, &bytes, true).map_err(copy_error)?,
             Err(FilesError::Missing(..) | FilesError::Damaged(..)) => missing.push(path),
             Err(error) => return Err(error.into()),
         }
@@ -188,6 +189,34 @@ async fn gather(copy: &Path, files: &Files, progress: &Progress) -> Result<Vec<S
         tracing::warn!(?missing, "uploads are not in the backup, since they are not where they should be");
     }
     Ok(missing)
+}
+
+/// Brings what is kept elsewhere into a database that was replaced and is kept, so that it needs nothing else should it come back.
+/// Gives what nothing needs there any more, and the pictures that could not be had, which stay.
+///
+/// # Errors
+/// The file can't be read or written.
+pub async fn make_whole(
+    kept: &Path,
+    files: &Files,
+    progress: &Progress,
+) -> Result<(Vec<(Place, String)>, Vec<String>), BackupError> {
+    if !backup::knows_elsewhere(kept).map_err(copy_error)? {
+        return Ok(Default::default());
+    }
+    let (mut free, mut stay) = (backup::removals(kept).map_err(copy_error)?, Vec::new());
+    let elsewhere = backup::elsewhere(kept).map_err(copy_error)?;
+    progress.count("Keeping the old pictures", Unit::Files, elsewhere.len() as u64);
+    for (path, placed) in progress.each(elsewhere) {
+        match files.read(&placed).await {
+            Ok(bytes) => {
+                backup::bring(kept, &path, &bytes, false).map_err(copy_error)?;
+                free.push((placed.place, placed.key));
+            }
+            Err(error) => stay.push(format!("{path} ({error})")),
+        }
+    }
+    Ok((free, stay))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it maps errors")]

@@ -13,7 +13,7 @@ use pid_jobs::backup::{self, Opened};
 use pid_jose::Zeroizing;
 use pid_jose::stream::FileSecret;
 use pid_store::import::Ended;
-use pid_store::{Db, Options, Target, WriteTx, keys};
+use pid_store::{Db, Options, Target, WriteTx, files, keys};
 
 use super::backup::passphrase;
 use super::progress::Shown;
@@ -193,6 +193,11 @@ async fn apply(config: &Config, staged: &Staged) -> Result<String, String> {
             }
             let kept =
                 pid_store::backup::replace_file(&new, path, now).map_err(|e| format!("{e}. Nothing was changed."))?;
+            if let Some(kept) = &kept
+                && let Err(error) = part(config, kept).await
+            {
+                note(&format!("Pictures of what was there stay where they are, since {error}"));
+            }
             let kept = kept.map(|kept| format!("\nWhat was there is kept as {}.", kept.display())).unwrap_or_default();
             Ok(format!("Restored the backup of {}.{kept}{}", staged.opened.manifest.created_at, pictures(config)))
         }
@@ -211,6 +216,33 @@ async fn apply(config: &Config, staged: &Staged) -> Result<String, String> {
             Ok(format!("Restored the backup of {}.{}", staged.opened.manifest.created_at, pictures(config)))
         }
     }
+}
+
+/// Makes what is kept of before whole by itself, and says to the new database what is nobody's then. Killed in the middle, it
+/// leaves pictures that nobody needs, and nothing else.
+async fn part(config: &Config, kept: &Path) -> Result<(), String> {
+    let shown = Shown::of("Keeping the old pictures");
+    let whole = backup::make_whole(kept, &app::files(config), shown.progress()).await;
+    let (free, stay) = whole.map_err(|e| format!("{e}."))?;
+    drop(shown);
+    if !stay.is_empty() {
+        note(&format!(
+            "These pictures of what was there stay where they are, since what is kept of it needs them: {}.",
+            stay.join(", ")
+        ));
+    }
+    if free.is_empty() {
+        return Ok(());
+    }
+    let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
+    let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}."))?;
+    let now = ctx().now;
+    let noted = db.write(move |tx: &WriteTx<'_>| {
+        free.iter().try_for_each(|(place, key)| files::intend(tx, *place, key, now)).map_err(Error::from)
+    });
+    let noted = noted.await;
+    db.close().await;
+    noted.map_err(|e| format!("{}.", e.message))
 }
 
 /// A backup has all pictures in its database.
