@@ -227,10 +227,10 @@ pub async fn start_with(
     let jobs = config.jobs.then(|| pid_jobs::spawn(app.clone(), config.audit_days, config.places.clone(), backups));
     let mut tasks = vec![tokio::spawn(refresh_snapshot(app.clone()))];
     tasks.extend(certificate);
-    if config.otlp.traces.is_some() {
+    if config.otlp.has_traces() {
         app.trace(crate::otlp::tie);
     }
-    if config.otlp.metrics.is_some() {
+    if config.otlp.has_metrics() {
         app.count(true);
         tasks.push(tokio::spawn(pid_http::metrics::observe(app.clone())));
     }
