@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use pid_core::progress::Progress;
 use pid_core::{Ctx, Seed, Timestamp};
 use pid_flows::import::{self, Keys, Report};
 use pid_flows::keys::KeySealer;
@@ -131,7 +132,7 @@ async fn case_086_spoiled_archives_come_as_far_as_they_make_sense() {
         let mut report = Report::default();
         let Ok(plan) = import::plan(&data, &keys, &ctx, "localhost", &mut report) else { continue };
         let plan = Arc::new(plan);
-        let done = db.write(move |tx: &WriteTx<'_>| import::apply(tx, &ctx, &plan)).await;
+        let done = db.write(move |tx: &WriteTx<'_>| import::apply(tx, &ctx, &plan, &Progress::default())).await;
         done.unwrap_or_else(|error| panic!("{round}: {error}\n{report}"));
     }
     db.close().await;

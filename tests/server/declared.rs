@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use pid_tests::Agent;
+use pid_tests::{Agent, on_postgres};
 use serde_json::{Value, json};
 
-use crate::program::Program;
+use crate::program::{Program, names};
 
 fn run(program: &Program, arguments: &[&str]) -> (Option<i32>, String) {
     let output = program.run(arguments);
@@ -374,4 +374,91 @@ async fn a_lost_secret_is_not_replaced_by_itself() {
     std::fs::write(&path, "short\n").unwrap();
     assert!(exits(&program, 1, &["apply", file]).contains("at least 16"));
     program.stop();
+}
+
+const APP: &str = "[[clients]]\nid = \"app\"\nname = \"App\"\nsecret = { file = \"secrets/app\" }\n";
+
+async fn is_secret(program: &Program, client: &str, secret: &str) -> bool {
+    let form = [("token", "nonsense"), ("client_id", client), ("client_secret", secret)];
+    program.agent().post_form("/api/oidc/introspect", &form).await.status == 200
+}
+
+/// Replicas that start together make a secret once: in a folder that they share, and where each has its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_start_together_make_a_secret_once() {
+    if !on_postgres() {
+        return;
+    }
+    const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+    let mut first = Program::configured();
+    // Whoever is first at the database's schema would be first at everything.
+    first.start().await;
+    first.stop();
+    let (connection, url) = (first.connection(), first.url());
+    let mut second = Program::configured().with("DB_CONNECTION_STRING", connection).with("APP_URL", url);
+    for (round, shared) in [false, true].repeat(4).into_iter().enumerate() {
+        let client = format!("app{round}");
+        let mut text =
+            APP.replace("\"app\"", &format!("\"{client}\"")).replace("secrets/app", &format!("secrets/{client}"));
+        text += &(0..30).map(|n| format!("\n[[groups]]\nname = \"g{round}-{n}\"\n")).collect::<String>();
+        let file = write(&first, "app.toml", &text);
+        let other = if shared { file.clone() } else { write(&second, "app.toml", &text) };
+        first.spawn_with(&["--config", file.to_str().unwrap()]);
+        second.spawn_with(&["--config", other.to_str().unwrap()]);
+        first.process().wait_for_line("is ready", LIMIT).unwrap();
+        second.process().wait_for_line("is ready", LIMIT).unwrap();
+        let secrets: Vec<(&Program, String)> = [&first, &second]
+            .into_iter()
+            .filter_map(|program| {
+                Some((program, std::fs::read_to_string(program.dir().join("secrets").join(&client)).ok()?))
+            })
+            .collect();
+        assert_eq!(secrets.len(), 1, "{client}\n{}\n{}", first.log(), second.log());
+        let (owner, secret) = &secrets[0];
+        assert!(is_secret(&first, &client, secret).await && is_secret(&second, &client, secret).await);
+        let log = first.log() + &second.log();
+        assert_eq!(log.contains("another replica made it"), !shared, "{log}");
+        let left = names(&owner.dir().join("secrets"));
+        assert!(!left.iter().any(|name| name.contains(".new") || name.starts_with('.')), "{left:?}");
+        // It is asked for by whoever applies the file there, and nothing else is at odds.
+        for program in [&first, &second] {
+            let code = i32::from(!shared && !std::ptr::eq(program, *owner));
+            let said = exits(program, code, &["apply", if shared { file.to_str().unwrap() } else { "app.toml" }]);
+            assert_eq!(said.contains("--new-secrets"), code == 1, "{said}");
+        }
+        first.stop();
+        second.stop();
+    }
+}
+
+/// A process that ends between the transaction and the file leaves the secret where the next one finds it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_waits_is_found() {
+    let mut program = Program::configured();
+    program.start().await;
+    program.ready().await;
+    write(&program, "app.toml", APP);
+    exits(&program, 0, &["apply", "app.toml"]);
+    let (place, waiting) = (program.dir().join("secrets/app"), program.dir().join("secrets/app.new"));
+    let secret = std::fs::read_to_string(&place).unwrap();
+    std::fs::rename(&place, &waiting).unwrap();
+    assert_eq!(exits(&program, 0, &["apply", "app.toml"]), "Everything is as declared.\n");
+    assert!(!waiting.exists() && std::fs::read_to_string(&place).unwrap() == secret);
+    // One that is not the client's goes, and the server starts without.
+    std::fs::remove_file(&place).unwrap();
+    std::fs::write(&waiting, "a-secret-of-another-start").unwrap();
+    program.stop();
+    program.start_with(&["--config", "app.toml"]).await;
+    assert!(program.log().contains("there is no file secrets/app here"), "{}", program.log());
+    assert!(!waiting.exists() && !place.exists() && is_secret(&program, "app", &secret).await);
+    program.stop();
+    // Where nothing can be written, that is said.
+    #[cfg(unix)]
+    {
+        std::fs::remove_dir(program.dir().join("secrets")).unwrap();
+        std::fs::write(program.dir().join("secrets"), "no folder").unwrap();
+        write(&program, "app.toml", &APP.replace("\"app\"", "\"other\""));
+        let said = program.refuses_with(&["--config", "app.toml"]);
+        assert!(said.contains("clients \"other\": secrets/app can't be"), "{said}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Where uploaded pictures are kept: in the database, on disk, in a bucket; and how they get from one to another.
 
 use pid_testkit::s3::{S3, SECRET, objects};
-use pid_tests::PNG;
+use pid_tests::{PNG, on_postgres};
 use serde_json::{Value, json};
 
 use crate::program::Program;
@@ -203,4 +203,59 @@ async fn a_backup_and_an_export_have_what_is_in_the_bucket() {
     let again = shown(&program, &addresses).await;
     assert!(again.iter().zip(&before).all(|(now, then)| now.0 == then.0 && now.2 == then.2));
     program.stop();
+}
+
+/// What waits to be removed elsewhere, in order.
+async fn waiting(program: &Program) -> Vec<String> {
+    const KEYS: &str = "SELECT place_key FROM file_removals WHERE place = 'filesystem' ORDER BY place_key";
+    if on_postgres() {
+        let (client, connection) = tokio_postgres::connect(&program.connection(), tokio_postgres::NoTls).await.unwrap();
+        let driver = tokio::spawn(connection);
+        let found = client.query(KEYS, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        drop(client);
+        driver.await.unwrap().unwrap();
+        found
+    } else {
+        let conn = rusqlite::Connection::open(program.connection()).unwrap();
+        let mut keys = conn.prepare(KEYS).unwrap();
+        keys.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+/// A restore leaves no pictures outside that nobody needs, and what it keeps can come back without them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_restore_replaces_goes_outside_too() {
+    let mut program = Program::configured().with("FILE_BACKEND", "filesystem");
+    program.start().await;
+    program.ready().await;
+    done(&program, &["backup", "-p", "empty.zip"]);
+    let addresses = upload(&program).await;
+    let before = shown(&program, &addresses).await;
+    // One that waits to be removed already.
+    program.script().put_file(LOGO, "logo.png", PNG).await.expect(204);
+    program.stop();
+    let folder = program.data().join("uploads");
+    let mut ours = objects(&folder);
+    ours.sort();
+    assert_eq!((ours.len(), waiting(&program).await.len()), (4, 1));
+    let said = done(&program, &["restore", "-y", "-p", "empty.zip"]);
+    assert!(!said.contains("stay where they are"), "{said}");
+    assert_eq!(waiting(&program).await, ours, "as with whatever is replaced");
+    if on_postgres() {
+        return;
+    }
+    let kept = std::fs::read_dir(program.data()).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.filter(|path| path.to_string_lossy().contains("before-restore")).next().unwrap();
+    std::fs::rename(kept, program.connection()).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    program.start().await;
+    let again = shown(&program, &addresses).await;
+    assert!(again.iter().zip(&before).all(|(now, then)| now.0 == then.0 && now.2 == then.2));
+    program.stop();
+    // What can't be had stays, and the restore is done all the same.
+    done(&program, &["files", "copy"]);
+    std::fs::rename(&folder, program.data().join("away")).unwrap();
+    let said = done(&program, &["restore", "-y", "-p", "empty.zip"]);
+    assert!(said.contains("stay where they are, since what is kept of it needs them: application-images/"), "{said}");
+    assert_eq!(waiting(&program).await.len(), 1, "that which waited before");
 }

@@ -1,4 +1,5 @@
-//! Traces, metrics and logs for a collector: one that decodes them by the standard's own types, and one that is away.
+//! Traces, metrics and logs for a collector: one that decodes them by the standard's own types, one that speaks gRPC by the library
+//! that clients of collectors are made with, and one that is away.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,14 +9,23 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use http::HeaderMap;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::json;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status};
 
 use crate::program::Program;
 
@@ -192,7 +202,186 @@ async fn a_collector_that_is_away_holds_nothing_up() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     // What can't be is said at the start.
     program.set("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    program.set("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "pigeon");
     program.set("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
     let said = program.refuses();
-    assert!(said.contains("must be http/protobuf") && said.contains("must be an http or https address"), "{said}");
+    assert!(said.contains("LOGS_PROTOCOL must be http/protobuf or grpc"), "{said}");
+    assert!(said.contains("must be an http or https address"), "{said}");
+}
+
+/// A collector's three services.
+#[derive(Clone)]
+struct Collector {
+    got: Shared,
+    /// Takes spans alone.
+    is_strict: bool,
+}
+
+impl Collector {
+    fn take<T, A: Default>(&self, request: Request<T>, keep: fn(&mut Got, T)) -> Result<Response<A>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let mut got = self.got.lock().unwrap();
+        got.headers.push(metadata.into_headers());
+        keep(&mut got, message);
+        Ok(Response::new(A::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.take(request, |got, message| got.traces.push(message))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        if self.is_strict {
+            return Err(Status::permission_denied("collector-token is not good for this"));
+        }
+        self.take(request, |got, message| got.metrics.push(message))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        self.take(request, |got, message| got.logs.push(message))
+    }
+}
+
+/// Starts one, with a certificate or without, and gives its port.
+async fn grpc_collector(is_strict: bool, identity: Option<Identity>) -> (Shared, u16) {
+    let got = Shared::default();
+    let collector = Collector { got: got.clone(), is_strict };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut server = Server::builder();
+    if let Some(identity) = identity {
+        server = server.tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
+    }
+    let server = server
+        .add_service(TraceServiceServer::new(collector.clone()).accept_compressed(Gzip))
+        .add_service(MetricsServiceServer::new(collector.clone()).accept_compressed(Gzip))
+        .add_service(LogsServiceServer::new(collector).accept_compressed(Gzip));
+    tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap() });
+    (got, port)
+}
+
+/// Until something is there that is sent by the clock.
+async fn until(what: impl Fn() -> bool) {
+    for _ in 0..1500 {
+        if what() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it doesn't come");
+}
+
+/// All three signals, as they are and packed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_is_spoken_to_by_grpc() {
+    for compression in ["none", "gzip"] {
+        let (got, port) = grpc_collector(false, None).await;
+        let mut program = Program::configured()
+            .with("OTEL_TRACES_EXPORTER", "otlp")
+            .with("OTEL_METRICS_EXPORTER", "otlp")
+            .with("OTEL_LOGS_EXPORTER", "console,otlp")
+            .with("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+            .with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://localhost:{port}"))
+            .with("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20collector-token")
+            .with("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+            .with("OTEL_METRIC_EXPORT_INTERVAL", "200");
+        program.start().await;
+        program.ready().await;
+        program.script().get("/api/users").await.expect(200);
+        until(|| format!("{:?}", got.lock().unwrap().metrics).contains("http.server.request.duration")).await;
+        let log = program.stop();
+        assert!(!log.contains("collector-token") && !log.contains("takes nothing"), "{log}");
+        let got = got.lock().unwrap();
+        for headers in &got.headers {
+            assert_eq!(headers["authorization"], "Bearer collector-token");
+            assert_eq!(headers.get("grpc-encoding").is_some_and(|name| name == "gzip"), compression == "gzip");
+        }
+        assert!(format!("{:?}", got.traces).contains("GET /api/users"));
+        assert!(format!("{:?}", got.logs).contains("listening"));
+    }
+}
+
+/// By TLS, where both sides have to agree to HTTP/2; and what it refuses is told once and loses nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_with_a_certificate_may_refuse() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let identity = Identity::from_pem(key.cert.pem(), key.signing_key.serialize_pem());
+    let (got, port) = grpc_collector(true, Some(identity)).await;
+    let mut program = Program::configured()
+        .with("OTEL_TRACES_EXPORTER", "otlp")
+        .with("OTEL_METRICS_EXPORTER", "otlp")
+        .with("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")
+        .with("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("https://localhost:{port}/whatever"))
+        .with("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc")
+        .with("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", format!("https://localhost:{port}"))
+        .with("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-scope=ours")
+        .with("OTEL_METRIC_EXPORT_INTERVAL", "100");
+    let certificate = program.dir().join("certificate.pem");
+    std::fs::write(&certificate, key.cert.pem()).unwrap();
+    program.set("SSL_CERT_FILE", certificate.to_str().unwrap());
+    program.start().await;
+    program.ready().await;
+    program.script().get("/api/users").await.expect(200);
+    until(|| program.log().contains("it refuses with the gRPC status 7")).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let log = program.stop();
+    assert_eq!(log.matches("takes nothing").count(), 1, "{log}");
+    assert!(!log.contains("collector-token"), "what the other side says is not repeated: {log}");
+    let got = got.lock().unwrap();
+    assert!(format!("{:?}", got.traces).contains("GET /api/users") && got.metrics.is_empty());
+    assert!(got.headers.iter().all(|headers| headers["x-scope"] == "ours"));
+}
+
+/// Where the server may not call, gRPC does not lead either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guard_holds_for_grpc() {
+    let (got, port) = grpc_collector(false, None).await;
+    let mut program = Program::configured()
+        .with("OTEL_LOGS_EXPORTER", "otlp")
+        .with("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://localhost:{port}"))
+        .with("DENIED_TARGETS", "127.0.0.0/8,::1");
+    program.start().await;
+    program.ready().await;
+    let log = program.stop();
+    assert!(log.contains("this address must not be called from here"), "{log}");
+    assert!(got.lock().unwrap().logs.is_empty());
+}
+
+/// The standard's third exporter, alone and in a list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_be_sent_may_be_lines() {
+    let mut program = Program::configured()
+        .with("OTEL_TRACES_EXPORTER", "console")
+        .with("OTEL_METRICS_EXPORTER", "prometheus, console")
+        .with("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+        .with("OTEL_LOGS_EXPORTER", "console")
+        .with("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
+        .with("OTEL_METRIC_EXPORT_INTERVAL", "200");
+    program.start().await;
+    program.ready().await;
+    program.script().get("/api/users?search=somebody").await.expect(200);
+    until(|| program.log().contains("metric http.server.request.duration")).await;
+    let log = program.stop();
+    assert!(log.contains("span GET /api/users {") && log.contains("http.response.status_code=200"), "{log}");
+    assert!(log.contains("metric pocket_id.database.up 1") && !log.contains("somebody"), "{log}");
+    assert!(!log.contains("has no effect") && log.contains("http/protobuf is spoken"), "{log}");
 }

@@ -142,7 +142,8 @@ impl Program {
         self.process.insert(Process::spawn(&mut self.command(wrapper, &[]), log).unwrap())
     }
 
-    fn spawn_with(&mut self, arguments: &[&str]) -> &mut Process {
+    /// Starts it with options without waiting for anything.
+    pub fn spawn_with(&mut self, arguments: &[&str]) -> &mut Process {
         self.starts += 1;
         let log = self.dir.path().join(format!("log-{}", self.starts));
         self.process.insert(Process::spawn(&mut self.command(&[], arguments), log).unwrap())

@@ -24,6 +24,7 @@ pub mod list;
 pub mod notices;
 pub mod passkeys;
 pub mod places;
+pub mod progress;
 pub mod roles;
 pub mod scim;
 pub mod secret;

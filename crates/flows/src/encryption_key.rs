@@ -3,8 +3,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use pid_core::progress::{Progress, Unit};
 use pid_jose::{JoseError, Zeroizing, derive};
-use pid_store::{WriteTx, export, instance, keys, outbox, scim, signup_tokens};
+use pid_store::{WriteTx, export, instance, keys as store_keys, outbox, scim, signup_tokens as store_signup_tokens};
 use serde_json::Value;
 
 use crate::Error;
@@ -59,23 +60,27 @@ fn turn(from: &[u8; 32], to: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result
 }
 
 /// Seals everything anew. A signing key that can't be opened refuses the whole: it would be lost.
-pub fn reseal(tx: &WriteTx<'_>, from: &Ring, to: &Ring) -> Result<Resealed, Error> {
+pub fn reseal(tx: &WriteTx<'_>, from: &Ring, to: &Ring, progress: &Progress) -> Result<Resealed, Error> {
     let mut done = Resealed::default();
-    for key in keys::all(tx)? {
+    let (keys, signup_tokens) = (store_keys::all(tx)?, export::signup_tokens(tx)?);
+    let (providers, letters) = (scim::all(tx)?, outbox::waiting(tx)?);
+    let all = keys.len() + signup_tokens.len() + providers.len() + letters.len();
+    progress.count("Sealing everything anew", Unit::Secrets, all as u64);
+    for key in progress.each(keys) {
         let sealed = turn(&from.signing_keys, &to.signing_keys, key.kid.as_bytes(), &key.sealed_private);
-        keys::reseal(tx, &key.kid, sealed.map_err(Error::internal)?)?;
+        store_keys::reseal(tx, &key.kid, sealed.map_err(Error::internal)?)?;
         done.signing_keys += 1;
     }
-    for token in export::signup_tokens(tx)? {
+    for token in progress.each(signup_tokens) {
         match turn(&from.signup_tokens, &to.signup_tokens, token.id.as_str().as_bytes(), &token.sealed) {
             Ok(sealed) => {
-                signup_tokens::reseal(tx, &token.id, sealed)?;
+                store_signup_tokens::reseal(tx, &token.id, sealed)?;
                 done.signup_tokens += 1;
             }
             Err(_) => done.lost += 1,
         }
     }
-    for provider in scim::all(tx)? {
+    for provider in progress.each(providers) {
         let Some(sealed) = &provider.sealed_token else { continue };
         match turn(&from.scim_tokens, &to.scim_tokens, provider.id.as_bytes(), sealed) {
             Ok(sealed) => {
@@ -85,7 +90,7 @@ pub fn reseal(tx: &WriteTx<'_>, from: &Ring, to: &Ring) -> Result<Resealed, Erro
             Err(_) => done.lost += 1,
         }
     }
-    for (id, payload) in outbox::waiting(tx)? {
+    for (id, payload) in progress.each(letters) {
         let mut payload: Value = serde_json::from_str(&payload).map_err(Error::internal)?;
         let turned = letter(&mut payload, from, to);
         if turned > 0 {

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use pid_core::Timestamp;
 use pid_core::files::{Backend, Content};
+use pid_core::progress::{Progress, Unit};
 use pid_flows::{Error, Saying};
 use pid_integrations::files::{Files, FilesError};
 use pid_store::files as store;
@@ -133,9 +134,11 @@ pub async fn copy(
     files: &Files,
     to: Backend,
     now: impl Fn() -> Timestamp,
-    mut tell: impl FnMut(&Copied),
+    progress: &Progress,
 ) -> Result<Copied, Trouble> {
     let (mut done, mut last) = (Copied::default(), String::new());
+    let places = db.read(|tx: &ReadTx<'_>| store::places(tx).map_err(Error::from)).await?;
+    progress.count("Copying pictures", Unit::Files, places.iter().map(|(_, n)| n.unsigned_abs()).sum());
     loop {
         let after = last.clone();
         let page = db.read(move |tx: &ReadTx<'_>| store::after(tx, &after).map_err(Error::from)).await?;
@@ -147,7 +150,7 @@ pub async fn copy(
             } else {
                 one(db, files, to, path, now(), &mut done).await?;
             }
-            tell(&done);
+            progress.add(1);
         }
     }
 }

@@ -227,10 +227,10 @@ pub async fn start_with(
     let jobs = config.jobs.then(|| pid_jobs::spawn(app.clone(), config.audit_days, config.places.clone(), backups));
     let mut tasks = vec![tokio::spawn(refresh_snapshot(app.clone()))];
     tasks.extend(certificate);
-    if config.otlp.traces.is_some() {
+    if config.otlp.has_traces() {
         app.trace(crate::otlp::tie);
     }
-    if config.otlp.metrics.is_some() {
+    if config.otlp.has_metrics() {
         app.count(true);
         tasks.push(tokio::spawn(pid_http::metrics::observe(app.clone())));
     }
@@ -436,9 +436,12 @@ const KEY_FILE: &str = "encryption.key";
 async fn carry_out(config: &Config, db: &Db, sealer: &KeySealer) -> Result<(), StartError> {
     let Some(wanted) = &config.declared else { return Ok(()) };
     let ctx = Ctx { user_agent: "declared at the start".to_owned(), ..crate::cli::ctx() };
-    let done = declared::apply(db, sealer, ctx, wanted).await.map_err(StartError::Declared)?;
+    let (done, left) = declared::apply(db, sealer, ctx, wanted).await.map_err(StartError::Declared)?;
     for done in &done {
         tracing::info!("declared: {}", declared::line(done));
+    }
+    for sentence in left {
+        tracing::warn!("declared: {sentence}");
     }
     Ok(())
 }

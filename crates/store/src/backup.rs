@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use pid_core::files::{Place, Placed};
+use pid_core::progress::{Progress, Unit};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -15,6 +16,8 @@ use crate::{Engine, OpenError, ReadTx, StoreError, Value, WriteTx, migrate};
 const NOT_DATA: [&str; 2] = ["refinery_schema_history", "migration_lease"];
 /// Rows that are read at once.
 const PAGE: usize = 500;
+/// Steps of SQLite's machine between two looks at a file that grows.
+const STEPS: i32 = 20_000;
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,24 +129,40 @@ impl Table {
 }
 
 /// Copies an SQLite database as of one moment, while it is written to.
-pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<(), StoreError> {
+pub(crate) fn copy_file(from: &Path, to: &Path, progress: &Progress) -> Result<(), StoreError> {
     make_private(to).map_err(trouble)?;
     let conn = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(trouble)?;
     conn.busy_timeout(std::time::Duration::from_secs(30)).map_err(trouble)?;
+    let number = |pragma: &str| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(trouble);
+    let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    progress.count("Copying the database", Unit::Bytes, bytes.unsigned_abs());
+    let (seen, file) = (progress.clone(), to.to_owned());
+    let look = move || {
+        seen.reach(std::fs::metadata(&file).map(|m| m.len()).unwrap_or_default());
+        false
+    };
+    conn.progress_handler(STEPS, Some(look)).map_err(trouble)?;
     conn.execute("VACUUM INTO ?1", [to.display().to_string()]).map(drop).map_err(trouble)
 }
 
 /// Copies every row of a transaction's moment into a file that has the schema already. May run again.
-pub(crate) fn copy_rows(tx: &ReadTx<'_>, to: &Path) -> Result<(), StoreError> {
+pub(crate) fn copy_rows(tx: &ReadTx<'_>, to: &Path, progress: &Progress) -> Result<(), StoreError> {
     let conn = Connection::open(to).map_err(trouble)?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN").map_err(trouble)?;
-    for table in tables(&conn).map_err(trouble)? {
+    let all = tables(&conn).map_err(trouble)?;
+    let mut rows: i64 = 0;
+    for table in &all {
+        let count = tx.query_dynamic(&format!("SELECT count(*) FROM {}", quoted(&table.name)), &[])?;
+        rows += count.first().map_or(Ok(0), |row| row.get(0))?;
+    }
+    progress.count("Copying the database", Unit::Rows, rows.unsigned_abs());
+    for table in all {
         conn.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).map_err(trouble)?;
         let mut insert = conn.prepare(&table.insert().replace('$', "?")).map_err(trouble)?;
         let mut last: Option<Vec<Value>> = None;
         loop {
             let rows = tx.query_dynamic(&table.page(last.is_some()), last.as_deref().unwrap_or_default())?;
-            for row in &rows {
+            for row in progress.each(&rows) {
                 insert.execute(rusqlite::params_from_iter(&row.0)).map_err(trouble)?;
             }
             let Some(end) = rows.last().filter(|_| rows.len() == PAGE) else { break };
@@ -174,17 +193,39 @@ pub fn elsewhere(copy: &Path) -> Result<Vec<(String, Placed)>, StoreError> {
     Ok(found)
 }
 
-/// Puts the bytes of an upload into a copy.
+/// Puts the bytes of an upload into a copy, or into another file that nobody has open. A copy that a power cut breaks is made
+/// anew, so it need not be on disk.
 ///
 /// # Errors
 /// The file can't be written.
-pub fn bring(copy: &Path, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+pub fn bring(copy: &Path, path: &str, bytes: &[u8], is_copy: bool) -> Result<(), StoreError> {
     let conn = Connection::open(copy).map_err(trouble)?;
-    // A copy that a power cut breaks is made anew.
-    conn.pragma_update(None, "synchronous", "OFF").map_err(trouble)?;
+    conn.pragma_update(None, "synchronous", if is_copy { "OFF" } else { "FULL" }).map_err(trouble)?;
     let here = "UPDATE files SET content = ?2, length = ?3, place = '', place_key = '', sha256 = '' WHERE path = ?1";
     let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     conn.execute(here, rusqlite::params![path, bytes, length]).map(drop).map_err(trouble)
+}
+
+/// What waits to be removed elsewhere by a file that was a database: place and key.
+///
+/// # Errors
+/// The file can't be read.
+pub fn removals(file: &Path) -> Result<Vec<(Place, String)>, StoreError> {
+    let conn = read_only(file).map_err(trouble)?;
+    let mut statement = conn.prepare("SELECT place, place_key FROM file_removals").map_err(trouble)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(trouble)?;
+    let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>().map_err(trouble)?;
+    Ok(rows.into_iter().filter_map(|(place, key)| Some((Place::parse(&place)?, key))).collect())
+}
+
+/// Whether a file's schema knows of uploads that are elsewhere.
+///
+/// # Errors
+/// The file can't be read.
+pub fn knows_elsewhere(file: &Path) -> Result<bool, StoreError> {
+    let conn = read_only(file).map_err(trouble)?;
+    let known = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'file_removals')";
+    conn.query_row(known, [], |row| row.get(0)).map_err(trouble)
 }
 
 /// What waits to be removed elsewhere is no business of a copy.
@@ -196,11 +237,19 @@ pub fn forget_removals(copy: &Path) -> Result<(), StoreError> {
     conn.execute("DELETE FROM file_removals", []).map(drop).map_err(trouble)
 }
 
-/// Replaces everything in a database by what a file holds, whose schema is the same. The caches of every replica notice.
-pub fn load(tx: &WriteTx<'_>, from: &Path) -> Result<(), StoreError> {
+/// Replaces everything in a database by what a file holds, whose schema is the same. The caches of every replica notice, and what
+/// only the replaced rows had elsewhere is removed like anything that is nobody's.
+pub fn load(tx: &WriteTx<'_>, from: &Path, progress: &Progress) -> Result<(), StoreError> {
     let conn = read_only(from).map_err(trouble)?;
     let before = crate::instance::versions(tx)?;
+    let left = "SELECT place, place_key FROM files WHERE place <> '' UNION SELECT place, place_key FROM file_removals";
+    let left = tx.query_dynamic(left, &[])?;
     let all = tables(&conn).map_err(trouble)?;
+    progress.count(
+        "Storing everything",
+        Unit::Rows,
+        counts(&conn, &all).map_err(trouble)?.values().sum::<i64>().unsigned_abs(),
+    );
     for table in all.iter().rev() {
         tx.execute_dynamic(&format!("DELETE FROM {}", quoted(&table.name)), &[])?;
     }
@@ -222,7 +271,12 @@ pub fn load(tx: &WriteTx<'_>, from: &Path) -> Result<(), StoreError> {
                 });
             }
             tx.execute_dynamic(&insert, &values)?;
+            progress.add(1);
         }
+    }
+    for row in left {
+        let remove = "INSERT INTO file_removals (place, place_key, due_at) VALUES ($1, $2, 0) ON CONFLICT (place, place_key) DO NOTHING";
+        tx.execute_dynamic(remove, &row.0)?;
     }
     crate::instance::raise_over(tx, &before)
 }
@@ -262,13 +316,14 @@ pub fn examine(path: &Path) -> Result<Contents, BackupError> {
     if conn.prepare("PRAGMA foreign_key_check").and_then(|mut s| s.exists([])).map_err(damaged)? {
         return Err(damaged("rows refer to others that are not there"));
     }
-    let mut rows = BTreeMap::new();
-    for table in tables(&conn).map_err(damaged)? {
-        let count = format!("SELECT count(*) FROM {}", quoted(&table.name));
-        let n = conn.query_row(&count, [], |r| r.get(0)).map_err(damaged)?;
-        rows.insert(table.name, n);
-    }
-    Ok(Contents { schema: version, rows })
+    let all = tables(&conn).map_err(damaged)?;
+    Ok(Contents { schema: version, rows: counts(&conn, &all).map_err(damaged)? })
+}
+
+/// Rows by table.
+fn counts(conn: &Connection, tables: &[Table]) -> rusqlite::Result<BTreeMap<String, i64>> {
+    let count = |name: &str| conn.query_row(&format!("SELECT count(*) FROM {}", quoted(name)), [], |r| r.get(0));
+    tables.iter().map(|table| Ok((table.name.clone(), count(&table.name)?))).collect()
 }
 
 /// Puts a file that was examined in the place of a database, whole or not at all. Nobody may have that open. What was there

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pid_core::progress::Progress;
 use pid_core::settings::Settings;
 use tokio::sync::Notify;
 use tracing::{Instrument as _, Span};
@@ -154,18 +155,19 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError`]; what the file holds then is worth nothing.
-    pub async fn copy_to(&self, path: &Path, now_millis: i64) -> Result<(), StoreError> {
+    pub async fn copy_to(&self, path: &Path, now_millis: i64, progress: &Progress) -> Result<(), StoreError> {
         let to = path.to_owned();
         let from = self.file().map(Path::to_owned);
+        let counted = progress.clone();
         let made = tokio::task::spawn_blocking(move || match from {
-            Some(from) => backup::copy_file(&from, &to),
+            Some(from) => backup::copy_file(&from, &to, &counted),
             None => Sqlite::open(&to, now_millis).map(|new| new.close()).map_err(|e| StoreError::Other(e.to_string())),
         });
         made.await.map_err(|e| StoreError::Other(e.to_string()))??;
-        let to = path.to_owned();
+        let (to, progress) = (path.to_owned(), progress.clone());
         match &*self.backend {
             Backend::Sqlite(_) => Ok(()),
-            Backend::Postgres(engine) => engine.read(move |tx| backup::copy_rows(tx, &to)).await,
+            Backend::Postgres(engine) => engine.read(move |tx| backup::copy_rows(tx, &to, &progress)).await,
         }
     }
 

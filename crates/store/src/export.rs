@@ -35,6 +35,7 @@ statements! {
     API_KEYS = concat!("SELECT ", api_key_columns!(), ", key_hash FROM api_keys ORDER BY created_at, id");
     SIGNUP_TOKENS = "SELECT id, sealed_token, usage_limit, usage_count, created_at, expires_at FROM signup_tokens ORDER BY created_at, id";
     FILES = "SELECT path, content_type FROM files ORDER BY path";
+    AUDIT_ENTRIES = "SELECT count(*) FROM audit_logs";
     LIVING_GRANTS = "SELECT count(*) FROM grants WHERE revoked_at IS NULL AND expires_at > $1";
 }
 
@@ -54,6 +55,11 @@ pub fn users(tx: &ReadTx<'_>) -> Result<Vec<(User, bool)>, StoreError> {
 /// All groups.
 pub fn groups(tx: &ReadTx<'_>) -> Result<Vec<Group>, StoreError> {
     all(&tx.query(&GROUPS, params![])?, groups::from_row)
+}
+
+/// How many entries the audit log has.
+pub fn audit_entries(tx: &ReadTx<'_>) -> Result<u64, StoreError> {
+    tx.query(&AUDIT_ENTRIES, params![])?.first().map_or(Ok(0), |row| row.get::<i64>(0).map(i64::unsigned_abs))
 }
 
 fn pairs(rows: &[Row]) -> Result<Vec<(String, String)>, StoreError> {

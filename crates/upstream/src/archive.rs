@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 
 use pid_core::Timestamp;
+use pid_core::progress::{Progress, Unit};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -173,16 +174,21 @@ fn checked_name(raw: &[u8]) -> Result<String, ArchiveError> {
 ///
 /// # Errors
 /// The target can't be written.
-pub fn write<W: Write + Seek>(target: W, data: &Data, now: Timestamp) -> Result<W, ArchiveError> {
+pub fn write<W: Write + Seek>(target: W, data: &Data, now: Timestamp, progress: &Progress) -> Result<W, ArchiveError> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     let mut archive = ZipWriter::new(target);
+    progress.begin("Packing");
     let database = json::write(data).map_err(|e| ArchiveError::Database(e.to_string()))?;
     let actors = francis::write(data.actors.as_deref().unwrap_or_default(), now);
     let first = [(DATABASE.to_owned(), &database), (ACTORS.to_owned(), &actors)];
     let uploads = data.files.iter().map(|(path, content)| (format!("{UPLOADS}{path}"), content));
+    let all: usize = database.len() + actors.len() + data.files.values().map(Vec::len).sum::<usize>();
+    progress.count("Packing", Unit::Bytes, all as u64);
     for (name, content) in first.into_iter().chain(uploads) {
         archive.start_file(name, options)?;
-        archive.write_all(content).map_err(|e| ArchiveError::Zip(e.to_string()))?;
+        std::io::copy(&mut progress.reading(content.as_slice()), &mut archive)
+            .map(drop)
+            .map_err(|e| ArchiveError::Zip(e.to_string()))?;
     }
     Ok(archive.finish()?)
 }
@@ -218,7 +224,7 @@ mod tests {
             Table { rows: vec![vec![Cell::Text("a".to_owned()), Cell::Bytes(vec![1])]], ..Table::with(&["id", "key"]) };
         data.tables.insert("t".to_owned(), table);
         data.files.insert("profile-pictures/a.png".to_owned(), vec![7; 100]);
-        write(Cursor::new(Vec::new()), &data, NOW).unwrap().into_inner()
+        write(Cursor::new(Vec::new()), &data, NOW, &Progress::default()).unwrap().into_inner()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pid_core::progress::{Progress, Unit};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -27,7 +28,7 @@ fn is_theirs(conn: &Connection) -> bool {
 ///
 /// # Errors
 /// It isn't such a file, can't be read, is damaged, or changes while it is read.
-pub fn read(path: &Path) -> Result<Data, SourceError> {
+pub fn read(path: &Path, progress: &Progress) -> Result<Data, SourceError> {
     let said = |error: rusqlite::Error| SourceError(format!("{}: {error}", path.display()));
     let folder = tempfile::tempdir().map_err(|e| SourceError(format!("no temporary folder can be made: {e}")))?;
     let copy = copy(path, folder.path())?;
@@ -50,8 +51,14 @@ pub fn read(path: &Path) -> Result<Data, SourceError> {
     let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     let mut names = conn.prepare(names).map_err(said)?;
     let names: Result<Vec<String>, _> = names.query_map([], |row| row.get(0)).map_err(said)?.collect();
-    for name in names.map_err(said)? {
-        let table = table(&conn, &name).map_err(said)?;
+    let names = names.map_err(said)?;
+    let count = |name: &String| {
+        conn.query_row(&format!("SELECT count(*) FROM {}", quoted(name)), [], |row| row.get::<_, i64>(0))
+    };
+    let rows: i64 = names.iter().map(count).sum::<Result<i64, _>>().map_err(said)?;
+    progress.count("Reading the other database", Unit::Rows, rows.unsigned_abs());
+    for name in names {
+        let table = table(&conn, &name, progress).map_err(said)?;
         data.tables.insert(name, table);
     }
     complete(data)
@@ -91,8 +98,12 @@ fn copy(path: &Path, folder: &Path) -> Result<PathBuf, SourceError> {
     Ok(to)
 }
 
-fn table(conn: &Connection, name: &str) -> rusqlite::Result<Table> {
-    let mut statement = conn.prepare(&format!("SELECT * FROM \"{}\"", name.replace('"', "\"\"")))?;
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn table(conn: &Connection, name: &str, progress: &Progress) -> rusqlite::Result<Table> {
+    let mut statement = conn.prepare(&format!("SELECT * FROM {}", quoted(name)))?;
     let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     let mut out = Table { columns, rows: Vec::new() };
@@ -108,6 +119,7 @@ fn table(conn: &Connection, name: &str) -> rusqlite::Result<Table> {
             });
         }
         out.rows.push(cells);
+        progress.add(1);
     }
     Ok(out)
 }
@@ -128,7 +140,7 @@ mod tests {
     }
 
     fn people(path: &Path) -> usize {
-        read(path).unwrap().rows("users").count()
+        read(path, &Progress::default()).unwrap().rows("users").count()
     }
 
     #[cfg(unix)]
@@ -164,7 +176,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.db");
         drop(database(&file, "DELETE", 20_250_101_000_000));
-        let said = read(&file).unwrap_err().to_string();
+        let said = read(&file, &Progress::default()).unwrap_err().to_string();
         assert!(said.contains("20250101000000") && said.contains("2.0"), "{said}");
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use pid_core::claims::CustomClaim;
+use pid_core::progress::{Progress, Unit};
 use pid_core::settings::setting;
 use pid_core::users::User;
 use pid_core::validate::nfc;
 use pid_core::{Ctx, GroupId, Seed, UserId};
 use pid_store::declared::{self as store, Declared};
-use pid_store::{WriteTx, claims, groups as store_groups, settings as store_settings};
+use pid_store::{WriteTx, claims, groups as store_groups, leases, settings as store_settings};
 use serde_json::{Map, Value};
 
 use super::file::{Declaration, GroupDeclared};
@@ -28,10 +29,33 @@ pub struct Plan {
     pub declaration: Declaration,
     /// Settings that are in files of their own, by key.
     pub settings: BTreeMap<String, String>,
-    /// Secrets of clients, by id. One that is declared but not here is in a file that is yet to be made.
-    pub secrets: BTreeMap<String, String>,
+    /// Secrets of clients, by id. One that is declared but not here has no file.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Whether clients whose secret has no file get another.
+    pub new_secrets: bool,
     /// Whether what was declared once and is no more is removed.
     pub prune: bool,
+    /// Who wants to know how far it is.
+    pub progress: Progress,
+}
+
+/// A declared secret of a client.
+#[derive(Clone)]
+pub enum Secret {
+    /// What its file says.
+    Given(String),
+    /// One that was just made. It is of use only if the client has none yet, or is to get another: of replicas that start
+    /// together each may have made one.
+    Made(String),
+}
+
+/// What a declaration led to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What was changed, in order; nothing if all was so already.
+    pub done: Vec<Done>,
+    /// Clients with a secret that is in no file here, by id. It was left alone.
+    pub elsewhere: Vec<String>,
 }
 
 /// What became of something.
@@ -66,16 +90,18 @@ pub(super) struct Run<'a> {
     pub(super) admin: Admin,
     pub(super) plan: &'a Plan,
     done: Vec<Done>,
+    pub(super) elsewhere: Vec<String>,
     errors: Vec<String>,
     /// Kind and id of what the file has.
     pub(super) seen: Vec<(Kind, String)>,
 }
 
-/// Carries a declaration out. Gives what it changed, in order; nothing if all was so already.
+/// Carries a declaration out. Processes that do so at the same time do it one after the other: the second sees what the first did.
 ///
 /// # Errors
 /// Everything that a rule refuses, a line each; then nothing is done. Faults of the store.
-pub fn apply(tx: &WriteTx<'_>, ctx: &Ctx, sealer: &KeySealer, plan: &Plan) -> Result<Vec<Done>, Error> {
+pub fn apply(tx: &WriteTx<'_>, ctx: &Ctx, sealer: &KeySealer, plan: &Plan) -> Result<Applied, Error> {
+    leases::queue(tx, "declared")?;
     tx.declare();
     let mut run = Run {
         tx,
@@ -85,24 +111,30 @@ pub fn apply(tx: &WriteTx<'_>, ctx: &Ctx, sealer: &KeySealer, plan: &Plan) -> Re
         admin: Admin::operator(operator(ctx)),
         plan,
         done: Vec::new(),
+        elsewhere: Vec::new(),
         errors: Vec::new(),
         seen: Vec::new(),
     };
-    let declaration = &plan.declaration;
-    for group in &declaration.groups {
+    let (declaration, progress) = (&plan.declaration, &plan.progress);
+    let all = declaration.groups.len() + declaration.users.len() + declaration.clients.len();
+    progress.count("Comparing and changing", Unit::Steps, all as u64);
+    for group in progress.each(&declaration.groups) {
         run.judged("groups", &group.name, |run| run.group(group))?;
     }
     if !declaration.settings.is_empty() {
         run.judged("settings", "", Run::settings)?;
     }
-    for user in &declaration.users {
+    for user in progress.each(&declaration.users) {
         run.judged("users", &user.username, |run| run.user(user))?;
     }
-    for client in &declaration.clients {
+    for client in progress.each(&declaration.clients) {
         run.judged("clients", &client.client.id, |run| run.client(client))?;
     }
     run.rest()?;
-    if run.errors.is_empty() { Ok(run.done) } else { Err(Error::with(Code::ValidationFailed, run.errors.join("\n"))) }
+    if !run.errors.is_empty() {
+        return Err(Error::with(Code::ValidationFailed, run.errors.join("\n")));
+    }
+    Ok(Applied { done: run.done, elsewhere: run.elsewhere })
 }
 
 /// Whoever runs this instance. Audit entries name nobody; the context's user agent says what it was.

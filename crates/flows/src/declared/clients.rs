@@ -6,7 +6,7 @@ use pid_core::secret::sha256;
 use pid_core::validate::nfc;
 use pid_store::{clients as store_clients, groups as store_groups};
 
-use super::apply::{Did, Run, differences, list, object};
+use super::apply::{Did, Run, Secret, differences, list, object};
 use super::file::ClientDeclared;
 use super::{Kind, Part};
 use crate::change::Change;
@@ -80,36 +80,36 @@ impl Run<'_> {
         self.keep(Kind::Client, &name, &name, &parts)
     }
 
-    /// Makes the declared secret a client's only one.
+    /// Makes the declared secret a client's only one. One that others have made meanwhile stays.
     fn secret(&mut self, id: &ClientId) -> Result<(), Error> {
         let stored = store_clients::secrets(self.tx, id)?;
         let name = id.as_str().to_owned();
-        let Some(secret) = self.plan.secrets.get(id.as_str()) else {
-            // Only a dry run has none: it makes no file.
-            self.note(
-                Kind::Client,
-                &name,
-                Did::Changed,
-                vec![("secret".to_owned(), String::new(), "(a new secret)".to_owned())],
-            );
-            return Ok(());
+        let (secret, is_made) = match self.plan.secrets.get(id.as_str()) {
+            Some(Secret::Given(secret)) => (Some(secret), false),
+            Some(Secret::Made(secret)) => (Some(secret), true),
+            // A dry run makes none.
+            None => (None, true),
         };
-        let hash = sha256(secret.as_bytes());
-        let is_it = stored.len() == 1
-            && stored[0].algorithm == "sha256"
-            && stored[0].hash == hash
-            && stored[0].expires_at.is_none();
-        if !is_it {
+        let is_it = |secret: &String| {
+            stored.len() == 1
+                && stored[0].algorithm == "sha256"
+                && stored[0].hash == sha256(secret.as_bytes())
+                && stored[0].expires_at.is_none()
+        };
+        if secret.is_some_and(is_it) {
+            return Ok(());
+        }
+        if is_made && !stored.is_empty() && !self.plan.new_secrets {
+            self.elsewhere.push(name);
+            return Ok(());
+        }
+        let after = if is_made { "(a new secret)" } else { "(the file's secret)" };
+        if let Some(secret) = secret {
             let ctx = self.ctx(&format!("secret of client {id}"));
             client_secrets::add(self.tx, &ctx, &self.admin, id, Some(secret), None, true)?;
-            let before = if stored.is_empty() { String::new() } else { "(other secrets)".to_owned() };
-            self.note(
-                Kind::Client,
-                &name,
-                Did::Changed,
-                vec![("secret".to_owned(), before, "(the file's secret)".to_owned())],
-            );
         }
+        let before = if stored.is_empty() { String::new() } else { "(other secrets)".to_owned() };
+        self.note(Kind::Client, &name, Did::Changed, vec![("secret".to_owned(), before, after.to_owned())]);
         Ok(())
     }
 }

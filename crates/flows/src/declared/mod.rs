@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{Code, Error};
 
-pub use apply::{Did, Done, Plan, apply};
+pub use apply::{Applied, Did, Done, Plan, Secret, apply};
 pub use file::{ClientDeclared, Declaration, GroupDeclared, SecretFile, UserDeclared, read, schema};
 pub use written::{content, written};
 

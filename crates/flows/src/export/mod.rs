@@ -7,6 +7,7 @@ mod rest;
 mod scim;
 
 use pid_core::files::Placed;
+use pid_core::progress::Progress;
 use pid_core::{Ctx, Timestamp};
 use pid_store::ReadTx;
 use pid_upstream::{Cell, Data, TABLES, Table, VERSION};
@@ -42,13 +43,14 @@ pub struct Leaving {
 ///
 /// # Errors
 /// Faults of the store, or secrets that don't open.
-pub fn read(tx: &ReadTx<'_>, ctx: &Ctx, keys: &Keys) -> Result<Leaving, Error> {
+pub fn read(tx: &ReadTx<'_>, ctx: &Ctx, keys: &Keys, progress: &Progress) -> Result<Leaving, Error> {
+    progress.begin("Reading people and clients");
     let mut data = Data { provider: "sqlite".to_owned(), version: VERSION, ..Data::default() };
     let mut report = Report::of_export();
     people::read(tx, &mut data, &mut report)?;
     clients::read(tx, &mut data, &mut report)?;
     scim::read(tx, keys, &mut data, &mut report)?;
-    let elsewhere = rest::read(tx, ctx, keys, &mut data, &mut report)?;
+    let elsewhere = rest::read(tx, ctx, keys, &mut data, &mut report, progress)?;
     Ok(Leaving { data, elsewhere, report })
 }
 

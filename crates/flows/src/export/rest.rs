@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pid_core::files::{Content, Placed};
+use pid_core::progress::{Progress, Unit};
 use pid_core::settings::SETTINGS;
 use pid_core::{Ctx, KeyState, Timestamp};
 use pid_jose::{Alg, to_private_jwk};
@@ -33,13 +34,14 @@ pub(super) fn read(
     keys: &Keys,
     data: &mut Data,
     report: &mut Report,
+    progress: &Progress,
 ) -> Result<Vec<(String, Placed)>, Error> {
     signing_key(tx, keys, data, report)?;
     let mut actors = vec![configuration(tx, report)?];
     actors.extend(invitations(tx, ctx, keys, report)?);
     data.actors = Some(actors);
-    log(tx, data, report)?;
-    let elsewhere = pictures(tx, data, report)?;
+    log(tx, data, report, progress)?;
+    let elsewhere = pictures(tx, data, report, progress)?;
     let living = store::living_grants(tx, ctx.now)?;
     if living > 0 {
         report.left(
@@ -114,15 +116,16 @@ fn invitations(tx: &ReadTx<'_>, ctx: &Ctx, keys: &Keys, report: &mut Report) -> 
     Ok(out)
 }
 
-fn log(tx: &ReadTx<'_>, data: &mut Data, report: &mut Report) -> Result<(), Error> {
+fn log(tx: &ReadTx<'_>, data: &mut Data, report: &mut Report, progress: &Progress) -> Result<(), Error> {
     let known: BTreeSet<String> = data.rows("users").filter_map(|row| row.text("id")).collect();
     let (mut at, mut id) = (Timestamp::from_millis(i64::MIN), String::new());
     let (mut ours, mut theirs, mut orphans) = (0_usize, 0, 0_usize);
+    progress.count("Reading the audit log", Unit::Rows, store::audit_entries(tx)?);
     loop {
         let page = audit::after(tx, at, &id, 5000)?;
         let Some(last) = page.last() else { break };
         (at, id) = (last.created_at, last.id.clone());
-        for entry in page {
+        for entry in progress.each(page) {
             if !EVENTS.contains(&entry.event.as_str()) {
                 ours += 1;
                 continue;
@@ -166,15 +169,21 @@ pub(super) fn extension(content_type: &str) -> Option<&'static str> {
 }
 
 /// The pictures; of those that are kept elsewhere their names and places.
-fn pictures(tx: &ReadTx<'_>, data: &mut Data, report: &mut Report) -> Result<Vec<(String, Placed)>, Error> {
-    let mut elsewhere = Vec::new();
+fn pictures(
+    tx: &ReadTx<'_>,
+    data: &mut Data,
+    report: &mut Report,
+    progress: &Progress,
+) -> Result<Vec<(String, Placed)>, Error> {
+    let (mut elsewhere, all) = (Vec::new(), store::files(tx)?);
+    progress.count("Reading pictures", Unit::Files, all.len() as u64);
     let ids: BTreeMap<String, String> = data
         .rows("oidc_clients")
         .filter_map(|row| row.text("id"))
         .filter(|id| id.contains("://"))
         .map(|id| (id.clone(), metadata_name(&id)))
         .collect();
-    for (path, content_type) in store::files(tx)? {
+    for (path, content_type) in progress.each(all) {
         let Some(extension) = extension(&content_type) else {
             report.left("These pictures are of a kind that has no place there.", path);
             continue;

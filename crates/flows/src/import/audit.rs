@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pid_core::audit::Entry;
+use pid_core::progress::Progress;
 use pid_store::{WriteTx, audit_counts, import as store};
 use pid_upstream::Data;
 
@@ -55,8 +56,8 @@ pub(super) fn read(data: &Data, people: &People, report: &mut Report) -> Vec<Ent
     out
 }
 
-pub(super) fn write(tx: &WriteTx<'_>, entries: &[Entry]) -> Result<(), Error> {
-    for entry in entries {
+pub(super) fn write(tx: &WriteTx<'_>, entries: &[Entry], progress: &Progress) -> Result<(), Error> {
+    for entry in progress.each(entries) {
         store::add_audit_entry(tx, entry)?;
     }
     Ok(audit_counts::forget(tx)?)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pid_core::clients::{Client, ClientSecret, ClientType, FederatedIdentity, TOKEN_MINUTES};
+use pid_core::progress::Progress;
 use pid_core::{ClientId, Ctx, GroupId, Timestamp, UserId};
 use pid_oidc::backchannel_logout;
 use pid_oidc::redirect_uri::Purpose;
@@ -234,6 +235,11 @@ fn end(value: &Value) -> Option<Option<Timestamp>> {
 }
 
 impl Clients {
+    /// How many rows count.
+    pub(super) fn rows(&self) -> usize {
+        self.clients.len() + self.consents.len()
+    }
+
     /// Adds what an app holds a living token for to what its person agreed to, should that be missing. What was agreed with
     /// an app of a metadata document was taken back when its document changed: that stays so (oidc.md §22).
     pub(super) fn agree(&mut self, person: &str, client: &str, keys: Vec<String>, at: Timestamp) {
@@ -246,8 +252,8 @@ impl Clients {
     }
 }
 
-pub(super) fn write(tx: &WriteTx<'_>, clients: &Clients) -> Result<(), Error> {
-    for whole in &clients.clients {
+pub(super) fn write(tx: &WriteTx<'_>, clients: &Clients, progress: &Progress) -> Result<(), Error> {
+    for whole in progress.each(&clients.clients) {
         let id = &whole.client.id;
         store_clients::insert(tx, &whole.client, whole.created_by.as_ref())?;
         if let Some(document) = &whole.document {
@@ -260,7 +266,7 @@ pub(super) fn write(tx: &WriteTx<'_>, clients: &Clients) -> Result<(), Error> {
     for (client, group) in &clients.groups {
         store::allow_group(tx, client, group)?;
     }
-    for ((person, client), (keys, at)) in &clients.consents {
+    for ((person, client), (keys, at)) in progress.each(&clients.consents) {
         store::add_consent(tx, &user(person.as_str()), &ClientId::new(client.as_str()), keys, *at)?;
     }
     Ok(())

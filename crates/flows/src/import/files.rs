@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pid_core::application_images::Image;
 use pid_core::files::Content;
+use pid_core::progress::Progress;
 use pid_core::secret::sha256;
 use pid_core::{ClientId, Ctx};
 use pid_integrations::images::{self, Picture, Purpose};
@@ -82,6 +83,11 @@ fn image(stem: &str) -> Option<(Image, Purpose)> {
 }
 
 impl Files {
+    /// How many there are.
+    pub(super) fn rows(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether a client has a logo, and one for dark pages.
     pub(super) fn logos(&self, client: &str) -> (bool, bool) {
         let id = ClientId::new(client);
@@ -89,8 +95,8 @@ impl Files {
     }
 }
 
-pub(super) fn write(tx: &WriteTx<'_>, ctx: &Ctx, pictures: &Files) -> Result<(), Error> {
-    for (path, picture) in &pictures.0 {
+pub(super) fn write(tx: &WriteTx<'_>, ctx: &Ctx, pictures: &Files, progress: &Progress) -> Result<(), Error> {
+    for (path, picture) in progress.each(&pictures.0) {
         let content_type = picture.content_type.to_owned();
         files::put(
             tx,

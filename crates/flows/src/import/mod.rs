@@ -22,6 +22,7 @@ pub(crate) mod tokens;
 use std::collections::BTreeSet;
 
 use pid_core::ids::STATIC_API_USER;
+use pid_core::progress::{Progress, Unit};
 use pid_core::{Ctx, Entropy, Timestamp, UserId};
 use pid_jose::Zeroizing;
 use pid_store::{WriteTx, import as store, instance, users};
@@ -143,24 +144,27 @@ fn tell_of_issuer(data: &Data, rp_id: &str, report: &mut Report) {
 ///
 /// # Errors
 /// Faults of the store alone: then nothing was done.
-pub fn apply(tx: &WriteTx<'_>, ctx: &Ctx, plan: &Plan) -> Result<(), Error> {
+pub fn apply(tx: &WriteTx<'_>, ctx: &Ctx, plan: &Plan, progress: &Progress) -> Result<(), Error> {
     let static_user = user(STATIC_API_USER);
     let with_static_user = users::by_id(tx, &static_user)?.is_some();
+    progress.begin("Removing what was there");
     store::clear(tx)?;
-    people::write(tx, &plan.people)?;
+    let rows = plan.people.rows() + plan.clients.rows() + plan.tokens.rows() + plan.audit.len() + plan.files.rows();
+    progress.count("Storing everything", Unit::Rows, rows as u64);
+    people::write(tx, &plan.people, progress)?;
     // The server makes it at its start; one that runs goes on with it.
     if with_static_user && users::by_id(tx, &static_user)?.is_none() {
         create_static_api_user(tx, ctx, &ctx.stream("static"))?;
     }
-    clients::write(tx, &plan.clients)?;
+    clients::write(tx, &plan.clients, progress)?;
     apis::write(tx, &plan.apis)?;
     scim::write(tx, &plan.scim)?;
     settings::write(tx, &plan.settings)?;
     keys::write(tx, &plan.keys)?;
-    tokens::write(tx, &plan.tokens)?;
+    tokens::write(tx, &plan.tokens, progress)?;
     short_lived::write(tx, &plan.short_lived)?;
-    audit::write(tx, &plan.audit)?;
-    files::write(tx, ctx, &plan.files)?;
+    audit::write(tx, &plan.audit, progress)?;
+    files::write(tx, ctx, &plan.files, progress)?;
     instance::put(tx, "rp_id", &plan.rp_id)?;
     Ok(())
 }

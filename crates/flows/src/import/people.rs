@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pid_core::api_keys::ApiKey;
 use pid_core::claims::{CustomClaim, is_reserved};
 use pid_core::groups::Group;
+use pid_core::progress::Progress;
 use pid_core::users::User;
 use pid_core::validate::key;
 use pid_core::{ApiKeyId, Ctx, GroupId, PasskeyId, UserId};
@@ -268,18 +269,25 @@ pub(super) fn hash_of_hex(text: &str) -> Option<[u8; 32]> {
     pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
-pub(super) fn write(tx: &WriteTx<'_>, people: &People) -> Result<(), Error> {
-    for person in &people.users {
+impl People {
+    /// How many rows count.
+    pub(super) fn rows(&self) -> usize {
+        self.users.len() + self.groups.len() + self.members.len() + self.passkeys.len()
+    }
+}
+
+pub(super) fn write(tx: &WriteTx<'_>, people: &People, progress: &Progress) -> Result<(), Error> {
+    for person in progress.each(&people.users) {
         if people.namesakes.contains(&person.id) {
             users::insert_namesake(tx, person)?;
         } else {
             users::insert(tx, person)?;
         }
     }
-    for group in &people.groups {
+    for group in progress.each(&people.groups) {
         groups::insert(tx, group)?;
     }
-    for (person, group) in &people.members {
+    for (person, group) in progress.each(&people.members) {
         store::add_member(tx, person, group)?;
     }
     store::count_members(tx)?;
@@ -289,7 +297,7 @@ pub(super) fn write(tx: &WriteTx<'_>, people: &People) -> Result<(), Error> {
     for (group, list) in &people.group_claims {
         claims::set_of_group(tx, group, list)?;
     }
-    for passkey in &people.passkeys {
+    for passkey in progress.each(&people.passkeys) {
         passkeys::insert(tx, passkey)?;
         if let Some(at) = passkey.last_used_at {
             store::passkey_used(tx, &passkey.id, at)?;

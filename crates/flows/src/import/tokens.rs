@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pid_core::progress::Progress;
 use pid_core::secret::sha256;
 use pid_core::{ClientId, Ctx, GrantId, SessionId, Timestamp};
 use pid_oidc::ScopeSet;
@@ -174,6 +175,11 @@ fn refresh_tokens(grant: &Grant, rows: &[Row], ctx: &Ctx, family: &str) -> Vec<O
 }
 
 impl Tokens {
+    /// How many rows count.
+    pub(super) fn rows(&self) -> usize {
+        self.families.len()
+    }
+
     /// What the living tokens are for: client, person and the keys of consent that it takes.
     pub(super) fn consents(&self) -> Vec<(String, String, Vec<String>, Timestamp)> {
         self.families
@@ -188,11 +194,11 @@ impl Tokens {
     }
 }
 
-pub(super) fn write(tx: &WriteTx<'_>, tokens: &Tokens) -> Result<(), Error> {
+pub(super) fn write(tx: &WriteTx<'_>, tokens: &Tokens, progress: &Progress) -> Result<(), Error> {
     if let Some(sealed) = &tokens.sealed_secret {
         instance::put(tx, SECRET_FACT, sealed)?;
     }
-    for (grant, olds) in &tokens.families {
+    for (grant, olds) in progress.each(&tokens.families) {
         grants::insert(tx, grant)?;
         for old in olds {
             grants::insert_refresh(tx, &sha256(old.signature.as_bytes()), &old.token)?;

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::client::TlsStream;
 use url::{Host, Position, Url};
 
 use super::{FetchError, Request, Response, user_agent};
@@ -49,14 +50,37 @@ pub(super) async fn exchange(
     if url.scheme() == "http" {
         return talk(stream, url, request).await;
     }
+    talk(secure(tls(), url, stream).await?, url, request).await
+}
+
+/// The same over HTTP/2. What comes after the body is given as well.
+pub(super) async fn call(
+    tls: impl Fn() -> Arc<ClientConfig>,
+    url: &Url,
+    addresses: &[SocketAddr],
+    request: &Request,
+) -> Result<(Response, HeaderMap), FetchError> {
+    let stream = connect(addresses).await?;
+    if url.scheme() == "http" {
+        return talk_h2(stream, url, request).await;
+    }
+    let mut config = ClientConfig::clone(&tls());
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = secure(config.into(), url, stream).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(FetchError::Version);
+    }
+    talk_h2(stream, url, request).await
+}
+
+async fn secure(config: Arc<ClientConfig>, url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, FetchError> {
     let name = match url.host().ok_or(FetchError::Url)? {
         Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|_| FetchError::Url)?,
         Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::V4(ip).into()),
         Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::V6(ip).into()),
     };
-    let connector = tokio_rustls::TlsConnector::from(tls());
-    let stream = connector.connect(name, stream).await.map_err(|e| FetchError::Tls(why(&e)))?;
-    talk(stream, url, request).await
+    let connector = tokio_rustls::TlsConnector::from(config);
+    connector.connect(name, stream).await.map_err(|e| FetchError::Tls(why(&e)))
 }
 
 /// What the TLS library says; a broken connection says nothing of use.
@@ -92,20 +116,41 @@ where
     });
     let response = sender.send_request(message(url, request)?).await.map_err(|_| FetchError::Protocol)?;
     let (head, body) = response.into_parts();
-    let body = match request.limits.body {
-        None => Bytes::new(),
-        Some(limit) => {
-            if head
-                .headers
-                .get(header::CONTENT_ENCODING)
-                .is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity"))
-            {
-                return Err(FetchError::Encoded);
-            }
-            read(body, limit).await?
-        }
-    };
+    let (body, _) = whole(&head.headers, body, request.limits.body).await?;
     Ok(Response { status: head.status, headers: head.headers, body, url: url.clone() })
+}
+
+async fn talk_h2<S>(stream: S, url: &Url, request: &Request) -> Result<(Response, HeaderMap), FetchError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .max_header_list_size(MAX_HEAD as u32)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| FetchError::Protocol)?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let _ = connection.await;
+    });
+    let mut message = message(url, request)?;
+    // The host is in the address, and a connection says nothing of itself (RFC 9113 §8.2.2, §8.3.1).
+    *message.uri_mut() = url[..Position::AfterQuery].parse().map_err(|_| FetchError::Url)?;
+    message.headers_mut().remove(header::HOST);
+    message.headers_mut().remove(header::CONNECTION);
+    let response = sender.send_request(message).await.map_err(|_| FetchError::Protocol)?;
+    let (head, body) = response.into_parts();
+    let (body, trailers) = whole(&head.headers, body, request.limits.body).await?;
+    Ok((Response { status: head.status, headers: head.headers, body, url: url.clone() }, trailers))
+}
+
+/// A body as far as it is asked for, and what comes after it.
+async fn whole(headers: &HeaderMap, body: Incoming, limit: Option<usize>) -> Result<(Bytes, HeaderMap), FetchError> {
+    let Some(limit) = limit else { return Ok((Bytes::new(), HeaderMap::new())) };
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(FetchError::Encoded);
+    }
+    read(body, limit).await
 }
 
 fn message(url: &Url, request: &Request) -> Result<http::Request<Full<Bytes>>, FetchError> {
@@ -125,12 +170,15 @@ fn message(url: &Url, request: &Request) -> Result<http::Request<Full<Bytes>>, F
     Ok(message)
 }
 
-async fn read(body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
+async fn read(body: Incoming, limit: usize) -> Result<(Bytes, HeaderMap), FetchError> {
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(FetchError::TooLarge);
     }
     match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
+        Ok(body) => {
+            let trailers = body.trailers().cloned().unwrap_or_default();
+            Ok((body.to_bytes(), trailers))
+        }
         Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
         Err(_) => Err(FetchError::Protocol),
     }

@@ -99,6 +99,9 @@ pub enum FetchError {
     /// The certificate is not trusted, or there is no TLS.
     #[error("no trusted TLS connection could be made: {0}")]
     Tls(String),
+    /// The server does not agree to HTTP/2.
+    #[error("the server does not speak HTTP/2")]
+    Version,
     /// What came back is no HTTP, or the connection broke.
     #[error("the answer could not be read")]
     Protocol,
@@ -128,6 +131,7 @@ impl FetchError {
             Self::Name => "name_not_found",
             Self::Connect => "connection_failed",
             Self::Tls(_) => "tls_failed",
+            Self::Version => "no_http2",
             Self::Protocol => "bad_response",
             Self::Timeout => "timeout",
             Self::TooLarge => "too_large",
@@ -198,6 +202,20 @@ impl Fetcher {
             Err(error) => span.record("otel.status_code", "ERROR").record("error.type", error.kind()),
         };
         answer
+    }
+
+    /// Sends a request over HTTP/2, known before or agreed by ALPN, as gRPC wants it. Gives what comes after the body as well;
+    /// redirects are answers.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn call(&self, request: Request) -> Result<(Response, HeaderMap), FetchError> {
+        let call = async {
+            let url = target(&request.url)?;
+            let addresses = self.addresses(&url, request.named_by).await?;
+            connect::call(self.tls(), &url, &addresses, &request).await
+        };
+        tokio::time::timeout(request.limits.time, call).await.unwrap_or(Err(FetchError::Timeout))
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response, FetchError> {

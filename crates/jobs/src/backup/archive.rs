@@ -6,6 +6,7 @@ use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use pid_core::progress::{Progress, Unit};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -47,9 +48,11 @@ fn refused(why: impl std::fmt::Display) -> BackupError {
 }
 
 /// Length and SHA-256 of a file.
-pub(super) fn hash(path: &Path) -> io::Result<(u64, String)> {
+pub(super) fn hash(path: &Path, progress: &Progress) -> io::Result<(u64, String)> {
     let mut to = Hashing { hash: Context::new(&SHA256), bytes: 0, to: io::sink() };
-    io::copy(&mut File::open(path)?, &mut to)?;
+    let from = File::open(path)?;
+    progress.count("Hashing", Unit::Bytes, from.metadata()?.len());
+    io::copy(&mut progress.reading(from), &mut to)?;
     Ok((to.bytes, to.hex()))
 }
 
@@ -79,7 +82,13 @@ impl<W: io::Write> io::Write for Hashing<W> {
     }
 }
 
-pub(super) fn write(to: &Path, manifest: &Manifest, database: &Path, key: Option<&[u8]>) -> Result<(), BackupError> {
+pub(super) fn write(
+    to: &Path,
+    manifest: &Manifest,
+    database: &Path,
+    key: Option<&[u8]>,
+    progress: &Progress,
+) -> Result<(), BackupError> {
     let trouble = file_error(to);
     let mut archive = ZipWriter::new(BufWriter::new(private_file(to).map_err(&trouble)?));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
@@ -90,11 +99,13 @@ pub(super) fn write(to: &Path, manifest: &Manifest, database: &Path, key: Option
         archive.write_all(content).map_err(&trouble)?;
     }
     archive.start_file(DATABASE, options).map_err(refused)?;
-    io::copy(&mut File::open(database).map_err(file_error(database))?, &mut archive).map_err(&trouble)?;
+    progress.count("Packing", Unit::Bytes, manifest.bytes);
+    let database = File::open(database).map_err(file_error(database))?;
+    io::copy(&mut progress.reading(database), &mut archive).map_err(&trouble)?;
     archive.finish().map_err(refused)?.flush().map_err(&trouble)
 }
 
-pub(super) fn read(from: &Path, into: &Path, limits: &Limits) -> Result<Opened, BackupError> {
+pub(super) fn read(from: &Path, into: &Path, limits: &Limits, progress: &Progress) -> Result<Opened, BackupError> {
     let trouble = file_error(from);
     let file = File::open(from).map_err(&trouble)?;
     let length = file.metadata().map_err(&trouble)?.len();
@@ -133,8 +144,10 @@ pub(super) fn read(from: &Path, into: &Path, limits: &Limits) -> Result<Opened, 
     let entry = archive.by_name(DATABASE).map_err(|_| refused("it has no database"))?;
     let mut to =
         Hashing { hash: Context::new(&SHA256), bytes: 0, to: private_file(&database).map_err(file_error(&database))? };
+    progress.count("Unpacking", Unit::Bytes, manifest.bytes);
     // What an entry says of its size need not be true.
-    io::copy(&mut entry.take(manifest.bytes + 1), &mut to).map_err(|e| refused(format!("it is damaged: {e}")))?;
+    io::copy(&mut progress.reading(entry.take(manifest.bytes + 1)), &mut to)
+        .map_err(|e| refused(format!("it is damaged: {e}")))?;
     to.to.sync_all().map_err(file_error(&database))?;
     if to.bytes != manifest.bytes || to.hex() != manifest.sha256 {
         return Err(refused("its database is not the one that its manifest is about"));

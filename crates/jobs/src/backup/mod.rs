@@ -10,6 +10,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use pid_core::Timestamp;
+use pid_core::files::Place;
+use pid_core::progress::{Progress, Unit};
 use pid_integrations::files::{Files, FilesError};
 use pid_jose::stream::{self, FileSecret};
 use pid_store::Db;
@@ -123,15 +125,18 @@ pub async fn make(
     secret: Option<FileSecret>,
     key: Option<Vec<u8>>,
     now: Timestamp,
+    progress: &Progress,
 ) -> Result<Made, BackupError> {
     let work = Work::begin(folder(to), ".pocket-id-backup-").map_err(file_error(to))?;
     let copy = work.path().join(DATABASE);
-    db.copy_to(&copy, now.millis()).await.map_err(|error| BackupError::Copy(error.to_string()))?;
-    let missing_files = gather(&copy, files).await?;
+    db.copy_to(&copy, now.millis(), progress).await.map_err(|error| BackupError::Copy(error.to_string()))?;
+    let missing_files = gather(&copy, files, progress).await?;
     let (engine, to) = (backup::engine_name(db.engine()).to_owned(), to.to_owned());
+    let progress = progress.clone();
     let pack = move || -> Result<Made, BackupError> {
+        progress.begin("Checking the copy");
         let Contents { schema, rows } = backup::examine(&copy)?;
-        let (bytes, sha256) = archive::hash(&copy).map_err(file_error(&copy))?;
+        let (bytes, sha256) = archive::hash(&copy, &progress).map_err(file_error(&copy))?;
         let manifest = Manifest {
             program: "pocket-id-rs".to_owned(),
             format: FORMAT,
@@ -146,11 +151,13 @@ pub async fn make(
         };
         let key = key.filter(|_| secret.as_ref().is_some_and(FileSecret::is_passphrase));
         let mut packed = work.path().join("archive.zip");
-        archive::write(&packed, &manifest, &copy, key.as_deref())?;
+        archive::write(&packed, &manifest, &copy, key.as_deref(), &progress)?;
         if let Some(secret) = &secret {
             let sealed = work.path().join("archive.sealed");
             let trouble = file_error(&sealed);
-            let mut from = io::BufReader::new(std::fs::File::open(&packed).map_err(&trouble)?);
+            let from = std::fs::File::open(&packed).map_err(&trouble)?;
+            progress.count("Sealing", Unit::Bytes, from.metadata().map_err(&trouble)?.len());
+            let mut from = progress.reading(io::BufReader::new(from));
             let mut into = io::BufWriter::new(private_file(&sealed).map_err(&trouble)?);
             stream::seal_file(secret, &mut from, &mut into).map_err(|e| BackupError::Copy(e.to_string()))?;
             into.flush().map_err(&trouble)?;
@@ -167,11 +174,12 @@ pub async fn make(
 
 /// Brings what is kept elsewhere into the copy of the database, so that a backup is whole by itself. Gives what is not where it
 /// should be: for a lost picture there are still backups.
-async fn gather(copy: &Path, files: &Files) -> Result<Vec<String>, BackupError> {
-    let mut missing = Vec::new();
-    for (path, placed) in backup::elsewhere(copy).map_err(copy_error)? {
+async fn gather(copy: &Path, files: &Files, progress: &Progress) -> Result<Vec<String>, BackupError> {
+    let (mut missing, elsewhere) = (Vec::new(), backup::elsewhere(copy).map_err(copy_error)?);
+    progress.count("Copying pictures", Unit::Files, elsewhere.len() as u64);
+    for (path, placed) in progress.each(elsewhere) {
         match files.read(&placed).await {
-            Ok(bytes) => backup::bring(copy, &path, &bytes).map_err(copy_error)?,
+            Ok(bytes) => backup::bring(copy, &path, &bytes, true).map_err(copy_error)?,
             Err(FilesError::Missing(..) | FilesError::Damaged(..)) => missing.push(path),
             Err(error) => return Err(error.into()),
         }
@@ -181,6 +189,34 @@ async fn gather(copy: &Path, files: &Files) -> Result<Vec<String>, BackupError> 
         tracing::warn!(?missing, "uploads are not in the backup, since they are not where they should be");
     }
     Ok(missing)
+}
+
+/// Brings what is kept elsewhere into a database that was replaced and is kept, so that it needs nothing else should it come back.
+/// Gives what nothing needs there any more, and the pictures that could not be had, which stay.
+///
+/// # Errors
+/// The file can't be read or written.
+pub async fn make_whole(
+    kept: &Path,
+    files: &Files,
+    progress: &Progress,
+) -> Result<(Vec<(Place, String)>, Vec<String>), BackupError> {
+    if !backup::knows_elsewhere(kept).map_err(copy_error)? {
+        return Ok(Default::default());
+    }
+    let (mut free, mut stay) = (backup::removals(kept).map_err(copy_error)?, Vec::new());
+    let elsewhere = backup::elsewhere(kept).map_err(copy_error)?;
+    progress.count("Keeping the old pictures", Unit::Files, elsewhere.len() as u64);
+    for (path, placed) in progress.each(elsewhere) {
+        match files.read(&placed).await {
+            Ok(bytes) => {
+                backup::bring(kept, &path, &bytes, false).map_err(copy_error)?;
+                free.push((placed.place, placed.key));
+            }
+            Err(error) => stay.push(format!("{path} ({error})")),
+        }
+    }
+    Ok((free, stay))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it maps errors")]
@@ -200,7 +236,13 @@ fn private_file(path: &Path) -> io::Result<std::fs::File> {
 ///
 /// # Errors
 /// [`BackupError`]: it is refused whole.
-pub fn open(from: &Path, secrets: &[FileSecret], into: &Path, limits: &Limits) -> Result<Opened, BackupError> {
+pub fn open(
+    from: &Path,
+    secrets: &[FileSecret],
+    into: &Path,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Opened, BackupError> {
     let mut packed = from.to_owned();
     let trouble = file_error(from);
     let mut head = Vec::new();
@@ -209,12 +251,13 @@ pub fn open(from: &Path, secrets: &[FileSecret], into: &Path, limits: &Limits) -
         .map_err(&trouble)?;
     if let Some(passphrase) = stream::wants_passphrase(&head) {
         packed = into.join("archive.zip");
-        unseal(from, &packed, secrets, passphrase)?;
+        unseal(from, &packed, secrets, passphrase, progress)?;
     }
-    let opened = archive::read(&packed, into, limits)?;
+    let opened = archive::read(&packed, into, limits, progress)?;
     if packed != from {
         std::fs::remove_file(&packed).map_err(file_error(&packed))?;
     }
+    progress.begin("Checking the backup");
     let contents = backup::examine(&opened.database)?;
     if contents.schema != opened.manifest.schema || contents.rows != opened.manifest.rows {
         return Err(BackupError::Archive("its database holds something else than its manifest says".to_owned()));
@@ -222,11 +265,19 @@ pub fn open(from: &Path, secrets: &[FileSecret], into: &Path, limits: &Limits) -
     Ok(opened)
 }
 
-fn unseal(from: &Path, to: &Path, secrets: &[FileSecret], passphrase: bool) -> Result<(), BackupError> {
+fn unseal(
+    from: &Path,
+    to: &Path,
+    secrets: &[FileSecret],
+    passphrase: bool,
+    progress: &Progress,
+) -> Result<(), BackupError> {
     let trouble = file_error(from);
     let mut outcome = Err(BackupError::Sealed { passphrase });
     for secret in secrets.iter().filter(|secret| secret.is_passphrase() == passphrase) {
-        let mut sealed = io::BufReader::new(std::fs::File::open(from).map_err(&trouble)?);
+        let sealed = std::fs::File::open(from).map_err(&trouble)?;
+        progress.count("Opening what is sealed", Unit::Bytes, sealed.metadata().map_err(&trouble)?.len());
+        let mut sealed = progress.reading(io::BufReader::new(sealed));
         let _ = std::fs::remove_file(to);
         let mut plain = io::BufWriter::new(private_file(to).map_err(file_error(to))?);
         match stream::open_file(secret, &mut sealed, &mut plain) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pid_core::Timestamp;
+use pid_core::progress::Progress;
 use pid_flows::Error;
 use pid_http::state::App;
 use pid_jose::stream::FileSecret;
@@ -71,7 +72,8 @@ pub async fn if_due(app: &App, plan: &Plan) -> Result<Option<PathBuf>, BackupErr
     let to = plan.folder.join(file_name(now, plan.secret.is_some()));
     let made = async {
         std::fs::create_dir_all(&plan.folder).map_err(super::file_error(&plan.folder))?;
-        make(app.db(), app.files(), &to, plan.secret.clone(), plan.key.clone(), now).await
+        let unseen = Progress::default();
+        make(app.db(), app.files(), &to, plan.secret.clone(), plan.key.clone(), now, &unseen).await
     };
     if let Err(error) = made.await {
         // Sooner than the next one would be.

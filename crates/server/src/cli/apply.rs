@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pid_flows::keys::KeySealer;
 
+use super::progress::Shown;
 use super::{ctx, open};
 use crate::app;
 use crate::config::Config;
@@ -33,11 +34,14 @@ pub struct Apply {
 /// Sentences that say what is wrong; then nothing was changed.
 pub async fn run(config: &Config, command: &Apply) -> Result<(String, bool), String> {
     let db = open(config).await?;
+    let shown = Shown::of("Reading what is declared");
     let wanted = Wanted {
         file: command.file.clone(),
         prune: command.prune,
         new_secrets: command.new_secrets,
         dry_run: command.dry_run,
+        leave_secrets: false,
+        progress: shown.progress().clone(),
     };
     let done = async {
         let key = app::existing_key(config, &db).await.map_err(|e| vec![e.to_string()])?;
@@ -45,8 +49,9 @@ pub async fn run(config: &Config, command: &Apply) -> Result<(String, bool), Str
         apply(&db, &sealer, ctx(), &wanted).await
     };
     let done = done.await;
+    drop(shown);
     db.close().await;
-    let done = done.map_err(|errors| format!("{}\nNothing was changed.", errors.join("\n")))?;
+    let (done, _) = done.map_err(|errors| format!("{}\nNothing was changed.", errors.join("\n")))?;
     if done.is_empty() {
         return Ok(("Everything is as declared.".to_owned(), false));
     }

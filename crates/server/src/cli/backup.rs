@@ -4,12 +4,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use pid_core::progress::Progress;
 use pid_jobs::backup::{self, Made};
 use pid_jose::Zeroizing;
 use pid_jose::stream::FileSecret;
 use pid_store::Target;
 
-use super::progress::Progress;
+use super::progress::Shown;
 use super::{ctx, note, open};
 use crate::app;
 use crate::config::Config;
@@ -34,8 +35,8 @@ pub struct Backup {
 /// A sentence that says what went wrong; then there is no file.
 pub async fn run(config: &Config, command: &Backup) -> Result<Option<String>, String> {
     let db = open(&Config { settings: None, ..config.clone() }).await?;
-    let shown = Progress::of("Copying, checking and packing the database");
-    let made = make(config, command, &db).await;
+    let shown = Shown::of("Opening the database");
+    let made = make(config, command, &db, shown.progress()).await;
     drop(shown);
     db.close().await;
     let (path, made) = made?;
@@ -52,7 +53,12 @@ pub async fn run(config: &Config, command: &Backup) -> Result<Option<String>, St
     }))
 }
 
-async fn make(config: &Config, command: &Backup, db: &pid_store::Db) -> Result<(Option<PathBuf>, Made), String> {
+async fn make(
+    config: &Config,
+    command: &Backup,
+    db: &pid_store::Db,
+    progress: &Progress,
+) -> Result<(Option<PathBuf>, Made), String> {
     let key = app::existing_key(config, db).await.map_err(|e| e.to_string())?;
     let now = ctx().now;
     let secret = if command.sealed {
@@ -67,7 +73,7 @@ async fn make(config: &Config, command: &Backup, db: &pid_store::Db) -> Result<(
     if command.path == "-" {
         let folder = tempfile::tempdir().map_err(|e| format!("No temporary folder can be made: {e}."))?;
         let to = folder.path().join(name);
-        let made = backup::make(db, &files, &to, secret, beside, now).await.map_err(sentence)?;
+        let made = backup::make(db, &files, &to, secret, beside, now, progress).await.map_err(sentence)?;
         let mut file = std::fs::File::open(&to).map_err(|e| format!("{e}."))?;
         let mut out = std::io::stdout().lock();
         let copied = std::io::copy(&mut file, &mut out).and_then(|_| out.flush());
@@ -76,7 +82,7 @@ async fn make(config: &Config, command: &Backup, db: &pid_store::Db) -> Result<(
     }
     let path = Path::new(&command.path);
     let to = if path.is_dir() { path.join(name) } else { path.to_owned() };
-    let made = backup::make(db, &files, &to, secret, beside, now).await.map_err(sentence)?;
+    let made = backup::make(db, &files, &to, secret, beside, now, progress).await.map_err(sentence)?;
     Ok((Some(to), made))
 }
 

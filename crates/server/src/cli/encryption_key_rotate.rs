@@ -9,6 +9,7 @@ use pid_flows::encryption_key::{Resealed, Ring, reseal};
 use pid_http::state::seed;
 use pid_store::{Target, WriteTx};
 
+use super::progress::Shown;
 use super::{confirmed, open};
 use crate::app;
 use crate::config::Config;
@@ -99,12 +100,16 @@ async fn rotate(
         app::write_private(&app::next_key_file(file), new)
             .map_err(|e| format!("The new key can't be written beside the database: {e}. Nothing was changed."))?;
     }
+    let shown = Shown::of("Sealing everything anew");
+    let progress = shown.progress().clone();
     let resealed = db.write(move |tx: &WriteTx<'_>| -> Result<Resealed, Error> {
-        let done = reseal(tx, &rings.0, &rings.1)?;
+        let done = reseal(tx, &rings.0, &rings.1, &progress)?;
         app::put_key_tag(tx, &tag)?;
         Ok(done)
     });
-    let done = resealed.await.map_err(fault)?;
+    let resealed = resealed.await;
+    drop(shown);
+    let done = resealed.map_err(fault)?;
     if let Some(file) = own_file {
         app::adopt_next_key(file)
             .map_err(|e| format!("The new key file can't take its place: {e}. The next start does it."))?;

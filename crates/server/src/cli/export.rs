@@ -4,12 +4,13 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use clap::Args;
+use pid_core::progress::{Progress, Unit};
 use pid_flows::export::{self, Keys, Leaving};
 use pid_flows::keys::KeySealer;
 use pid_jose::{Zeroizing, derive};
 use pid_store::{Db, ReadTx, Target};
 
-use super::progress::Progress;
+use super::progress::Shown;
 use super::{ctx, note, open};
 use crate::app;
 use crate::config::Config;
@@ -29,17 +30,19 @@ pub struct Export {
 pub async fn run(config: &Config, command: &Export) -> Result<Option<String>, String> {
     // What the environment says is for here; the archive takes what is stored.
     let db = open(&Config { settings: None, ..config.clone() }).await?;
-    let shown = Progress::of("Reading and packing everything");
-    let read = read(config, &db).await;
+    let shown = Shown::of("Opening the database");
+    let progress = shown.progress();
+    let read = read(config, &db, progress).await;
     db.close().await;
     let Leaving { mut data, elsewhere, report } = read?;
     let files = app::files(config);
-    for (name, placed) in elsewhere {
+    progress.count("Copying pictures", Unit::Files, elsewhere.len() as u64);
+    for (name, placed) in progress.each(elsewhere) {
         let bytes = files.read(&placed).await.map_err(|e| format!("{e}. No archive was written."))?;
         data.files.insert(name, bytes.to_vec());
     }
-    let archive =
-        pid_upstream::write_archive(Cursor::new(Vec::new()), &data, ctx().now).map_err(|e| format!("{e}."))?;
+    let archive = pid_upstream::write_archive(Cursor::new(Vec::new()), &data, ctx().now, progress);
+    let archive = archive.map_err(|e| format!("{e}."))?;
     drop(shown);
     note(&report.to_string());
     if config.encryption_key.is_none()
@@ -55,14 +58,16 @@ pub async fn run(config: &Config, command: &Export) -> Result<Option<String>, St
     Ok((command.path != "-").then(|| format!("Exported data to {}", command.path)))
 }
 
-async fn read(config: &Config, db: &Db) -> Result<Leaving, String> {
+async fn read(config: &Config, db: &Db, progress: &Progress) -> Result<Leaving, String> {
     let encryption_key = app::existing_key(config, db).await.map_err(|e| e.to_string())?;
     let signup_token_key = *derive(&encryption_key, "signup-tokens").map_err(|e| format!("{e}."))?;
     let scim_token_key = *derive(&encryption_key, "scim-tokens").map_err(|e| format!("{e}."))?;
     let sealer = KeySealer::new(&encryption_key).map_err(|e| format!("{}.", e.message))?;
     let keys = Keys { encryption_key: Zeroizing::new(encryption_key), sealer, signup_token_key, scim_token_key };
-    let ctx = ctx();
-    db.read(move |tx: &ReadTx<'_>| export::read(tx, &ctx, &keys)).await.map_err(|e| format!("{}.", e.message))
+    let (ctx, progress) = (ctx(), progress.clone());
+    db.read(move |tx: &ReadTx<'_>| export::read(tx, &ctx, &keys, &progress))
+        .await
+        .map_err(|e| format!("{}.", e.message))
 }
 
 /// Writes a file that only its owner can read, whole or not at all: it has secrets in it.

@@ -1,12 +1,11 @@
 //! `pocket-id files copy`: from one backend of uploaded files to another, while servers serve.
 
-use std::io::{IsTerminal as _, Write as _};
-
 use clap::{Subcommand, ValueEnum};
 use pid_core::files::{Backend, Place, backend_name};
-use pid_http::files::{Copied, copy};
+use pid_http::files::copy;
 use pid_http::state::Clock;
 
+use super::progress::Shown;
 use super::{note, open};
 use crate::app;
 use crate::config::Config;
@@ -51,7 +50,9 @@ pub async fn run(config: &Config, command: &Command) -> Result<String, String> {
     let Command::Copy { to } = command;
     let to = to.map_or(config.files.backend, Backend::from);
     let db = open(config).await?;
-    let done = copy(&db, &app::files(config), to, || Clock::default().now(), progress).await;
+    let shown = Shown::of("Copying pictures");
+    let done = copy(&db, &app::files(config), to, || Clock::default().now(), shown.progress()).await;
+    drop(shown);
     db.close().await;
     let done = done.map_err(|error| format!("{error}. What was copied before is there; run it again."))?;
     for (path, why) in &done.failed {
@@ -71,12 +72,4 @@ pub async fn run(config: &Config, command: &Command) -> Result<String, String> {
         " New ones still go to where FILE_BACKEND says: change that, too."
     };
     Ok(format!("{summary}{rest}"))
-}
-
-/// How far it is, where somebody looks.
-fn progress(done: &Copied) {
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        let _ = write!(out, "\r{} copied, {} there already ", done.copied, done.there);
-    }
 }

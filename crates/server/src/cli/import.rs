@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use pid_core::files::backend_name;
+use pid_core::progress::{Progress, Unit};
 use pid_flows::import::{self, Keys, Report};
 use pid_flows::keys::KeySealer;
 use pid_http::state::Clock;
@@ -15,7 +16,7 @@ use pid_jose::{Zeroizing, derive};
 use pid_store::{Db, Options, Target, WriteTx};
 use pid_upstream::{Data, Limits};
 
-use super::progress::Progress;
+use super::progress::Shown;
 use super::{confirmed, ctx, note};
 use crate::app;
 use crate::config::Config;
@@ -60,8 +61,8 @@ pub async fn run(config: &Config, command: &Import) -> Result<String, String> {
     if command.path == "-" && command.from.is_none() && !command.yes && !command.dry_run {
         return Err("An archive from standard input leaves nobody to answer: add --yes.".to_owned());
     }
-    let shown = Progress::of("Reading what there is");
-    let data = read(config, command).await?;
+    let shown = Shown::of("Reading what there is");
+    let data = read(config, command, shown.progress()).await?;
     drop(shown);
     let source = source_key(config, command)?;
     if command.dry_run {
@@ -96,8 +97,9 @@ pub async fn run(config: &Config, command: &Import) -> Result<String, String> {
     let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
     let db = app::open_for_import(config, options, &key).await.map_err(|e| e.to_string())?;
     let plan = Arc::new(plan);
-    let shown = Progress::of("Storing everything");
-    let done = db.write(move |tx: &WriteTx<'_>| import::apply(tx, &ctx, &plan)).await;
+    let shown = Shown::of("Storing everything");
+    let progress = shown.progress().clone();
+    let done = db.write(move |tx: &WriteTx<'_>| import::apply(tx, &ctx, &plan, &progress)).await;
     drop(shown);
     if done.is_ok() && config.files.backend.is_some() {
         place_pictures(config, &db).await;
@@ -112,7 +114,10 @@ pub async fn run(config: &Config, command: &Import) -> Result<String, String> {
 /// Pictures come into the database, in the one transaction; from there they go to where pictures are kept.
 async fn place_pictures(config: &Config, db: &Db) {
     let (files, to) = (app::files(config), config.files.backend);
-    match pid_http::files::copy(db, &files, to, || Clock::default().now(), |_| {}).await {
+    let shown = Shown::of("Copying pictures");
+    let done = pid_http::files::copy(db, &files, to, || Clock::default().now(), shown.progress()).await;
+    drop(shown);
+    match done {
         Ok(done) => note(&format!("{} pictures are in {}.", done.copied + done.there, backend_name(to))),
         Err(error) => {
             note(&format!("Pictures are in the database, since {error}. Mend that, then: pocket-id files copy"));
@@ -175,14 +180,14 @@ fn source_key(config: &Config, command: &Import) -> Result<Option<Zeroizing<Vec<
     })
 }
 
-async fn read(config: &Config, command: &Import) -> Result<Data, String> {
+async fn read(config: &Config, command: &Import, progress: &Progress) -> Result<Data, String> {
     match &command.from {
-        Some(from) => from_database(config, from, command.uploads.as_deref()).await,
-        None => from_archive(&command.path),
+        Some(from) => from_database(config, from, command.uploads.as_deref(), progress).await,
+        None => from_archive(&command.path, progress),
     }
 }
 
-fn from_archive(path: &str) -> Result<Data, String> {
+fn from_archive(path: &str, progress: &Progress) -> Result<Data, String> {
     let file = if path == "-" {
         let trouble = |e: std::io::Error| format!("Standard input can't be kept in a temporary file: {e}.");
         let mut file = tempfile::tempfile().map_err(trouble)?;
@@ -193,11 +198,18 @@ fn from_archive(path: &str) -> Result<Data, String> {
     } else {
         File::open(path).map_err(|e| format!("The archive {path} can't be read: {e}."))?
     };
-    pid_upstream::read_archive(std::io::BufReader::new(file), &Limits::default())
+    let length = file.metadata().map_err(|e| format!("The archive {path} can't be read: {e}."))?.len();
+    progress.count("Reading the archive", Unit::Bytes, length);
+    pid_upstream::read_archive(std::io::BufReader::new(progress.reading(file)), &Limits::default())
         .map_err(|e| format!("{e}. Nothing was changed."))
 }
 
-async fn from_database(config: &Config, from: &str, uploads: Option<&Path>) -> Result<Data, String> {
+async fn from_database(
+    config: &Config,
+    from: &str,
+    uploads: Option<&Path>,
+    progress: &Progress,
+) -> Result<Data, String> {
     let source = Target::parse(from);
     if is_same(&source, &config.database) {
         return Err(
@@ -208,12 +220,12 @@ async fn from_database(config: &Config, from: &str, uploads: Option<&Path>) -> R
     }
     let (mut data, beside) = match &source {
         Target::Sqlite(path) => {
-            let data = pid_upstream::read_sqlite(path).map_err(|e| format!("{e}."))?;
+            let data = pid_upstream::read_sqlite(path, progress).map_err(|e| format!("{e}."))?;
             (data, Some(path.with_file_name("uploads")))
         }
         Target::Postgres(url) => {
             let reach = pid_store::reach_postgres(url).map_err(|e| format!("{e}."))?;
-            let data = pid_upstream::read_postgres(&reach.config, reach.tls).await;
+            let data = pid_upstream::read_postgres(&reach.config, reach.tls, progress).await;
             (data.map_err(|e| format!("{e}."))?, None)
         }
     };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use pid_core::progress::Progress;
 use pid_flows::{Error, restore};
 use pid_http::state::Clock;
 use pid_integrations::fetch::{Fetcher, Guard, Limits, NamedBy, Request};
@@ -12,10 +13,10 @@ use pid_jobs::backup::{self, Opened};
 use pid_jose::Zeroizing;
 use pid_jose::stream::FileSecret;
 use pid_store::import::Ended;
-use pid_store::{Db, Options, Target, WriteTx, keys};
+use pid_store::{Db, Options, Target, WriteTx, files, keys};
 
 use super::backup::passphrase;
-use super::progress::Progress;
+use super::progress::Shown;
 use super::{confirmed, ctx, note};
 use crate::app;
 use crate::config::Config;
@@ -56,8 +57,8 @@ pub async fn run(config: &Config, command: &Restore) -> Result<String, String> {
         refuse_target(config, command).await?;
     }
     let work = work_folder(config, command)?;
-    let shown = Progress::of("Unpacking and checking the backup");
-    let staged = stage(config, command, work.path()).await.map_err(unchanged)?;
+    let shown = Shown::of("Reading the backup");
+    let staged = stage(config, command, work.path(), shown.progress()).await.map_err(unchanged)?;
     drop(shown);
     if command.verify {
         return drill(config, &staged).await;
@@ -101,14 +102,16 @@ struct Staged {
     brings_key: bool,
 }
 
-async fn stage(config: &Config, command: &Restore, work: &Path) -> Result<Staged, String> {
+async fn stage(config: &Config, command: &Restore, work: &Path, progress: &Progress) -> Result<Staged, String> {
     let known = app::known_key(config);
     let mut secrets: Vec<FileSecret> = passphrase(config, command.passphrase_file.as_deref())?.into_iter().collect();
     secrets.extend(known.clone().map(|key| FileSecret::Key(Zeroizing::new(key))));
     let from = if command.path == "-" { spooled(work)? } else { PathBuf::from(&command.path) };
-    let into = work.to_owned();
-    let opened = tokio::task::spawn_blocking(move || backup::open(&from, &secrets, &into, &backup::Limits::default()));
+    let (into, counted) = (work.to_owned(), progress.clone());
+    let open = move || backup::open(&from, &secrets, &into, &backup::Limits::default(), &counted);
+    let opened = tokio::task::spawn_blocking(open);
     let opened = opened.await.map_err(|e| format!("{e}."))?.map_err(|e| format!("{e}."))?;
+    progress.begin("Bringing it to today's schema");
     let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
     let db = Db::open(&Target::Sqlite(opened.database.clone()), options).await.map_err(|e| format!("{e}."))?;
     let staged = sign_out(&db, known, opened).await;
@@ -190,6 +193,11 @@ async fn apply(config: &Config, staged: &Staged) -> Result<String, String> {
             }
             let kept =
                 pid_store::backup::replace_file(&new, path, now).map_err(|e| format!("{e}. Nothing was changed."))?;
+            if let Some(kept) = &kept
+                && let Err(error) = part(config, kept).await
+            {
+                note(&format!("Pictures of what was there stay where they are, since {error}"));
+            }
             let kept = kept.map(|kept| format!("\nWhat was there is kept as {}.", kept.display())).unwrap_or_default();
             Ok(format!("Restored the backup of {}.{kept}{}", staged.opened.manifest.created_at, pictures(config)))
         }
@@ -199,12 +207,42 @@ async fn apply(config: &Config, staged: &Staged) -> Result<String, String> {
             }
             let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
             let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}. Nothing was changed."))?;
-            let done = db.write(move |tx| pid_store::backup::load(tx, &new).map_err(Error::from)).await;
+            let shown = Shown::of("Storing everything");
+            let progress = shown.progress().clone();
+            let done = db.write(move |tx| pid_store::backup::load(tx, &new, &progress).map_err(Error::from)).await;
+            drop(shown);
             db.close().await;
             done.map_err(|e| format!("{}. Nothing was changed.", e.message))?;
             Ok(format!("Restored the backup of {}.{}", staged.opened.manifest.created_at, pictures(config)))
         }
     }
+}
+
+/// Makes what is kept of before whole by itself, and says to the new database what is nobody's then. Killed in the middle, it
+/// leaves pictures that nobody needs, and nothing else.
+async fn part(config: &Config, kept: &Path) -> Result<(), String> {
+    let shown = Shown::of("Keeping the old pictures");
+    let whole = backup::make_whole(kept, &app::files(config), shown.progress()).await;
+    let (free, stay) = whole.map_err(|e| format!("{e}."))?;
+    drop(shown);
+    if !stay.is_empty() {
+        note(&format!(
+            "These pictures of what was there stay where they are, since what is kept of it needs them: {}.",
+            stay.join(", ")
+        ));
+    }
+    if free.is_empty() {
+        return Ok(());
+    }
+    let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
+    let db = Db::open(&config.database, options).await.map_err(|e| format!("{e}."))?;
+    let now = ctx().now;
+    let noted = db.write(move |tx: &WriteTx<'_>| {
+        free.iter().try_for_each(|(place, key)| files::intend(tx, *place, key, now)).map_err(Error::from)
+    });
+    let noted = noted.await;
+    db.close().await;
+    noted.map_err(|e| format!("{}.", e.message))
 }
 
 /// A backup has all pictures in its database.
@@ -236,7 +274,7 @@ async fn drill(config: &Config, staged: &Staged) -> Result<String, String> {
     };
     let failed = |why: String| format!("The drill failed: {why} The backup can't be relied on.");
     let origin = copy.app_url.origin.clone();
-    let shown = Progress::of("Starting a server on a copy");
+    let shown = Shown::of("Starting a server on a copy");
     let running = app::start(copy, Clock::default()).await.map_err(|e| failed(e.to_string()))?;
     let looked = look(&running.app, &format!("http://{}", running.address), &origin).await;
     running.stop().await;

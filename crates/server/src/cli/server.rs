@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use pid_core::progress::Progress;
 use pid_http::state::Clock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -28,7 +29,14 @@ impl Start {
     #[must_use]
     pub fn declared(&self) -> Option<Wanted> {
         let file = self.config.clone()?;
-        Some(Wanted { file, prune: self.prune, new_secrets: false, dry_run: false })
+        Some(Wanted {
+            file,
+            prune: self.prune,
+            new_secrets: false,
+            dry_run: false,
+            leave_secrets: true,
+            progress: Progress::default(),
+        })
     }
 }
 

@@ -168,13 +168,18 @@ pub fn notes(env: &BTreeMap<String, String>) -> Vec<String> {
         out.push(format!("{name} has no effect: {why}."));
     }
     for (name, known) in [
-        ("OTEL_TRACES_EXPORTER", &["otlp"][..]),
-        ("OTEL_METRICS_EXPORTER", &["otlp", "prometheus"]),
-        ("OTEL_LOGS_EXPORTER", &["otlp"]),
+        ("OTEL_TRACES_EXPORTER", &["otlp", "console"][..]),
+        ("OTEL_METRICS_EXPORTER", &["otlp", "prometheus", "console"]),
+        ("OTEL_LOGS_EXPORTER", &["otlp", "console"]),
     ] {
         let values = env.get(name).map(String::as_str).unwrap_or_default().split(',').map(str::trim);
         for value in values.filter(|value| !value.is_empty() && *value != "none" && !known.contains(value)) {
             out.push(format!("{name}={value} has no effect: known are none, {}.", known.join(", ")));
+        }
+    }
+    for name in ["", "TRACES_", "METRICS_", "LOGS_"].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}PROTOCOL")) {
+        if env.get(&name).is_some_and(|value| value == "http/json") {
+            out.push(format!("{name}=http/json: http/protobuf is spoken, which collectors take at the same address."));
         }
     }
     for (old, new) in RENAMED.iter().filter(|(old, _)| set(old)) {
