@@ -1,5 +1,6 @@
 //! What a file declares, on pages: shown, and not to be changed there.
 
+use pid_core::progress::Progress;
 use pid_flows::keys::KeySealer;
 use pid_testkit::chromium::role;
 use pocket_id::declared::{Wanted, apply};
@@ -47,7 +48,14 @@ async fn what_is_declared_is_shown_and_can_not_be_changed() {
     let admin = stage.app.admin().await;
     let file = stage.app.dir().join("club.toml");
     std::fs::write(&file, CLUB).unwrap();
-    let wanted = Wanted { file, prune: false, new_secrets: false, dry_run: false };
+    let wanted = Wanted {
+        file,
+        prune: false,
+        new_secrets: false,
+        dry_run: false,
+        leave_secrets: false,
+        progress: Progress::default(),
+    };
     let sealer = KeySealer::new(b"test-encryption-key").unwrap();
     let app = stage.app.app();
     apply(app.db(), &sealer, app.ctx("test"), &wanted).await.unwrap();
