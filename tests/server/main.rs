@@ -20,6 +20,7 @@ mod otlp;
 mod outbox;
 mod packages;
 mod program;
+mod progress;
 mod rolling;
 mod setup_code;
 mod signals;
