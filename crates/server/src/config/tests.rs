@@ -1,3 +1,4 @@
+use super::reader::dot_env;
 use super::*;
 
 fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
