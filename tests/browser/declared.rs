@@ -47,7 +47,14 @@ async fn what_is_declared_is_shown_and_can_not_be_changed() {
     let admin = stage.app.admin().await;
     let file = stage.app.dir().join("club.toml");
     std::fs::write(&file, CLUB).unwrap();
-    let wanted = Wanted { file, prune: false, new_secrets: false, dry_run: false };
+    let wanted = Wanted {
+        file,
+        prune: false,
+        new_secrets: false,
+        dry_run: false,
+        leave_secrets: false,
+        progress: pid_core::progress::Progress::default(),
+    };
     let sealer = KeySealer::new(b"test-encryption-key").unwrap();
     let app = stage.app.app();
     apply(app.db(), &sealer, app.ctx("test"), &wanted).await.unwrap();
