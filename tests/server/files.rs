@@ -244,8 +244,8 @@ async fn what_a_restore_replaces_goes_outside_too() {
     if on_postgres() {
         return;
     }
-    let kept = std::fs::read_dir(program.data()).unwrap().map(|entry| entry.unwrap().path());
-    let kept = kept.filter(|path| path.to_string_lossy().contains("before-restore")).next().unwrap();
+    let mut kept = std::fs::read_dir(program.data()).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.find(|path| path.to_string_lossy().contains("before-restore")).unwrap();
     std::fs::rename(kept, program.connection()).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     program.start().await;

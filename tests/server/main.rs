@@ -22,6 +22,7 @@ mod outbox;
 mod packages;
 mod pooler;
 mod program;
+mod progress;
 mod rolling;
 mod setup_code;
 mod signals;

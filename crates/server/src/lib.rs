@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod declared;
+mod encryption_key;
 mod listener;
 pub mod otlp;
 pub mod telemetry;

@@ -195,7 +195,8 @@ impl Fetcher {
     /// [`FetchError`]. An answer with an error status is an answer.
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
         let (time, span) = (request.limits.time, span(&request));
-        let sent = tokio::time::timeout(time, self.follow(request)).instrument(span.clone()).await;
+        // Large, and waited for by whoever asks several at once.
+        let sent = tokio::time::timeout(time, Box::pin(self.follow(request))).instrument(span.clone()).await;
         let answer = sent.unwrap_or(Err(FetchError::Timeout));
         match &answer {
             Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
@@ -215,7 +216,7 @@ impl Fetcher {
             let addresses = self.addresses(&url, request.named_by).await?;
             connect::call(self.tls(), &url, &addresses, &request).await
         };
-        tokio::time::timeout(request.limits.time, call).await.unwrap_or(Err(FetchError::Timeout))
+        tokio::time::timeout(request.limits.time, Box::pin(call)).await.unwrap_or(Err(FetchError::Timeout))
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response, FetchError> {

@@ -7,9 +7,9 @@ use pid_flows::keys::KeySealer;
 
 use super::progress::Shown;
 use super::{ctx, open};
-use crate::app;
 use crate::config::Config;
 use crate::declared::{Wanted, apply, line};
+use crate::encryption_key;
 
 /// What to carry out, and how.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub async fn run(config: &Config, command: &Apply) -> Result<(String, bool), Str
         progress: shown.progress().clone(),
     };
     let done = async {
-        let key = app::existing_key(config, &db).await.map_err(|e| vec![e.to_string()])?;
+        let key = encryption_key::existing_key(config, &db).await.map_err(|e| vec![e.to_string()])?;
         let sealer = KeySealer::new(&key).map_err(|e| vec![format!("{}.", e.message)])?;
         apply(&db, &sealer, ctx(), &wanted).await
     };

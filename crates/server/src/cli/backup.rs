@@ -12,8 +12,8 @@ use pid_store::Target;
 
 use super::progress::Shown;
 use super::{ctx, note, open};
-use crate::app;
 use crate::config::Config;
+use crate::{app, encryption_key};
 
 /// Where to, and how.
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ async fn make(
     db: &pid_store::Db,
     progress: &Progress,
 ) -> Result<(Option<PathBuf>, Made), String> {
-    let key = app::existing_key(config, db).await.map_err(|e| e.to_string())?;
+    let key = encryption_key::existing_key(config, db).await.map_err(|e| e.to_string())?;
     let now = ctx().now;
     let secret = if command.sealed {
         Some(FileSecret::Key(Zeroizing::new(key)))
@@ -106,7 +106,7 @@ pub(super) fn passphrase(config: &Config, file: Option<&Path>) -> Result<Option<
 /// The key that lies beside the database, which a backup can take along.
 pub(crate) fn key_beside(config: &Config) -> Option<Vec<u8>> {
     match &config.database {
-        Target::Sqlite(path) if config.encryption_key.is_none() => std::fs::read(app::key_file(path)).ok(),
+        Target::Sqlite(path) if config.encryption_key.is_none() => std::fs::read(encryption_key::key_file(path)).ok(),
         _ => None,
     }
 }
@@ -116,7 +116,7 @@ fn about_key(config: &Config, made: &Made) -> String {
         (_, true) => "The encryption key is in it.".to_owned(),
         (Target::Sqlite(path), false) if config.encryption_key.is_none() => format!(
             "The encryption key is not in it: keep a copy of {}. With a passphrase the key goes along.",
-            app::key_file(path).display()
+            encryption_key::key_file(path).display()
         ),
         _ => "The encryption key is not in it: keep ENCRYPTION_KEY somewhere else.".to_owned(),
     }

@@ -11,8 +11,8 @@ use pid_integrations::files::Files;
 use pid_store::Db;
 
 use super::open;
-use crate::app;
 use crate::config::Config;
+use crate::{app, encryption_key};
 
 /// How to answer.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub async fn run(config: &Config, command: &Doctor) -> (String, bool) {
 }
 
 async fn examine(config: &Config, db: &Db) -> Vec<Finding> {
-    let key = app::existing_key(config, db).await.err().map(|error| error.to_string());
+    let key = encryption_key::existing_key(config, db).await.err().map(|error| error.to_string());
     let settings = match &config.settings {
         Some(settings) => settings.clone(),
         None => {

@@ -11,8 +11,8 @@ use pid_store::{Target, WriteTx};
 
 use super::progress::Shown;
 use super::{confirmed, open};
-use crate::app;
 use crate::config::Config;
+use crate::encryption_key;
 
 /// The new key.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub struct EncryptionKeyRotate {
 pub async fn run(config: &Config, command: &EncryptionKeyRotate) -> Result<String, String> {
     // Where the key lies beside the database it is ours to replace.
     let own_file = match &config.database {
-        Target::Sqlite(path) if config.encryption_key.is_none() => Some(app::key_file(path)),
+        Target::Sqlite(path) if config.encryption_key.is_none() => Some(encryption_key::key_file(path)),
         _ => None,
     };
     let new = match (&command.new_key, &command.new_key_file) {
@@ -83,7 +83,7 @@ async fn rotate(
     new: &[u8],
     own_file: Option<&std::path::Path>,
 ) -> Result<Resealed, String> {
-    let old = app::existing_key(config, db).await.map_err(|e| e.to_string())?;
+    let old = encryption_key::existing_key(config, db).await.map_err(|e| e.to_string())?;
     if old == new {
         return Err("The new key is the old one. Nothing was changed.".to_owned());
     }
@@ -94,24 +94,24 @@ async fn rotate(
     }
     let fault = |e: Error| format!("{}. Nothing was changed.", e.message);
     let rings = (Ring::new(&old).map_err(fault)?, Ring::new(new).map_err(fault)?);
-    let tag = app::key_tag(new).map_err(fault)?;
+    let tag = encryption_key::key_tag(new).map_err(fault)?;
     // First beside the old one: whichever the transaction's end leaves, its key is there, and a start finds it.
     if let Some(file) = own_file {
-        app::write_private(&app::next_key_file(file), new)
+        encryption_key::write_private(&encryption_key::next_key_file(file), new)
             .map_err(|e| format!("The new key can't be written beside the database: {e}. Nothing was changed."))?;
     }
     let shown = Shown::of("Sealing everything anew");
     let progress = shown.progress().clone();
     let resealed = db.write(move |tx: &WriteTx<'_>| -> Result<Resealed, Error> {
         let done = reseal(tx, &rings.0, &rings.1, &progress)?;
-        app::put_key_tag(tx, &tag)?;
+        encryption_key::put_key_tag(tx, &tag)?;
         Ok(done)
     });
     let resealed = resealed.await;
     drop(shown);
     let done = resealed.map_err(fault)?;
     if let Some(file) = own_file {
-        app::adopt_next_key(file)
+        encryption_key::adopt_next_key(file)
             .map_err(|e| format!("The new key file can't take its place: {e}. The next start does it."))?;
     }
     Ok(done)

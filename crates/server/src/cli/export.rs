@@ -12,8 +12,8 @@ use pid_store::{Db, ReadTx, Target};
 
 use super::progress::Shown;
 use super::{ctx, note, open};
-use crate::app;
 use crate::config::Config;
+use crate::{app, encryption_key};
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub async fn run(config: &Config, command: &Export) -> Result<Option<String>, St
     if config.encryption_key.is_none()
         && let Target::Sqlite(path) = &config.database
     {
-        let file = app::key_file(path);
+        let file = encryption_key::key_file(path);
         note(&format!(
             "The key in {} goes with it: start Pocket ID with ENCRYPTION_KEY_FILE naming a copy of it.",
             file.display()
@@ -59,7 +59,7 @@ pub async fn run(config: &Config, command: &Export) -> Result<Option<String>, St
 }
 
 async fn read(config: &Config, db: &Db, progress: &Progress) -> Result<Leaving, String> {
-    let encryption_key = app::existing_key(config, db).await.map_err(|e| e.to_string())?;
+    let encryption_key = encryption_key::existing_key(config, db).await.map_err(|e| e.to_string())?;
     let signup_token_key = *derive(&encryption_key, "signup-tokens").map_err(|e| format!("{e}."))?;
     let scim_token_key = *derive(&encryption_key, "scim-tokens").map_err(|e| format!("{e}."))?;
     let sealer = KeySealer::new(&encryption_key).map_err(|e| format!("{}.", e.message))?;

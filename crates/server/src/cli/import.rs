@@ -18,8 +18,8 @@ use pid_upstream::{Data, Limits};
 
 use super::progress::Shown;
 use super::{confirmed, ctx, note};
-use crate::app;
 use crate::config::Config;
+use crate::{app, encryption_key};
 
 /// What to take over, and how.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ pub async fn run(config: &Config, command: &Import) -> Result<String, String> {
         }
     }
     // Before anything is asked or made: whoever answers knows what comes, and a refusal leaves no trace.
-    let key = app::find_key(config).map_err(|e| e.to_string())?;
+    let key = encryption_key::find_key(config).map_err(|e| e.to_string())?;
     let (ctx, mut report) = (ctx(), Report::default());
     let keys = keys(&key.bytes, source)?;
     let plan = import::plan(&data, &keys, &ctx, &config.app_url.host, &mut report).map_err(|e| format!("{e}."))?;
@@ -95,7 +95,7 @@ pub async fn run(config: &Config, command: &Import) -> Result<String, String> {
         return Err("Aborted".to_owned());
     }
     let options = Options { connections: 1, now_millis: || Clock::default().now().millis(), settings: None };
-    let db = app::open_for_import(config, options, &key).await.map_err(|e| e.to_string())?;
+    let db = encryption_key::open_for_import(config, options, &key).await.map_err(|e| e.to_string())?;
     let plan = Arc::new(plan);
     let shown = Shown::of("Storing everything");
     let progress = shown.progress().clone();
@@ -173,7 +173,7 @@ fn source_key(config: &Config, command: &Import) -> Result<Option<Zeroizing<Vec<
             .map(|key| Some(Zeroizing::new(key)))
             .map_err(|e| format!("{}: {e}.", path.display()));
     }
-    app::known_key(config).map(|key| Some(Zeroizing::new(key))).ok_or_else(|| {
+    encryption_key::known_key(config).map(|key| Some(Zeroizing::new(key))).ok_or_else(|| {
         "The ENCRYPTION_KEY of the other installation is needed: set ENCRYPTION_KEY, or name a file with it by \
          --source-key-file. Without it, --without-keys goes on: apps see another signing key and sign in anew."
             .to_owned()

@@ -9,8 +9,8 @@ use pid_jose::rotation::Action;
 use pid_store::Db;
 
 use super::{ctx, open};
-use crate::app;
 use crate::config::Config;
+use crate::{app, encryption_key};
 
 /// What to do (ops.md §2).
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ enum Stop {
 }
 
 async fn rotate(db: &Db, config: &Config, command: &KeyRotate) -> Result<String, Stop> {
-    let encryption_key = app::existing_key(config, db).await.map_err(Stop::Start)?;
+    let encryption_key = encryption_key::existing_key(config, db).await.map_err(Stop::Start)?;
     let sealer = KeySealer::new(&encryption_key).map_err(Stop::Rule)?;
     let name = command.alg.clone();
     let wish = match &command.revoke {

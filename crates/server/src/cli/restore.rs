@@ -18,8 +18,8 @@ use pid_store::{Db, Options, Target, WriteTx, files, keys};
 use super::backup::passphrase;
 use super::progress::Shown;
 use super::{confirmed, ctx, note};
-use crate::app;
 use crate::config::Config;
+use crate::{app, encryption_key};
 
 /// How often a drill asks whether the copy is ready: half a minute.
 const READY_TRIES: u32 = 120;
@@ -84,7 +84,7 @@ async fn refuse_target(config: &Config, command: &Restore) -> Result<(), String>
 fn work_folder(config: &Config, command: &Restore) -> Result<backup::Work, String> {
     let at = match &config.database {
         Target::Sqlite(_) if !command.verify => {
-            app::make_data_dir(config).map_err(|e| e.to_string())?;
+            encryption_key::make_data_dir(config).map_err(|e| e.to_string())?;
             config.data_dir().unwrap_or_else(|| PathBuf::from("."))
         }
         _ => std::env::temp_dir(),
@@ -103,7 +103,7 @@ struct Staged {
 }
 
 async fn stage(config: &Config, command: &Restore, work: &Path, progress: &Progress) -> Result<Staged, String> {
-    let known = app::known_key(config);
+    let known = encryption_key::known_key(config);
     let mut secrets: Vec<FileSecret> = passphrase(config, command.passphrase_file.as_deref())?.into_iter().collect();
     secrets.extend(known.clone().map(|key| FileSecret::Key(Zeroizing::new(key))));
     let from = if command.path == "-" { spooled(work)? } else { PathBuf::from(&command.path) };
@@ -121,7 +121,7 @@ async fn stage(config: &Config, command: &Restore, work: &Path, progress: &Progr
 
 async fn sign_out(db: &Db, known: Option<Vec<u8>>, opened: Opened) -> Result<Staged, String> {
     let fits = async |key: &Option<Vec<u8>>| match key {
-        Some(key) => app::check_key(db, key).await.is_ok(),
+        Some(key) => encryption_key::check_key(db, key).await.is_ok(),
         None => false,
     };
     let brings_key = known.is_none() && fits(&opened.key).await;
@@ -184,7 +184,7 @@ async fn apply(config: &Config, staged: &Staged) -> Result<String, String> {
     match &config.database {
         Target::Sqlite(path) => {
             if staged.brings_key {
-                app::write_private(&app::key_file(path), &staged.key)
+                encryption_key::write_private(&encryption_key::key_file(path), &staged.key)
                     .map_err(|e| format!("The key file can't be written: {e}. Nothing was changed."))?;
             }
             // Again, since somebody had time to start one.

@@ -1,7 +1,10 @@
 //! Configuration from the environment (ops.md §1): one table, from which come the parser and all that is written about it.
 
 mod files;
+mod network;
+mod notes;
 mod otlp;
+mod reader;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -11,7 +14,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
-use pid_core::settings::{SETTINGS, Settings};
+use pid_core::settings::Settings;
 use pid_flows::env::AppUrl;
 use pid_integrations::files::Places;
 use pid_integrations::geo::Source;
@@ -20,6 +23,10 @@ use pid_store::Target;
 use crate::declared::Wanted;
 use crate::otlp as otlp_to;
 use files::files;
+use network::{address, local_ranges, peers, prometheus, socket_mode, targets, tls};
+pub use notes::notes;
+pub use reader::environment;
+use reader::{Reader, boolean};
 use table::DOWNLOAD;
 pub use table::{VARIABLES, Variable, example, help, reference};
 
@@ -109,161 +116,6 @@ pub struct Backups {
 
 /// Characters of a passphrase, at least.
 pub const SHORTEST_PASSPHRASE: usize = 12;
-
-/// The environment as text, a `.env` file below it.
-pub fn environment(dir: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
-    let mut out = match std::fs::read_to_string(dir.join(".env")) {
-        Ok(text) => dot_env(&text),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-        Err(e) => return Err(vec![format!("The file .env can't be read: {e}.")]),
-    };
-    out.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
-    Ok(out)
-}
-
-fn dot_env(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| {
-            let line = line.trim();
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
-            let value = value.trim();
-            let quoted = |q: char| value.strip_prefix(q).and_then(|v| v.strip_suffix(q));
-            let bare = || value.split(" #").next().unwrap_or(value).trim_end();
-            let value = quoted('"').or_else(|| quoted('\'')).unwrap_or_else(bare);
-            Some((name.trim().to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
-/// Variables of Pocket ID that are accepted and mean nothing here, and why.
-const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("APP_ENV", ""),
-    ("ANALYTICS_DISABLED", ""),
-    ("PUID", ""),
-    ("PGID", ""),
-    ("ACTORS_HOST", "there are no actors that need a port"),
-    ("ACTORS_PORT", "there are no actors that need a port"),
-    ("VERSION_CHECK_DISABLED", ""),
-    ("LOG_QUERY_ARGS", "values of statements are never logged"),
-];
-
-/// Variables of older versions of Pocket ID, and what they are called now.
-const RENAMED: &[(&str, &str)] = &[
-    ("PUBLIC_APP_URL", "APP_URL"),
-    ("PUBLIC_UI_CONFIG_DISABLED", "UI_CONFIG_DISABLED"),
-    ("BACKEND_PORT", "PORT"),
-    ("CADDY_PORT", "PORT"),
-    ("DB_PATH", "DB_CONNECTION_STRING"),
-    ("SQLITE_DB_PATH", "DB_CONNECTION_STRING"),
-    ("POSTGRES_CONNECTION_STRING", "DB_CONNECTION_STRING"),
-    ("LDAP_ATTRIBUTE_ADMIN_GROUP", "LDAP_ADMIN_GROUP_NAME"),
-];
-
-/// What is set and does not do what somebody may think: one sentence each.
-pub fn notes(env: &BTreeMap<String, String>) -> Vec<String> {
-    let set = |name: &str| env.get(name).is_some_and(|value| !value.is_empty());
-    let mut out = Vec::new();
-    for (name, why) in WITHOUT_EFFECT.iter().filter(|(name, why)| !why.is_empty() && set(name)) {
-        out.push(format!("{name} has no effect: {why}."));
-    }
-    for (name, known) in [
-        ("OTEL_TRACES_EXPORTER", &["otlp", "console"][..]),
-        ("OTEL_METRICS_EXPORTER", &["otlp", "prometheus", "console"]),
-        ("OTEL_LOGS_EXPORTER", &["otlp", "console"]),
-    ] {
-        let values = env.get(name).map(String::as_str).unwrap_or_default().split(',').map(str::trim);
-        for value in values.filter(|value| !value.is_empty() && *value != "none" && !known.contains(value)) {
-            out.push(format!("{name}={value} has no effect: known are none, {}.", known.join(", ")));
-        }
-    }
-    for name in ["", "TRACES_", "METRICS_", "LOGS_"].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}PROTOCOL")) {
-        if env.get(&name).is_some_and(|value| value == "http/json") {
-            out.push(format!("{name}=http/json: http/protobuf is spoken, which collectors take at the same address."));
-        }
-    }
-    for (old, new) in RENAMED.iter().filter(|(old, _)| set(old)) {
-        out.push(format!("{old} has no effect: it is called {new} now."));
-    }
-    if !set("UI_CONFIG_DISABLED") || boolean(&env["UI_CONFIG_DISABLED"]) == Some(false) {
-        let ignored: Vec<String> = SETTINGS.iter().map(|s| s.variable()).filter(|name| set(name)).collect();
-        if !ignored.is_empty() {
-            out.push(format!("Without UI_CONFIG_DISABLED=true these have no effect: {}.", ignored.join(", ")));
-        }
-    }
-    out
-}
-
-struct Reader<'a> {
-    env: &'a BTreeMap<String, String>,
-    errors: Vec<String>,
-}
-
-impl Reader<'_> {
-    /// The value of a variable: set and not empty, else its file's content, else its default.
-    fn text(&mut self, name: &str) -> Option<String> {
-        let variable = VARIABLES.iter().find(|v| v.name == name);
-        let set = self.set(name, variable.is_some_and(|v| v.file));
-        set.or_else(|| variable.map(|v| v.default.to_owned()).filter(|d| !d.is_empty()))
-    }
-
-    /// The value of a variable that is set, by itself or, if that can be, by a file.
-    fn set(&mut self, name: &str, by_file: bool) -> Option<String> {
-        if by_file && let Some(bytes) = self.file(name) {
-            return match String::from_utf8(bytes) {
-                Ok(text) => Some(text.trim().to_owned()).filter(|t| !t.is_empty()),
-                Err(_) => {
-                    self.errors.push(format!("The file that {name}_FILE names is not UTF-8 text."));
-                    None
-                }
-            };
-        }
-        self.env.get(name).filter(|v| !v.is_empty()).cloned()
-    }
-
-    /// The content of the file that `NAME_FILE` names.
-    fn file(&mut self, name: &str) -> Option<Vec<u8>> {
-        let path = self.env.get(&format!("{name}_FILE")).filter(|v| !v.is_empty())?;
-        match std::fs::read(path) {
-            Ok(bytes) => Some(bytes),
-            Err(e) => {
-                self.errors.push(format!("{name}_FILE names {path}, which can't be read: {e}."));
-                None
-            }
-        }
-    }
-
-    fn flag(&mut self, name: &str) -> bool {
-        let text = self.text(name).unwrap_or_default();
-        match boolean(&text) {
-            Some(flag) => flag,
-            None => {
-                self.errors.push(format!("{name} must be true or false, not \"{text}\"."));
-                false
-            }
-        }
-    }
-
-    fn number<T: std::str::FromStr + Default>(&mut self, name: &str, range: &str, good: impl Fn(&T) -> bool) -> T {
-        let text = self.text(name).unwrap_or_default();
-        match text.parse::<T>() {
-            Ok(n) if good(&n) => n,
-            _ => {
-                self.errors.push(format!("{name} must be a number {range}, not \"{text}\"."));
-                T::default()
-            }
-        }
-    }
-}
-
-/// Booleans as the original program reads them.
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
-}
 
 impl Config {
     /// Reads and checks everything.
@@ -406,92 +258,6 @@ fn passphrase(r: &mut Reader<'_>) -> Option<String> {
     text
 }
 
-fn address(r: &mut Reader<'_>, name: &str) -> IpAddr {
-    let text = r.text(name).unwrap_or_default();
-    match text.as_str() {
-        "localhost" => IpAddr::from([127, 0, 0, 1]),
-        text => text.trim_start_matches('[').trim_end_matches(']').parse().unwrap_or_else(|_| {
-            r.errors.push(format!("{name} must be an IP address, not \"{text}\"."));
-            IpAddr::from([127, 0, 0, 1])
-        }),
-    }
-}
-
-/// Of the standard's exporters of metrics this one is here; what else is asked for is told, not an error.
-fn prometheus(r: &mut Reader<'_>) -> Option<std::net::SocketAddr> {
-    let wanted = r.text("OTEL_METRICS_EXPORTER").unwrap_or_default();
-    let host = address(r, "OTEL_EXPORTER_PROMETHEUS_HOST");
-    let port = r.number("OTEL_EXPORTER_PROMETHEUS_PORT", "from 0 to 65535", |_: &u16| true);
-    wanted.split(',').any(|one| one.trim() == "prometheus").then_some((host, port).into())
-}
-
-fn socket_mode(r: &mut Reader<'_>) -> Option<u32> {
-    let text = r.text("UNIX_SOCKET_MODE")?;
-    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777);
-    if mode.is_none() {
-        r.errors.push(format!("UNIX_SOCKET_MODE must be an octal number like 0660, not \"{text}\"."));
-    }
-    mode
-}
-
-/// Certificate and key, both as text or both as files.
-fn tls(r: &mut Reader<'_>) -> Option<pid_http::tls::Source> {
-    use pid_http::tls::Source;
-    let set = |name: &str| r.env.get(name).filter(|value| !value.is_empty()).cloned();
-    // A variable is one line in many places.
-    let inline = [set("TLS_CERT"), set("TLS_KEY")].map(|text| text.map(|text| text.replace("\\n", "\n")));
-    let files = [set("TLS_CERT_FILE"), set("TLS_KEY_FILE")];
-    let source = match (inline, files) {
-        ([None, None], [None, None]) => return None,
-        ([Some(certificate), Some(key)], [None, None]) => Source::Inline { certificate, key },
-        ([None, None], [Some(certificate), Some(key)]) => {
-            Source::Files { certificate: certificate.into(), key: key.into() }
-        }
-        _ => {
-            r.errors.push(
-                "Set TLS_CERT and TLS_KEY, or TLS_CERT_FILE and TLS_KEY_FILE: one pair, and both of it.".to_owned(),
-            );
-            return None;
-        }
-    };
-    if let Err(error) = source.config() {
-        r.errors.push(format!("TLS can't be set up: {error}."));
-    }
-    Some(source)
-}
-
-fn peers(r: &mut Reader<'_>, name: &str) -> Vec<IpNet> {
-    let text = r.text(name).unwrap_or_default();
-    if let Some(all) = boolean(&text) {
-        let everybody = [IpNet::default(), IpNet::V6(ipnet::Ipv6Net::default())];
-        return if all { everybody.to_vec() } else { Vec::new() };
-    }
-    networks(r, name, &text, "true, false, or a list of IP addresses and CIDRs")
-}
-
-fn networks(r: &mut Reader<'_>, name: &str, text: &str, wanted: &str) -> Vec<IpNet> {
-    let mut out = Vec::new();
-    for entry in text.split(',').map(str::trim).filter(|e| !e.is_empty()) {
-        match entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from)) {
-            Ok(net) => out.push(net),
-            Err(_) => r.errors.push(format!("{name} must be {wanted}; \"{entry}\" is none.")),
-        }
-    }
-    out
-}
-
-fn local_ranges(r: &mut Reader<'_>) -> Vec<Ipv6Net> {
-    let text = r.text("LOCAL_IPV6_RANGES").unwrap_or_default();
-    let mut out = Vec::new();
-    for entry in text.split(',').map(str::trim).filter(|e| !e.is_empty()) {
-        match entry.parse() {
-            Ok(net) => out.push(net),
-            Err(_) => r.errors.push(format!("LOCAL_IPV6_RANGES must be a list of IPv6 CIDRs; \"{entry}\" is none.")),
-        }
-    }
-    out
-}
-
 /// Downloads happen with a licence key, or from an address that was set.
 fn places(r: &mut Reader<'_>) -> Source {
     let path = r.text("GEOLITE_DB_PATH").unwrap_or_default().into();
@@ -505,9 +271,4 @@ fn places(r: &mut Reader<'_>) -> Source {
         r.errors.push("GEOLITE_DB_URL must be an http or https address.".to_owned());
     }
     Source { path, url: downloads.then_some(url) }
-}
-
-fn targets(r: &mut Reader<'_>, name: &str) -> Vec<IpNet> {
-    let text = r.text(name).unwrap_or_default();
-    networks(r, name, &text, "a list of IP addresses and CIDRs")
 }

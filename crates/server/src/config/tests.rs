@@ -1,3 +1,4 @@
+use super::reader::dot_env;
 use super::*;
 
 fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -159,4 +160,23 @@ fn the_documents_are_those_of_the_table() {
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{file}: run with UPDATE_DOCS=1");
     }
+}
+
+#[test]
+fn a_collector_is_where_its_protocol_says() {
+    let traces = |more: &[(&str, &str)]| {
+        let all = [&[("OTEL_TRACES_EXPORTER", "console, otlp")][..], more].concat();
+        let signal = read(&all).unwrap().otlp.traces.unwrap();
+        (signal.protocol == crate::otlp::Protocol::Grpc, signal.endpoint)
+    };
+    let (all, own) = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
+    let at = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let method = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    assert_eq!(traces(&[]), (false, "http://localhost:4318/v1/traces".to_owned()));
+    assert_eq!(traces(&[(all, "grpc")]), (true, format!("http://localhost:4317/{method}")));
+    assert_eq!(traces(&[(all, "grpc"), (own, "http/json")]), (false, "http://localhost:4318/v1/traces".to_owned()));
+    assert_eq!(traces(&[(own, "grpc"), (at, "https://c:1/x?y")]), (true, format!("https://c:1/{method}")));
+    assert_eq!(traces(&[(at, "https://c:1/x/")]), (false, "https://c:1/x/v1/traces".to_owned()));
+    let read = read(&[("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "console")]).unwrap().otlp;
+    assert!(!read.has_traces() && read.has_metrics() && read.metrics.is_none());
 }
