@@ -112,3 +112,43 @@ async fn case_108_an_interaction_goes_on_at_the_other_and_keys_follow() {
     }
     assert_eq!(there.verify(tokens.id()).await.header["alg"], "ES256");
 }
+
+/// People who have nothing to do with one another don't make one another's transactions run again, though what they write lies
+/// side by side in every index.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_who_sign_in_at_once_are_not_in_each_others_way() {
+    const PEOPLE: u64 = 8;
+    const ROUNDS: u64 = 6;
+    if !on_postgres() {
+        return;
+    }
+    let a = TestApp::start().await;
+    let b = a.replica().await;
+    let here = RelyingParty::register(&a, json!({})).await;
+    let mut people = Vec::new();
+    for n in 0..PEOPLE {
+        let mut person = a.person(&format!("person{n}")).await;
+        here.sign_in(&mut person, "openid profile groups").await;
+        people.push(person);
+    }
+    let before = a.app().db().repeats() + b.app().db().repeats();
+    let there = here.at(&b.listens_at());
+    let mut tasks = tokio::task::JoinSet::new();
+    for (n, mut person) in people.into_iter().enumerate() {
+        let rp = if n % 2 == 0 { here.clone() } else { there.clone() };
+        tasks.spawn(async move {
+            for _ in 0..ROUNDS {
+                person.sign_in().await.expect(200);
+                let tokens = rp.sign_in(&mut person, "openid profile groups").await;
+                let tokens = Tokens::from(rp.refresh(tokens.refresh()).await);
+                rp.userinfo(tokens.access()).await.expect(200);
+            }
+        });
+    }
+    tasks.join_all().await;
+    let repeats = a.app().db().repeats() + b.app().db().repeats() - before;
+    // Of five that write in each round. Two that authorize may still meet at the end of an index.
+    let transactions = PEOPLE * ROUNDS * 5;
+    println!("{repeats} of {transactions} transactions ran again");
+    assert!(repeats * 50 <= transactions, "{repeats} of {transactions} transactions ran again");
+}

@@ -195,12 +195,16 @@ impl Credentials {
         if disabled { Err(Error::new(Code::UserDisabled)) } else { Ok(()) }
     }
 
+    /// Says that it will be asked whose session this is.
+    pub(crate) fn announce(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<(), Error> {
+        let Some(cookie) = &self.session else { return Ok(()) };
+        Ok(sessions::announce_live(tx, cookie.expose(), now, idle_since(self.idle_minutes, now))?)
+    }
+
     fn live_session(&self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Option<(Session, User)>, Error> {
         let Some(cookie) = &self.session else { return Ok(None) };
         let idle_since = idle_since(self.idle_minutes, now);
-        let found = sessions::live_by_cookie(tx, cookie.expose(), now, idle_since)?;
-        let Some(session) = found else { return Ok(None) };
-        Ok(users::by_id(tx, &session.user_id)?.map(|user| (session, user)))
+        Ok(sessions::live_with_person(tx, cookie.expose(), now, idle_since)?)
     }
 
     /// The owner of the API key and its scopes. The static key has none: no limits.

@@ -23,7 +23,7 @@ use pid_store::{ReadTx, WriteTx};
 use crate::access::Credentials;
 use crate::diagnosis::shown_id;
 use crate::env::{Env, Snapshot};
-use crate::protocol::{claims_view, client, hint_claims, lifetimes, session_view, user_view};
+use crate::protocol::{announce_client, claims_view, client, hint_claims, lifetimes, session_view, user_view};
 use crate::{Error, audit, cimd, par, resource};
 
 /// An interaction lives this long, seconds.
@@ -146,6 +146,12 @@ pub(crate) fn open_case(
     site: &Snapshot,
     arrival: &Arrival,
 ) -> Result<Result<Case, Answer>, Error> {
+    arrival.credentials.announce(tx, now)?;
+    if let Asked::Parameters(params) = &arrival.asked
+        && let Some(id) = params.first("client_id")
+    {
+        announce_client(tx, id, false)?;
+    }
     let interaction = match &arrival.asked {
         Asked::Resumed(id) => match interactions::live(tx, id, &browser_hash(&arrival.browser), now)? {
             Some(found) => Some(found),

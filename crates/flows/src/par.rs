@@ -24,7 +24,8 @@ pub enum Pushing {
 }
 
 /// Keeps a request for a moment and gives it a name (RFC 9126 §2.2). It is judged as at `/authorize`, so that whoever
-/// sends a bad one is told at once.
+/// sends a bad one is told at once. For `Db::write_guarded`: it is judged anew when it is used, and what counts once is taken by
+/// writing its row.
 pub fn push(
     tx: &WriteTx<'_>,
     ctx: &Ctx,

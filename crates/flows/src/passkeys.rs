@@ -72,7 +72,8 @@ pub fn register_start(
     }))
 }
 
-/// Request options for anybody (WebAuthn L3 §5.5), and the challenge row behind them. Also starts a re-authentication.
+/// Request options for anybody (WebAuthn L3 §5.5), and the challenge row behind them. Also starts a re-authentication. For
+/// `Db::write_guarded`: it reads nothing.
 pub fn login_start(
     tx: &WriteTx<'_>,
     ctx: &Ctx,
@@ -237,12 +238,11 @@ fn prove(
         Ok(response) => response,
         Err(error) => return Ok(Err(Refusal::new(unreadable(&error), error.to_string()))),
     };
+    passkeys::announce_owner(tx, response.credential_id())?;
     let Some((challenge, _)) = take(tx, ctx, browser, response.challenge(), Ceremony::Authenticate)? else {
         return Ok(Err(Refusal::new(Error::new(Code::InvalidWebauthnSession), "there is no such ceremony")));
     };
-    let known = passkeys::by_credential_id(tx, response.credential_id())?;
-    let owner = known.as_ref().map(|passkey| users::by_id(tx, &passkey.user_id)).transpose()?.flatten();
-    let (Some(mut passkey), Some(user)) = (known, owner) else {
+    let Some((mut passkey, user)) = passkeys::with_owner(tx, response.credential_id())? else {
         // The page lets the browser forget it (WebAuthn L3 §5.1.10). Whoever knows a credential's id may know that it is gone.
         let error = Error::new(Code::WebauthnAuthenticationFailed).detail("reason", "unknown_credential");
         return Ok(Err(Refusal::new(error, "the passkey is not known")));
@@ -279,6 +279,10 @@ fn prove(
 }
 
 /// Signs in with a passkey. Failures are counted per address; a success costs nothing.
+///
+/// For `Db::write_guarded`: it writes the passkey's row, as do those who remove the passkey or disable its owner
+/// (`sign_out::user`); the challenge is taken by deleting its row, a deletion of the owner meets the new session's foreign key, and
+/// failures are counted by writing their budget. Two sign-ins at once from a new device may both tell of it.
 pub fn login_finish(
     tx: &WriteTx<'_>,
     ctx: &Ctx,

@@ -47,7 +47,7 @@ pub fn preview(
         .retain(|scope| site.scopes.user_scopes().contains(scope));
     let (issuer, entropy, now) = (env.app_url.origin.as_str(), ctx.entropy(), ctx.now.secs());
     let view = claims_view(tx, &user)?;
-    let claims = mapped(tx, &client.id, &view, scope_claims(&view, site, &scopes, issuer))?;
+    let claims = mapped(client.claim_mapping.as_deref(), &view, scope_claims(&view, site, &scopes, issuer));
     let life = lifetimes(&client);
     let id_token = IdToken {
         issuer: issuer.to_owned(),

@@ -22,10 +22,20 @@ use serde_json::{Map, Value};
 use crate::Error;
 use crate::env::Snapshot;
 
+/// No id of a client is longer; an endless one need not reach the store.
+const LONGEST_ID: usize = 2048;
+
+/// Says that a client will be asked for, perhaps with its secrets.
+pub(crate) fn announce_client(tx: &ReadTx<'_>, id: &str, with_secrets: bool) -> Result<(), Error> {
+    if id.len() > LONGEST_ID {
+        return Ok(());
+    }
+    Ok(protocol::announce_client(tx, &ClientId::new(id), with_secrets)?)
+}
+
 /// A client with its view.
 pub(crate) fn client(tx: &ReadTx<'_>, id: &str) -> Result<Option<(ProtocolClient, ClientView)>, Error> {
-    // No id is longer; an endless one need not reach the store.
-    if id.len() > 2048 {
+    if id.len() > LONGEST_ID {
         return Ok(None);
     }
     let Some(client) = protocol::client(tx, &ClientId::new(id))? else { return Ok(None) };
@@ -82,7 +92,7 @@ pub(crate) fn user_view(tx: &ReadTx<'_>, user: &User, client: &ClientView) -> Re
 
 /// A person as claims show them, now.
 pub(crate) fn claims_view(tx: &ReadTx<'_>, user: &User) -> Result<claims::UserView, Error> {
-    let groups = protocol::groups(tx, &user.id)?;
+    let protocol::Claimed { groups, own } = protocol::claimed(tx, &user.id)?;
     Ok(claims::UserView {
         id: user.id.to_string(),
         username: user.username.clone(),
@@ -95,7 +105,7 @@ pub(crate) fn claims_view(tx: &ReadTx<'_>, user: &User) -> Result<claims::UserVi
             .into_iter()
             .map(|(id, name, custom_claims)| claims::GroupView { id, name, custom_claims })
             .collect(),
-        custom_claims: protocol::user_claims(tx, &user.id)?,
+        custom_claims: own,
     })
 }
 
@@ -121,19 +131,16 @@ fn everything(view: &claims::UserView, app_url: &str) -> Map<String, Value> {
     claims::user_claims(view, &ScopeSet::from_names(scope::IDENTITY), app_url)
 }
 
-/// Claims as one client is told them.
+/// Claims as a client with this mapping is told them.
 pub(crate) fn mapped(
-    tx: &ReadTx<'_>,
-    client: &ClientId,
+    mapping: Option<&str>,
     view: &claims::UserView,
     released: Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    let stored = protocol::claim_mapping(tx, client)?;
-    let mapping = stored.and_then(|json| serde_json::from_str::<ClaimMapping>(&json).ok());
-    Ok(match mapping {
+) -> Map<String, Value> {
+    match mapping.and_then(|json| serde_json::from_str::<ClaimMapping>(json).ok()) {
         Some(mapping) => mapping.apply(released, view),
         None => released,
-    })
+    }
 }
 
 /// The claims of a person that the scopes of a grant release, and those that its `claims` parameter asks for beyond them,
@@ -141,6 +148,7 @@ pub(crate) fn mapped(
 pub(crate) fn released_claims(
     tx: &ReadTx<'_>,
     site: &Snapshot,
+    mapping: Option<&str>,
     user: &User,
     grant: &Grant,
     scopes: &ScopeSet,
@@ -155,7 +163,7 @@ pub(crate) fn released_claims(
             released.entry(name).or_insert(value);
         }
     }
-    mapped(tx, &grant.client_id, &view, released)
+    Ok(mapped(mapping, &view, released))
 }
 
 /// The claims of an ID token of ours that comes back as a hint. Its expiry doesn't matter, retired keys count.

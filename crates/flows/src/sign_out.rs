@@ -7,7 +7,7 @@ use pid_core::audit::Event;
 use pid_core::{ClientId, Ctx, SessionId, UserId};
 use pid_store::grants::RevokedBy;
 use pid_store::sign_out::{Whose, clients_to_tell, end_session, end_sessions_of, lost_access, revoke};
-use pid_store::{WriteTx, settings};
+use pid_store::{WriteTx, passkeys, settings};
 
 use crate::audit::Note;
 use crate::{Error, audit, outbox};
@@ -72,6 +72,8 @@ pub fn everywhere(
 
 /// A person who is disabled or about to be deleted. Their own audit entry says so, with the number of sessions.
 pub fn user(tx: &WriteTx<'_>, ctx: &Ctx, user: &UserId) -> Result<u64, Error> {
+    // Who is being signed in at this moment has read that the person is enabled, and writes the passkey.
+    passkeys::hold(tx, user)?;
     all_of(tx, ctx, user, None, RevokedBy::Admin)
 }
 

@@ -22,12 +22,12 @@ use pid_oidc::token::{
 use pid_oidc::{ErrorCode, OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, StoreError, WriteTx, apis, users};
+use pid_store::{ReadTx, StoreError, WriteTx, apis, protocol, users};
 
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::{Env, Snapshot};
 use crate::import::refresh_token;
-use crate::protocol::{lifetimes, released_claims, user_view};
+use crate::protocol::{announce_client, lifetimes, released_claims, user_view};
 use crate::{Error, audit, cimd, device, resource};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
@@ -57,6 +57,15 @@ pub struct Unsigned {
     refresh_token: Option<String>,
 }
 
+/// Whether a request may be answered by `Db::write_guarded`. What is redeemed or refreshed is a family of tokens, whose row is
+/// written (`grants::extend`). Whoever takes away what it hangs on (a session, a consent, a membership, a person's account) revokes
+/// the families that hang on it, which writes that row, and a deletion reaches it through foreign keys; and a family comes to be in
+/// a serializable transaction, so none is overlooked. The code, the refresh token and what counts once are taken by writing their
+/// rows, as are the budgets of those who guess. What is read beyond is as of one moment.
+pub fn is_guarded(request: &TokenRequest) -> bool {
+    matches!(request, TokenRequest::AuthorizationCode(_) | TokenRequest::RefreshToken(_))
+}
+
 /// Answers a token request.
 pub fn exchange(
     tx: &WriteTx<'_>,
@@ -67,6 +76,13 @@ pub fn exchange(
     request: &TokenRequest,
     limited: bool,
 ) -> Result<Outcome, Error> {
+    let credentials = presented.credentials();
+    announce_client(tx, credentials.client_id(), credentials.secret().is_some())?;
+    match request {
+        TokenRequest::AuthorizationCode(request) => grants::announce_code(tx, &request.code)?,
+        TokenRequest::RefreshToken(request) => grants::announce_refresh(tx, &request.refresh_token)?,
+        TokenRequest::DeviceCode(_) | TokenRequest::ClientCredentials(_) => {}
+    }
     let client = match admit(tx, ctx, presented, limited)? {
         Ok(found) => found,
         Err(error) => return Ok(Outcome::Refused(error)),
@@ -151,8 +167,7 @@ fn redeem(
     request: &CodeRequest,
 ) -> Result<Outcome, Error> {
     let client = &authenticated.client;
-    let Some(code) = grants::code(tx, &request.code)? else { return Ok(Outcome::Refused(unknown_code())) };
-    let Some(grant) = grants::by_id(tx, &code.grant_id)? else { return Ok(Outcome::Refused(unknown_code())) };
+    let Some((code, grant)) = grants::code(tx, &request.code)? else { return Ok(Outcome::Refused(unknown_code())) };
     let seen = CodeView {
         client_id: grant.client_id.to_string(),
         redirect_uri: code.redirect_uri.clone(),
@@ -308,9 +323,12 @@ fn grant_user(
     if let Err(error) = still_at_api(tx, site, client, granted)? {
         return Ok(Err(error));
     }
-    let user = users::by_id(tx, &grant.user_id)?;
+    if granted.scopes.contains(scope::OPENID) {
+        protocol::announce_claimed(tx, &grant.user_id)?;
+    }
+    let (user, keys) = users::with_consent(tx, &grant.user_id, &grant.client_id)?.unzip();
     let seen = user.as_ref().map(|u| user_view(tx, u, view)).transpose()?;
-    let consent = grants::consent(tx, &grant.user_id, &grant.client_id)?.map(|keys| Consent { keys });
+    let consent = keys.flatten().map(|keys| Consent { keys });
     let checked = view
         .check_grant_user(seen.as_ref())
         .and_then(|()| check_grant_consent(consent.as_ref(), granted, site.scopes.user_scopes()));
@@ -390,13 +408,9 @@ fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, sequence: u32) 
         used_with: None,
     };
     grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &row)?;
-    grants::extend(tx, &grant.id, refresh_expires.max(access_expires))?;
     // A code is bound for its client; a refresh token only if nothing else protects it.
-    let bound_to = grant.dpop_jkt.as_deref();
-    let bound = refresh_binding(client.is_public, bound_to, good.jkt.as_deref());
-    if bound.as_deref() != bound_to {
-        grants::bind(tx, &grant.id, bound.as_deref())?;
-    }
+    let bound = refresh_binding(client.is_public, grant.dpop_jkt.as_deref(), good.jkt.as_deref());
+    grants::extend(tx, &grant.id, refresh_expires.max(access_expires), bound.as_deref())?;
     let refresh = Refresh { token: refresh_token, sequence, token_id, at: ctx.now };
     unsigned(tx, ctx, env, good, refresh)
 }
@@ -428,7 +442,16 @@ fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refr
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
             sid: Some(grant.session_id.to_string()),
-            user: released_claims(tx, site, user, grant, &scopes, Place::IdToken, &env.app_url.origin)?,
+            user: released_claims(
+                tx,
+                site,
+                client.claim_mapping.as_deref(),
+                user,
+                grant,
+                &scopes,
+                Place::IdToken,
+                &env.app_url.origin,
+            )?,
         })
     } else {
         None

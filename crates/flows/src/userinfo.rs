@@ -5,7 +5,7 @@ use pid_jose::{KeySet, Signed, Typ, check_signature};
 use pid_oidc::bearer::{BearerError, check_userinfo};
 use pid_oidc::claims_request::Place;
 use pid_oidc::dpop::{Proof, Scheme, check_presentation};
-use pid_store::{ReadTx, grants, users};
+use pid_store::{ReadTx, grants, protocol, users};
 
 use crate::Error;
 use crate::env::{Env, Snapshot};
@@ -43,7 +43,10 @@ pub fn claims(
     }
     let grant = grants::of_access_token(tx, &token.jti)?.filter(|g| g.revoked_at.is_none());
     let Some(grant) = grant else { return Ok(Err(BearerError::invalid_token())) };
+    protocol::announce_claimed(tx, &grant.user_id)?;
+    protocol::announce_claim_mapping(tx, &grant.client_id)?;
     let user = users::by_id(tx, &grant.user_id)?.filter(|u| !u.disabled && u.id.as_str() == token.sub);
     let Some(user) = user else { return Ok(Err(BearerError::invalid_token())) };
-    Ok(Ok(released_claims(tx, site, &user, &grant, &token.scope, Place::Userinfo, issuer)?))
+    let mapping = protocol::claim_mapping(tx, &grant.client_id)?;
+    Ok(Ok(released_claims(tx, site, mapping.as_deref(), &user, &grant, &token.scope, Place::Userinfo, issuer)?))
 }

@@ -155,6 +155,9 @@ pub async fn observe(app: App) {
     };
     let up = gauge("pocket_id.database.up", "1", "Whether the database can be read.");
     let bytes = gauge("pocket_id.database.size", "By", "Size of the database.");
+    let repeated = meter.u64_counter("pocket_id.database.transactions_repeated").with_unit("{transaction}");
+    let repeated = repeated.with_description("Transactions that lost against others and were run again.").build();
+    let mut told = 0;
     let depth = gauge("pocket_id.outbox.depth", "{message}", "Mails and notices that wait to be sent.");
     let oldest = gauge("pocket_id.outbox.oldest", "s", "How long the oldest of them has waited.");
     let age = gauge("pocket_id.signing_key.age", "s", "Since when each active signing key signs.");
@@ -162,6 +165,9 @@ pub async fn observe(app: App) {
         let is_ready = app.keys().is_ready();
         let stored = stored(&app).await;
         up.record(i64::from(stored.is_some()), &[]);
+        let repeats = app.db().repeats();
+        repeated.add(repeats - told, &[]);
+        told = repeats;
         if let Some(stored) = stored {
             bytes.record(stored.bytes, &[]);
             depth.record(stored.depth, &[]);
@@ -217,6 +223,9 @@ async fn metrics(State(app): State<App>) -> Response {
     if let Some(metrics) = app.metrics() {
         metrics.render(&mut out);
     }
+    let name = "pocket_id_database_transactions_repeated_total";
+    head(&mut out, name, "counter", "Transactions that lost against others and were run again.");
+    let _ = writeln!(out, "{name} {}", app.db().repeats());
     let stored = stored(&app).await;
     gauge(&mut out, "pocket_id_database_up", "Whether the database can be read.", i64::from(stored.is_some()));
     if let Some(stored) = stored {

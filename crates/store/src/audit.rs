@@ -135,7 +135,7 @@ pub struct NewEntry<'a> {
 
 /// Adds an entry. The names of user and actor are kept as they are now.
 pub fn insert(tx: &WriteTx<'_>, ctx: &Ctx, entry: NewEntry<'_>) -> Result<(), StoreError> {
-    tx.execute(
+    tx.queue(
         &INSERT,
         params![
             entry.id,

@@ -30,10 +30,7 @@ pub(crate) fn put(tx: &WriteTx<'_>, at: Timestamp, id: &str) -> Result<(), Store
         Some(_) => &PUT_ALWAYS,
         None => &PUT,
     };
-    if tx.execute(put, params![at.millis(), id])? == 1 {
-        tx.fill_outbox();
-    }
-    Ok(())
+    tx.queue_to_outbox(put, params![at.millis(), id])
 }
 
 /// Whether any entry waits.

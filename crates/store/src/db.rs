@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pid_core::progress::Progress;
 use pid_core::settings::Settings;
@@ -211,6 +212,28 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.write_in(false, rule).await
+    }
+
+    /// As [`Db::write`], for rules that run often and say why they need less than to be serializable: each changes a row
+    /// that whoever takes away what it relies on changes, too, and of two that change the same row one runs again. What else
+    /// it reads is one consistent state, which another transaction may be about to change. PostgreSQL then doesn't watch what is
+    /// read, which at the busy end of an index is what others read and write as well. On SQLite there is no difference.
+    pub async fn write_guarded<T, E, F>(&self, rule: F) -> Result<T, E>
+    where
+        F: Fn(&WriteTx<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_in(true, rule).await
+    }
+
+    async fn write_in<T, E, F>(&self, guarded: bool, rule: F) -> Result<T, E>
+    where
+        F: Fn(&WriteTx<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let settings = self.settings.clone();
         let rule = move |tx: &WriteTx<'_>| {
             settings.iter().for_each(|settings| tx.fix_settings(settings));
@@ -219,9 +242,9 @@ impl Db {
         let span = self.span("write");
         let (value, fills_outbox) = match &*self.backend {
             Backend::Sqlite(engine) => engine.write(rule).instrument(span).await?,
-            Backend::Postgres(engine) => engine.write(rule).instrument(span).await?,
+            Backend::Postgres(engine) => engine.write(guarded, rule).instrument(span).await?,
         };
-        if fills_outbox {
+        if fills_outbox.load(Ordering::Relaxed) {
             self.outbox.notify_one();
         }
         Ok(value)
@@ -231,6 +254,14 @@ impl Db {
     /// counts.
     pub async fn outbox_filled(&self) {
         self.outbox.notified().await;
+    }
+
+    /// How many transactions of this process lost against others and were run again; on SQLite none ever does.
+    pub fn repeats(&self) -> u64 {
+        match &*self.backend {
+            Backend::Sqlite(_) => 0,
+            Backend::Postgres(engine) => engine.repeats(),
+        }
     }
 
     /// Prepares a statement without running it: proof that it fits the schema.

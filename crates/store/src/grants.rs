@@ -4,19 +4,29 @@ use pid_core::{ClientId, GrantId, SessionId, Timestamp, UserId, handle};
 
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
 
+/// The columns of a grant in the order of [`grant`].
+macro_rules! grant_columns {
+    () => {
+        "grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
+         grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims, grants.resource, grants.dpop_jkt"
+    };
+}
+/// How many they are.
+const GRANT_COLUMNS: usize = 16;
+
 statements! {
     INSERT = "INSERT INTO grants (id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, claims, resource, dpop_jkt) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-    BY_ID = "SELECT id, client_id, user_id, session_id, scopes, nonce, acr, amr, auth_time, requested_at, created_at, expires_at, revoked_at, claims, resource, dpop_jkt FROM grants WHERE id = $1";
+    BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants WHERE id = $1");
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
-    BIND = "UPDATE grants SET dpop_jkt = $2 WHERE id = $1";
-    EXTEND = "UPDATE grants SET expires_at = $2 WHERE id = $1 AND expires_at < $2";
+    EXTEND = "UPDATE grants SET expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, dpop_jkt = $3 WHERE id = $1";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
 
     INSERT_CODE = "INSERT INTO authorization_codes (grant_id, code_hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    CODE = "SELECT redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at, used_at \
-        FROM authorization_codes WHERE grant_id = $1 AND code_hash = $2";
+    CODE = concat!("SELECT ", grant_columns!(), ", codes.redirect_uri, codes.redirect_uri_sent, codes.code_challenge, codes.code_challenge_method, \
+        codes.expires_at, codes.used_at FROM authorization_codes AS codes JOIN grants ON grants.id = codes.grant_id \
+        WHERE codes.grant_id = $1 AND codes.code_hash = $2");
     TAKE_CODE = "UPDATE authorization_codes SET used_at = $2 WHERE grant_id = $1 AND used_at IS NULL RETURNING grant_id";
 
     INSERT_REFRESH = "INSERT INTO refresh_tokens (grant_id, sequence, token_hash, jti, expires_at) VALUES ($1, $2, $3, $4, $5)";
@@ -24,10 +34,8 @@ statements! {
     REFRESH_AT = "SELECT expires_at, used_at, used_with, jti FROM refresh_tokens WHERE grant_id = $1 AND sequence = $2";
     END_ACCESS = "UPDATE refresh_tokens SET access_ended_at = $2 WHERE jti = $1 AND access_ended_at IS NULL";
     TAKE_REFRESH = "UPDATE refresh_tokens SET used_at = $3, used_with = $4 WHERE grant_id = $1 AND sequence = $2 AND used_at IS NULL RETURNING grant_id";
-    GRANT_OF_ACCESS = "SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce, grants.acr, grants.amr, grants.auth_time, \
-        grants.requested_at, grants.created_at, grants.expires_at, grants.revoked_at, grants.claims, grants.resource, grants.dpop_jkt \
-        FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL \
-        AND refresh_tokens.access_ended_at IS NULL";
+    GRANT_OF_ACCESS = concat!("SELECT ", grant_columns!(), " FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
+        WHERE refresh_tokens.jti = $1 AND refresh_tokens.used_at IS NULL AND refresh_tokens.access_ended_at IS NULL");
 
     CONSENT = "SELECT keys FROM consents WHERE user_id = $1 AND client_id = $2";
     PUT_CONSENT = "INSERT INTO consents (user_id, client_id, keys, created_at, last_used_at) VALUES ($1, $2, $3, $4, $4) \
@@ -95,7 +103,7 @@ fn grant(row: &Row) -> Result<Grant, StoreError> {
 
 /// Stores a new grant.
 pub fn insert(tx: &WriteTx<'_>, g: &Grant) -> Result<(), StoreError> {
-    tx.execute(
+    tx.queue(
         &INSERT,
         params![
             g.id.as_str(),
@@ -114,8 +122,7 @@ pub fn insert(tx: &WriteTx<'_>, g: &Grant) -> Result<(), StoreError> {
             g.resource.clone(),
             g.dpop_jkt.clone()
         ],
-    )?;
-    Ok(())
+    )
 }
 
 /// A grant by id, revoked ones included.
@@ -158,16 +165,10 @@ pub fn revoke(tx: &WriteTx<'_>, id: &GrantId, by: RevokedBy, now: Timestamp) -> 
     Ok(tx.execute(&REVOKE, params![id.as_str(), now.millis(), by.as_str()])? == 1)
 }
 
-/// Binds what is left of a family to a key, or to none.
-pub fn bind(tx: &WriteTx<'_>, id: &GrantId, jkt: Option<&str>) -> Result<(), StoreError> {
-    tx.execute(&BIND, params![id.as_str(), jkt])?;
-    Ok(())
-}
-
-/// Lets a family live at least until a moment.
-pub fn extend(tx: &WriteTx<'_>, id: &GrantId, until: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&EXTEND, params![id.as_str(), until.millis()])?;
-    Ok(())
+/// Lets a family live at least until a moment, bound to a key or to none. The row is written even if it stays as it is: whoever
+/// revokes the family writes it, too, so that of both at once one runs again.
+pub fn extend(tx: &WriteTx<'_>, id: &GrantId, until: Timestamp, jkt: Option<&str>) -> Result<(), StoreError> {
+    tx.queue(&EXTEND, params![id.as_str(), until.millis(), jkt])
 }
 
 /// Removes families whose last token expired before a moment.
@@ -194,7 +195,7 @@ pub struct Code {
 
 /// Stores a code with its hash. It names its family: [`handle`].
 pub fn insert_code(tx: &WriteTx<'_>, hash: &[u8; 32], c: &Code) -> Result<(), StoreError> {
-    tx.execute(
+    tx.queue(
         &INSERT_CODE,
         params![
             c.grant_id.as_str(),
@@ -205,26 +206,40 @@ pub fn insert_code(tx: &WriteTx<'_>, hash: &[u8; 32], c: &Code) -> Result<(), St
             c.challenge.as_ref().map(|(_, method)| method.clone()),
             c.expires_at.millis()
         ],
-    )?;
-    Ok(())
+    )
 }
 
-/// A code as it was sent, used ones included.
-pub fn code(tx: &ReadTx<'_>, code: &str) -> Result<Option<Code>, StoreError> {
+/// Says that a code will be asked for.
+pub fn announce_code(tx: &ReadTx<'_>, code: &str) -> Result<(), StoreError> {
+    let Some(handle) = handle::read(code) else { return Ok(()) };
+    tx.announce(&CODE, params![handle.id.as_str(), handle.hash.to_vec()])
+}
+
+/// Says that a refresh token will be asked for, and then its family.
+pub fn announce_refresh(tx: &ReadTx<'_>, token: &str) -> Result<(), StoreError> {
+    let Some(handle) = handle::read(token) else { return Ok(()) };
+    tx.announce(&REFRESH, params![handle.id.as_str(), i64::from(handle.sequence), handle.hash.to_vec()])?;
+    tx.announce(&BY_ID, params![handle.id.as_str()])
+}
+
+/// A code as it was sent, used ones included, and its family.
+pub fn code(tx: &ReadTx<'_>, code: &str) -> Result<Option<(Code, Grant)>, StoreError> {
     let Some(handle) = handle::read(code) else { return Ok(None) };
     let Some(row) = tx.query_opt(&CODE, params![handle.id.as_str(), handle.hash.to_vec()])? else { return Ok(None) };
-    let challenge = match (row.get::<Option<String>>(2)?, row.get::<Option<String>>(3)?) {
+    const AT: usize = GRANT_COLUMNS;
+    let challenge = match (row.get::<Option<String>>(AT + 2)?, row.get::<Option<String>>(AT + 3)?) {
         (Some(challenge), Some(method)) => Some((challenge, method)),
         _ => None,
     };
-    Ok(Some(Code {
+    let code = Code {
         grant_id: GrantId::new(handle.id),
-        redirect_uri: row.get(0)?,
-        redirect_uri_sent: row.get(1)?,
+        redirect_uri: row.get(AT)?,
+        redirect_uri_sent: row.get(AT + 1)?,
         challenge,
-        expires_at: Timestamp::from_millis(row.get(4)?),
-        used_at: row.get::<Option<i64>>(5)?.map(Timestamp::from_millis),
-    }))
+        expires_at: Timestamp::from_millis(row.get(AT + 4)?),
+        used_at: row.get::<Option<i64>>(AT + 5)?.map(Timestamp::from_millis),
+    };
+    Ok(Some((code, grant(&row)?)))
 }
 
 /// Takes a family's code: exactly one caller gets `true`, ever.
@@ -251,11 +266,10 @@ pub struct RefreshToken {
 
 /// Stores a refresh token with its hash.
 pub fn insert_refresh(tx: &WriteTx<'_>, hash: &[u8; 32], t: &RefreshToken) -> Result<(), StoreError> {
-    tx.execute(
+    tx.queue(
         &INSERT_REFRESH,
         params![t.grant_id.as_str(), i64::from(t.sequence), hash.to_vec(), t.jti.as_str(), t.expires_at.millis()],
-    )?;
-    Ok(())
+    )
 }
 
 fn refresh_token(grant_id: GrantId, sequence: u32, row: &Row) -> Result<RefreshToken, StoreError> {
@@ -321,13 +335,11 @@ pub fn put_consent(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let keys = serde_json::to_string(keys).unwrap_or_else(|_| "[]".to_owned());
-    tx.execute(&PUT_CONSENT, params![user.as_str(), client.as_str(), keys, now.millis()])?;
-    Ok(())
+    tx.queue(&PUT_CONSENT, params![user.as_str(), client.as_str(), keys, now.millis()])
 }
 
 /// Notes that consent was used, at most once a minute.
 pub fn use_consent(tx: &WriteTx<'_>, user: &UserId, client: &ClientId, now: Timestamp) -> Result<(), StoreError> {
     let before = now.plus_secs(-60);
-    tx.execute(&USE_CONSENT, params![user.as_str(), client.as_str(), now.millis(), before.millis()])?;
-    Ok(())
+    tx.queue(&USE_CONSENT, params![user.as_str(), client.as_str(), now.millis(), before.millis()])
 }

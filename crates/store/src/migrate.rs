@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use refinery::Runner;
 use rusqlite::Connection;
+use tokio_postgres::Client;
 
 use crate::OpenError;
 use crate::postgres::without_password;
@@ -101,7 +101,7 @@ fn copy(conn: &Connection, path: &Path, version: i64, now_millis: i64) -> Result
 
 /// Migrates a server's database under a lease row, so that of several replicas one does it and the others
 /// wait.
-pub(crate) async fn postgres(client: &mut Object, url: &str, now_millis: impl Fn() -> i64) -> Result<(), OpenError> {
+pub(crate) async fn postgres(client: &mut Client, url: &str, now_millis: impl Fn() -> i64) -> Result<(), OpenError> {
     refuse_upstream(client, url).await?;
     let runner = embedded::postgres::migrations::runner();
     let lease =
@@ -136,13 +136,13 @@ pub(crate) async fn postgres(client: &mut Object, url: &str, now_millis: impl Fn
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    let outcome = runner.set_grouped(false).run_async(&mut ***client).await;
+    let outcome = runner.set_grouped(false).run_async(client).await;
     client.execute("UPDATE migration_lease SET held_until = 0 WHERE id = 1", &[]).await.map_err(failed)?;
     outcome.map(|_| ()).map_err(failed)
 }
 
 /// Refuses a database of Pocket ID without touching it.
-async fn refuse_upstream(client: &Object, url: &str) -> Result<(), OpenError> {
+async fn refuse_upstream(client: &Client, url: &str) -> Result<(), OpenError> {
     let theirs = "SELECT to_regclass('oidc_clients') IS NOT NULL AND to_regclass('schema_migrations') IS NOT NULL \
         AND to_regclass('refinery_schema_history') IS NULL";
     if client.query_one(theirs, &[]).await.map_err(failed)?.get::<_, bool>(0) {
@@ -156,7 +156,7 @@ async fn refuse_upstream(client: &Object, url: &str) -> Result<(), OpenError> {
     Ok(())
 }
 
-async fn applied(client: &Object) -> Result<Vec<i64>, OpenError> {
+async fn applied(client: &Client) -> Result<Vec<i64>, OpenError> {
     let has_history = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
     if !client.query_one(has_history, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         return Ok(Vec::new());

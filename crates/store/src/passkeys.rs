@@ -1,9 +1,11 @@
 //! Registered passkeys and pending WebAuthn ceremonies.
 
 use pid_core::passkeys::{Policy, Traits};
+use pid_core::users::User;
 use pid_core::{PasskeyId, Timestamp, UserId};
 
-use crate::{ReadTx, Row, StoreError, Value, WriteTx, params, statements};
+use crate::users::user_columns;
+use crate::{ReadTx, Row, StoreError, Value, WriteTx, params, statements, users};
 
 /// The columns of a passkey in the order of [`passkey`].
 macro_rules! columns {
@@ -29,6 +31,10 @@ pub(crate) use fits;
 statements! {
     BY_USER = concat!("SELECT ", columns!(), " FROM passkeys WHERE user_id = $1 ORDER BY created_at, id");
     BY_CREDENTIAL_ID = concat!("SELECT ", columns!(), " FROM passkeys WHERE credential_id = $1");
+    WITH_OWNER = concat!("SELECT ", user_columns!(), ", passkeys.id, passkeys.user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, \
+        attestation_type, user_verified, backup_eligible, backup_state, passkeys.created_at, last_used_at, passkeys.version, attachment \
+        FROM passkeys JOIN users ON users.id = passkeys.user_id WHERE credential_id = $1");
+    HOLD = "UPDATE passkeys SET version = version WHERE user_id = $1";
     INSERT = "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, \
         user_verified, backup_eligible, backup_state, created_at, attachment) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -136,24 +142,28 @@ pub fn locked_out(tx: &ReadTx<'_>, policy: &Policy) -> Result<(i64, Vec<LockedOu
 }
 
 pub(crate) fn passkey(row: &Row) -> Result<Passkey, StoreError> {
+    passkey_at(row, 0)
+}
+
+fn passkey_at(row: &Row, at: usize) -> Result<Passkey, StoreError> {
     Ok(Passkey {
-        id: PasskeyId::new(row.get::<String>(0)?),
-        user_id: UserId::new(row.get::<String>(1)?),
-        name: row.get(2)?,
-        credential_id: row.get(3)?,
-        public_key: row.get(4)?,
-        alg: row.get(5)?,
-        aaguid: row.get(6)?,
-        sign_count: row.get(7)?,
-        transports: serde_json::from_str(&row.get::<String>(8)?).unwrap_or_default(),
-        attestation_type: row.get(9)?,
-        user_verified: row.get(10)?,
-        backup_eligible: row.get(11)?,
-        backup_state: row.get(12)?,
-        created_at: Timestamp::from_millis(row.get(13)?),
-        last_used_at: row.get::<Option<i64>>(14)?.map(Timestamp::from_millis),
-        version: row.get(15)?,
-        attachment: row.get(16)?,
+        id: PasskeyId::new(row.get::<String>(at)?),
+        user_id: UserId::new(row.get::<String>(at + 1)?),
+        name: row.get(at + 2)?,
+        credential_id: row.get(at + 3)?,
+        public_key: row.get(at + 4)?,
+        alg: row.get(at + 5)?,
+        aaguid: row.get(at + 6)?,
+        sign_count: row.get(at + 7)?,
+        transports: serde_json::from_str(&row.get::<String>(at + 8)?).unwrap_or_default(),
+        attestation_type: row.get(at + 9)?,
+        user_verified: row.get(at + 10)?,
+        backup_eligible: row.get(at + 11)?,
+        backup_state: row.get(at + 12)?,
+        created_at: Timestamp::from_millis(row.get(at + 13)?),
+        last_used_at: row.get::<Option<i64>>(at + 14)?.map(Timestamp::from_millis),
+        version: row.get(at + 15)?,
+        attachment: row.get(at + 16)?,
     })
 }
 
@@ -165,6 +175,23 @@ pub fn by_user(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Passkey>, StoreErro
 /// The passkey of a WebAuthn credential id.
 pub fn by_credential_id(tx: &ReadTx<'_>, credential_id: &[u8]) -> Result<Option<Passkey>, StoreError> {
     tx.query_opt(&BY_CREDENTIAL_ID, params![credential_id.to_vec()])?.as_ref().map(passkey).transpose()
+}
+
+/// Says that the passkey of a credential id, and whose it is, will be asked for.
+pub fn announce_owner(tx: &ReadTx<'_>, credential_id: &[u8]) -> Result<(), StoreError> {
+    tx.announce(&WITH_OWNER, params![credential_id.to_vec()])
+}
+
+/// The same, and whose it is.
+pub fn with_owner(tx: &ReadTx<'_>, credential_id: &[u8]) -> Result<Option<(Passkey, User)>, StoreError> {
+    let found = tx.query_opt(&WITH_OWNER, params![credential_id.to_vec()])?;
+    found.map(|row| Ok((passkey_at(&row, users::COLUMNS)?, users::from_row(&row)?))).transpose()
+}
+
+/// Writes all passkeys of a person, as they are: a sign-in by one of them, which writes it as well, is done before this, or
+/// runs again after it.
+pub fn hold(tx: &WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
+    tx.queue(&HOLD, params![user.as_str()])
 }
 
 /// Stores a new passkey. A known credential id is [`StoreError::UniqueViolation`].
@@ -194,8 +221,7 @@ pub fn insert(tx: &WriteTx<'_>, p: &Passkey) -> Result<(), StoreError> {
 
 /// Records what an assertion told about the passkey.
 pub fn used(tx: &WriteTx<'_>, p: &Passkey, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&USED, params![p.id.as_str(), p.sign_count, p.backup_state, p.user_verified, now.millis()])?;
-    Ok(())
+    tx.queue(&USED, params![p.id.as_str(), p.sign_count, p.backup_state, p.user_verified, now.millis()])
 }
 
 /// Renames a person's own passkey. Tells whether it exists and is theirs.
@@ -249,7 +275,7 @@ pub fn insert_challenge(
     browser_hash: &[u8; 32],
     c: &Challenge,
 ) -> Result<(), StoreError> {
-    tx.execute(
+    tx.queue(
         &INSERT_CHALLENGE,
         params![
             challenge.to_vec(),
@@ -258,8 +284,7 @@ pub fn insert_challenge(
             c.user_id.as_ref().map(UserId::as_str),
             c.expires_at.millis()
         ],
-    )?;
-    Ok(())
+    )
 }
 
 /// Takes the ceremony of a challenge in this browser: any attempt consumes it, whatever comes of it.

@@ -9,7 +9,7 @@ use crate::{ReadTx, StoreError, WriteTx, params, statements};
 statements! {
     CLIENT = "SELECT id, name, callback_urls, logout_callback_urls, is_public, pkce_enabled, pkce_supported, requires_reauthentication, \
         skip_consent, is_group_restricted, signing_alg, access_token_minutes, refresh_token_minutes, has_logo, has_dark_logo, description, \
-        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes, grant_types, legacy_wildcards FROM clients WHERE id = $1";
+        launch_url, client_type, auth_method, requires_pushed_authorization_requests, dpop_bound_access_tokens, id_token_minutes, grant_types, legacy_wildcards, claim_mapping FROM clients WHERE id = $1";
     CLIENT_KEYS = "SELECT jwks, jwks_uri, federated_identities FROM clients WHERE id = $1";
     CLAIM_MAPPING = "SELECT claim_mapping FROM clients WHERE id = $1";
     CLIENT_GROUPS = "SELECT group_id FROM client_groups WHERE client_id = $1";
@@ -19,11 +19,12 @@ statements! {
     RELAX = "UPDATE clients SET auth_method = NULL, requires_pushed_authorization_requests = $2, dpop_bound_access_tokens = $2 WHERE id = $1";
     MARK_PKCE = "UPDATE clients SET pkce_supported = $2 WHERE id = $1";
     GROUP_IDS = "SELECT group_id FROM user_group_members WHERE user_id = $1";
-    GROUPS = "SELECT user_groups.id, user_groups.name FROM user_group_members JOIN user_groups ON user_groups.id = user_group_members.group_id \
-        WHERE user_group_members.user_id = $1 ORDER BY user_groups.name";
-    GROUP_CLAIMS = "SELECT group_claims.group_id, group_claims.key, group_claims.value FROM user_group_members \
-        JOIN group_claims ON group_claims.group_id = user_group_members.group_id WHERE user_group_members.user_id = $1 ORDER BY group_claims.key";
-    USER_CLAIMS = "SELECT key, value FROM user_claims WHERE user_id = $1 ORDER BY key";
+    // A group's name has no key, what is claimed by a group has no name, a person's own claim no group.
+    CLAIMED = "SELECT user_groups.id, user_groups.name, NULL, NULL FROM user_group_members JOIN user_groups ON user_groups.id = user_group_members.group_id \
+        WHERE user_group_members.user_id = $1 \
+        UNION ALL SELECT group_claims.group_id, NULL, group_claims.key, group_claims.value FROM user_group_members \
+        JOIN group_claims ON group_claims.group_id = user_group_members.group_id WHERE user_group_members.user_id = $1 \
+        UNION ALL SELECT NULL, NULL, key, value FROM user_claims WHERE user_id = $1";
 }
 
 /// A client as the protocol sees it.
@@ -77,6 +78,8 @@ pub struct ProtocolClient {
     pub id_token_minutes: Option<i64>,
     /// The grants that it may use, as JSON; `None`: all.
     pub grant_types: Option<String>,
+    /// How it is told the claims of people, as JSON.
+    pub claim_mapping: Option<String>,
 }
 
 /// What a client's assertions and request objects are judged by.
@@ -92,6 +95,22 @@ pub struct ClientKeys {
 
 fn list(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Says that a client will be asked for, perhaps with its secrets.
+pub fn announce_client(tx: &ReadTx<'_>, id: &ClientId, with_secrets: bool) -> Result<(), StoreError> {
+    tx.announce(&CLIENT, params![id.as_str()])?;
+    if with_secrets { tx.announce(&CLIENT_SECRETS, params![id.as_str()]) } else { Ok(()) }
+}
+
+/// Says that what a person is said to be will be asked for.
+pub fn announce_claimed(tx: &ReadTx<'_>, user: &UserId) -> Result<(), StoreError> {
+    tx.announce(&CLAIMED, params![user.as_str()])
+}
+
+/// Says that a client's mapping of claims will be asked for.
+pub fn announce_claim_mapping(tx: &ReadTx<'_>, id: &ClientId) -> Result<(), StoreError> {
+    tx.announce(&CLAIM_MAPPING, params![id.as_str()])
 }
 
 /// A client by id, with its allowed groups.
@@ -128,6 +147,7 @@ pub fn client(tx: &ReadTx<'_>, id: &ClientId) -> Result<Option<ProtocolClient>, 
         dpop_bound: row.get(20)?,
         id_token_minutes: row.get(21)?,
         grant_types: row.get(22)?,
+        claim_mapping: row.get(24)?,
     }))
 }
 
@@ -198,25 +218,35 @@ pub fn group_ids(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<String>, StoreErr
     tx.query(&GROUP_IDS, params![user.as_str()])?.iter().map(|r| r.get(0)).collect()
 }
 
-/// A person's groups by name, each with its claims.
-pub fn groups(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<(String, String, Vec<CustomClaim>)>, StoreError> {
-    let rows = tx.query(&GROUPS, params![user.as_str()])?;
-    let mut groups: Vec<(String, String, Vec<CustomClaim>)> =
-        rows.iter().map(|r| Ok((r.get(0)?, r.get(1)?, Vec::new()))).collect::<Result<_, StoreError>>()?;
-    if groups.is_empty() {
-        return Ok(groups);
-    }
-    for row in tx.query(&GROUP_CLAIMS, params![user.as_str()])? {
-        let id: String = row.get(0)?;
-        if let Some(group) = groups.iter_mut().find(|g| g.0 == id) {
-            group.2.push(CustomClaim { key: row.get(1)?, value: row.get(2)? });
-        }
-    }
-    Ok(groups)
+/// What a person is said to be by others: their groups, and claims that administrators gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Id, name and claims of each group, by name.
+    pub groups: Vec<(String, String, Vec<CustomClaim>)>,
+    /// Their own claims, by key.
+    pub own: Vec<CustomClaim>,
 }
 
-/// A person's own claims.
-pub fn user_claims(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<CustomClaim>, StoreError> {
-    let rows = tx.query(&USER_CLAIMS, params![user.as_str()])?;
-    rows.iter().map(|r| Ok(CustomClaim { key: r.get(0)?, value: r.get(1)? })).collect()
+/// What a person is said to be.
+pub fn claimed(tx: &ReadTx<'_>, user: &UserId) -> Result<Claimed, StoreError> {
+    let mut claimed = Claimed::default();
+    let mut of_groups: Vec<(String, CustomClaim)> = Vec::new();
+    for row in tx.query(&CLAIMED, params![user.as_str()])? {
+        let [group, name, key, value] = [0, 1, 2, 3].map(|column| row.get::<Option<String>>(column));
+        match (group?, name?, key?.zip(value?)) {
+            (Some(group), Some(name), _) => claimed.groups.push((group, name, Vec::new())),
+            (Some(group), None, Some((key, value))) => of_groups.push((group, CustomClaim { key, value })),
+            (None, _, Some((key, value))) => claimed.own.push(CustomClaim { key, value }),
+            _ => {}
+        }
+    }
+    claimed.groups.sort_by(|a, b| a.1.cmp(&b.1));
+    claimed.own.sort_by(|a, b| a.key.cmp(&b.key));
+    of_groups.sort_by(|a, b| a.1.key.cmp(&b.1.key));
+    for (id, claim) in of_groups {
+        if let Some(group) = claimed.groups.iter_mut().find(|group| group.0 == id) {
+            group.2.push(claim);
+        }
+    }
+    Ok(claimed)
 }

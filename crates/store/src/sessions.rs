@@ -2,15 +2,20 @@
 
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::handle::{self, Handle};
+use pid_core::users::User;
 use pid_core::{PasskeyId, SessionId, Timestamp, UserId};
 
-use crate::{ReadTx, Row, StoreError, WriteTx, params, statements};
+use crate::users::user_columns;
+use crate::{ReadTx, Row, StoreError, WriteTx, params, statements, users};
 
 statements! {
     INSERT = "INSERT INTO sessions (id, token_hash, user_id, began_by, amr, auth_time, interaction_id, ip_address, user_agent, created_at, expires_at, last_seen_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)";
     LIVE_BY_COOKIE = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
         WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4";
+    LIVE_WITH_PERSON = concat!("SELECT ", user_columns!(), ", sessions.id, sessions.user_id, began_by, auth_time, interaction_id, sessions.created_at, expires_at \
+        FROM sessions JOIN users ON users.id = sessions.user_id \
+        WHERE sessions.id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4");
     OF_DISABLED = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
         WHERE sessions.id = $1 AND sessions.token_hash = $2 AND sessions.expires_at > $3 AND users.disabled";
     SET_PASSKEY = "UPDATE sessions SET passkey_id = $2 WHERE id = $1";
@@ -45,15 +50,19 @@ statements! {
 }
 
 fn session(row: &Row) -> Result<Session, StoreError> {
-    let began_by: String = row.get(2)?;
+    session_at(row, 0)
+}
+
+fn session_at(row: &Row, at: usize) -> Result<Session, StoreError> {
+    let began_by: String = row.get(at + 2)?;
     Ok(Session {
-        id: SessionId::new(row.get::<String>(0)?),
-        user_id: UserId::new(row.get::<String>(1)?),
+        id: SessionId::new(row.get::<String>(at)?),
+        user_id: UserId::new(row.get::<String>(at + 1)?),
         began_by: BeganBy::parse(&began_by).unwrap_or(BeganBy::SelfCode),
-        auth_time: Timestamp::from_millis(row.get(3)?),
-        interaction_id: row.get(4)?,
-        created_at: Timestamp::from_millis(row.get(5)?),
-        expires_at: Timestamp::from_millis(row.get(6)?),
+        auth_time: Timestamp::from_millis(row.get(at + 3)?),
+        interaction_id: row.get(at + 4)?,
+        created_at: Timestamp::from_millis(row.get(at + 5)?),
+        expires_at: Timestamp::from_millis(row.get(at + 6)?),
     })
 }
 
@@ -71,7 +80,7 @@ pub fn insert(
     user_agent: &str,
 ) -> Result<(), StoreError> {
     let amr = amr(session);
-    tx.execute(
+    tx.queue(
         &INSERT,
         params![
             session.id.as_str(),
@@ -86,8 +95,7 @@ pub fn insert(
             session.created_at.millis(),
             session.expires_at.millis()
         ],
-    )?;
-    Ok(())
+    )
 }
 
 /// Continues a session by a new sign-in of the same person: new cookie, new times, the same `sid`, which the clients
@@ -100,7 +108,7 @@ pub fn continue_with(
     user_agent: &str,
 ) -> Result<(), StoreError> {
     let amr = amr(session);
-    tx.execute(
+    tx.queue(
         &CONTINUE,
         params![
             session.id.as_str(),
@@ -113,8 +121,7 @@ pub fn continue_with(
             user_agent,
             session.expires_at.millis()
         ],
-    )?;
-    Ok(())
+    )
 }
 
 /// The session of a cookie if it has neither ended nor expired, and was seen after `idle_since`.
@@ -132,6 +139,27 @@ pub fn live_by_cookie(
     found.as_ref().map(session).transpose()
 }
 
+/// Says that the session of a cookie, and whose it is, will be asked for.
+pub fn announce_live(tx: &ReadTx<'_>, cookie: &str, now: Timestamp, idle_since: Timestamp) -> Result<(), StoreError> {
+    let Some(handle) = handle::read(cookie) else { return Ok(()) };
+    tx.announce(&LIVE_WITH_PERSON, params![handle.id, handle.hash.to_vec(), now.millis(), idle_since.millis()])
+}
+
+/// The same, and whose it is.
+pub fn live_with_person(
+    tx: &ReadTx<'_>,
+    cookie: &str,
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Option<(Session, User)>, StoreError> {
+    let Some(handle) = handle::read(cookie) else { return Ok(None) };
+    let found = tx.query_opt(
+        &LIVE_WITH_PERSON,
+        params![handle.id, handle.hash.to_vec(), now.millis(), idle_since.millis()],
+    )?;
+    found.map(|row| Ok((session_at(&row, users::COLUMNS)?, users::from_row(&row)?))).transpose()
+}
+
 /// Whether a cookie is of an unexpired session, ended or not, of somebody who is disabled.
 pub fn is_of_disabled(tx: &ReadTx<'_>, cookie: &str, now: Timestamp) -> Result<bool, StoreError> {
     let Some(handle) = handle::read(cookie) else { return Ok(false) };
@@ -146,8 +174,7 @@ pub fn rotate(tx: &WriteTx<'_>, id: &SessionId, token_hash: &[u8; 32]) -> Result
 
 /// Notes by which passkey a session began.
 pub fn set_passkey(tx: &WriteTx<'_>, id: &SessionId, passkey: &PasskeyId) -> Result<(), StoreError> {
-    tx.execute(&SET_PASSKEY, params![id.as_str(), passkey.as_str()])?;
-    Ok(())
+    tx.queue(&SET_PASSKEY, params![id.as_str(), passkey.as_str()])
 }
 
 /// By which passkey a session began, if by one.

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pid_core::settings::Settings;
 
@@ -19,8 +20,8 @@ pub struct ReadTx<'a> {
 /// A transaction that may write. Reads see its own writes.
 pub struct WriteTx<'a> {
     read: ReadTx<'a>,
-    /// Whether something to be sent was written.
-    fills_outbox: Cell<bool>,
+    /// Whether something to be sent was written: known when the transaction has committed.
+    fills_outbox: Arc<AtomicBool>,
     /// Whether targets of provisioning have heard of a change.
     provisioned_change: Cell<bool>,
     /// Whether a file's declaration is being carried out.
@@ -80,6 +81,15 @@ impl<'a> ReadTx<'a> {
         }
     }
 
+    /// Says what will be asked in this transaction, and changed by nothing in it before that. PostgreSQL is asked together with
+    /// the next statement, so that several answers cost one round trip.
+    pub fn announce(&self, statement: &'static Statement, params: &[Value]) -> Result<(), StoreError> {
+        match &self.inner {
+            Inner::Postgres(session) if without_nul(params).is_ok() => session.announce(statement.sql(), params),
+            _ => Ok(()),
+        }
+    }
+
     /// The first row, if any.
     pub fn query_opt(&self, statement: &'static Statement, params: &[Value]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(statement, params)?.into_iter().next())
@@ -111,7 +121,7 @@ impl<'a> WriteTx<'a> {
 
     fn new(read: ReadTx<'a>) -> Self {
         let no = || Cell::new(false);
-        Self { read, fills_outbox: no(), provisioned_change: no(), declares: no() }
+        Self { read, fills_outbox: Arc::default(), provisioned_change: no(), declares: no() }
     }
 
     /// Says that from here on a file's declaration is carried out, which may change what is declared.
@@ -126,11 +136,11 @@ impl<'a> WriteTx<'a> {
 
     /// Notes that something to be sent was written.
     pub(crate) fn fill_outbox(&self) {
-        self.fills_outbox.set(true);
+        self.fills_outbox.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn fills_outbox(&self) -> bool {
-        self.fills_outbox.get()
+    pub(crate) fn fills_outbox(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.fills_outbox)
     }
 
     /// Notes that people or groups have changed. Tells whether it is the first time in this transaction.
@@ -144,6 +154,31 @@ impl<'a> WriteTx<'a> {
         match &self.read.inner {
             Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params),
             Inner::Postgres(session) => session.execute(statement.sql(), params),
+        }
+    }
+
+    /// Runs a statement of which the rule needs no answer. It is done when the next one is answered; if it fails, it fails
+    /// the transaction, at the latest with its commit. PostgreSQL is sent it together with the next one, so it costs no
+    /// round trip.
+    pub fn queue(&self, statement: &'static Statement, params: &[Value]) -> Result<(), StoreError> {
+        without_nul(params)?;
+        match &self.read.inner {
+            Inner::Sqlite(conn) => sqlite::execute(conn, statement.sqlite(), params).map(drop),
+            Inner::Postgres(session) => session.queue(statement.sql(), params, None),
+        }
+    }
+
+    /// As [`WriteTx::queue`], for a statement that has something to be sent if it changes anything.
+    pub(crate) fn queue_to_outbox(&self, statement: &'static Statement, params: &[Value]) -> Result<(), StoreError> {
+        without_nul(params)?;
+        match &self.read.inner {
+            Inner::Sqlite(conn) => {
+                if sqlite::execute(conn, statement.sqlite(), params)? > 0 {
+                    self.fill_outbox();
+                }
+                Ok(())
+            }
+            Inner::Postgres(session) => session.queue(statement.sql(), params, Some(self.fills_outbox())),
         }
     }
 

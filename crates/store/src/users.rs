@@ -4,7 +4,7 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::passkeys::Policy;
 use pid_core::roles::Roles;
 use pid_core::users::User;
-use pid_core::{Timestamp, UserId};
+use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
 use crate::passkeys::{fits, of_policy};
@@ -23,6 +23,8 @@ pub(crate) const COLUMNS: usize = 15;
 
 statements! {
     BY_ID = concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1");
+    WITH_CONSENT = concat!("SELECT ", user_columns!(), ", consents.keys FROM users \
+        LEFT JOIN consents ON consents.user_id = users.id AND consents.client_id = $2 WHERE users.id = $1");
     BY_USERNAME = concat!("SELECT ", user_columns!(), " FROM users WHERE users.username_key = $1");
     BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_key = $1");
     ANY_PERSON = "SELECT 1 FROM users WHERE id <> $1 LIMIT 1";
@@ -113,6 +115,17 @@ pub(crate) fn from_row(row: &Row) -> Result<User, StoreError> {
 /// A user by id.
 pub fn by_id(tx: &ReadTx<'_>, id: &UserId) -> Result<Option<User>, StoreError> {
     tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(from_row).transpose()
+}
+
+/// A user by id, with what they agreed to at a client, if they were ever asked.
+pub fn with_consent(
+    tx: &ReadTx<'_>,
+    id: &UserId,
+    client: &ClientId,
+) -> Result<Option<(User, Option<Vec<String>>)>, StoreError> {
+    let Some(row) = tx.query_opt(&WITH_CONSENT, params![id.as_str(), client.as_str()])? else { return Ok(None) };
+    let keys = row.get::<Option<String>>(COLUMNS)?;
+    Ok(Some((from_row(&row)?, keys.map(|keys| serde_json::from_str(&keys).unwrap_or_default()))))
 }
 
 /// A user by username, without regard to case.

@@ -6,7 +6,7 @@ use pid_core::diagnosis::{Code, Finding, Remedy};
 use pid_core::{ClientId, Timestamp, UserId};
 use pid_oidc::ScopeSet;
 use pid_store::diagnoses::SignIn;
-use pid_store::{ReadTx, diagnoses, users};
+use pid_store::{ReadTx, diagnoses, protocol, users};
 use serde_json::Value;
 
 use super::{Seen, fault_id};
@@ -104,8 +104,8 @@ fn of_person(
 ) -> Result<Vec<Finding>, Error> {
     let Some(user) = users::by_id(tx, &UserId::new(sign_in.user_id.as_str()))? else { return Ok(Vec::new()) };
     let scopes = ScopeSet::parse(&sign_in.scopes).map_err(Error::internal)?;
-    let view = claims_view(tx, &user)?;
-    let claims = mapped(tx, id, &view, scope_claims(&view, site, &scopes, &env.app_url.origin))?;
+    let (view, mapping) = (claims_view(tx, &user)?, protocol::claim_mapping(tx, id)?);
+    let claims = mapped(mapping.as_deref(), &view, scope_claims(&view, site, &scopes, &env.app_url.origin));
     let person = user.username.as_str();
     let mut findings = Vec::new();
     if scopes.contains("groups") && view.groups.is_empty() {

@@ -41,8 +41,7 @@ impl Look<'_> {
     }
 
     fn code(&self, found: &ProtocolClient, request: &CodeRequest) -> Result<Finding, Error> {
-        let Some(stored) = grants::code(self.tx, &request.code)? else { return Ok(code(&AuthorizationCode::Unknown)) };
-        let Some(grant) = grants::by_id(self.tx, &stored.grant_id)? else {
+        let Some((stored, grant)) = grants::code(self.tx, &request.code)? else {
             return Ok(code(&AuthorizationCode::Unknown));
         };
         if grant.client_id != found.id {

@@ -151,11 +151,8 @@ pub fn redeem(
     if arrival.error.is_some() || arrival.iss.as_ref().is_some_and(|iss| *iss != env.app_url.origin) {
         return Ok(lost());
     }
-    let Some(code) = grants::code(tx, sent)? else { return Ok(lost()) };
-    let (Some(grant), Some(client)) = (grants::by_id(tx, &code.grant_id)?, protocol::client(tx, &app.client_id)?)
-    else {
-        return Ok(lost());
-    };
+    let Some((code, grant)) = grants::code(tx, sent)? else { return Ok(lost()) };
+    let Some(client) = protocol::client(tx, &app.client_id)? else { return Ok(lost()) };
     let seen = CodeView {
         client_id: grant.client_id.to_string(),
         redirect_uri: code.redirect_uri.clone(),
@@ -193,7 +190,7 @@ pub fn redeem(
     let expires_at = ctx.now.plus_minutes(app.settings.session_minutes);
     let cookie = handle::make(grant.id.as_str(), 0, &ctx.entropy().bytes());
     forward_auth::insert_session(tx, &grant.id, &sha256(cookie.as_bytes()), app.origin.key(), expires_at)?;
-    grants::extend(tx, &grant.id, expires_at)?;
+    grants::extend(tx, &grant.id, expires_at, grant.dpop_jkt.as_deref())?;
     let max_age_secs = app.settings.session_minutes * 60;
     Ok(HandedOver::In { cookie: Secret::new(cookie), max_age_secs, to: at(arrival.path()) })
 }

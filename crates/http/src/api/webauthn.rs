@@ -131,7 +131,7 @@ pub async fn login_start(
     let browser = browser(&app, &jar);
     let jar = jar.add(cookies::browser(app.env(), &browser));
     let (env, settings) = (app.env().clone(), app.settings());
-    let options = app.db().write(move |tx| passkeys::login_start(tx, &ctx, &env, &settings, &browser)).await?;
+    let options = app.db().write_guarded(move |tx| passkeys::login_start(tx, &ctx, &env, &settings, &browser)).await?;
     Ok((jar, axum::Json(options)).into_response())
 }
 
@@ -155,7 +155,7 @@ pub async fn login_finish(
     let (env, settings) = (app.env().clone(), app.settings());
     let (now, interaction, sent) = (ctx.clone(), at.interaction_id.clone(), body.clone());
     let finish = move |tx: &WriteTx<'_>| passkeys::login_finish(tx, &now, &env, &settings, &at, &browser, &body);
-    let outcome = app.db().write(finish).await?;
+    let outcome = app.db().write_guarded(finish).await?;
     if let Err(error) = &outcome
         && error.code == Code::WebauthnAuthenticationFailed
     {

@@ -22,7 +22,7 @@ pub async fn par(State(app): State<App>, request: ClientRequest) -> Response {
         Err(error) => Pushing::Faulty(error),
     };
     let (env, site, limited) = (app.env().clone(), app.snapshot(), app.limiter().is_on());
-    match app.db().write(move |tx| par::push(tx, &ctx, &env, &site, &presented, &pushing, limited)).await {
+    match app.db().write_guarded(move |tx| par::push(tx, &ctx, &env, &site, &presented, &pushing, limited)).await {
         Ok(Ok(answer)) => never_stored((StatusCode::CREATED, axum::Json(answer)).into_response()),
         Ok(Err(error)) => {
             sent.refused(&app, form, &error);

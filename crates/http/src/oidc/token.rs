@@ -8,6 +8,7 @@ use pid_flows::token::{self, Outcome};
 use pid_flows::{Code, Error};
 use pid_oidc::token::{TokenRequest, TokenResponse};
 use pid_oidc::{OAuthError, Params};
+use pid_store::WriteTx;
 
 use crate::oidc::client_request::ClientRequest;
 use crate::oidc::{fault, never_stored, oauth_error};
@@ -45,7 +46,9 @@ async fn answer(app: &App, ctx: Ctx, form: &Params, presented: Presented) -> Res
         return Err(Refusal::Fault(Error::with(Code::Unavailable, wait)));
     }
     let (env, site, limited) = (app.env().clone(), app.snapshot(), app.limiter().is_on());
-    let outcome = app.db().write(move |tx| token::exchange(tx, &ctx, &env, &site, &presented, &request, limited)).await;
+    let guarded = token::is_guarded(&request);
+    let exchange = move |tx: &WriteTx<'_>| token::exchange(tx, &ctx, &env, &site, &presented, &request, limited);
+    let outcome = if guarded { app.db().write_guarded(exchange).await } else { app.db().write(exchange).await };
     let unsigned = match outcome.map_err(Refusal::Fault)? {
         Outcome::Issued(unsigned) => unsigned,
         Outcome::Refused(error) => return Err(Refusal::Protocol(error)),

@@ -2,6 +2,7 @@
 //! PostgreSQL when `TEST_POSTGRES_URL` names a server, as `./test` does.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop with a panic")]
 
+mod guarded;
 mod lists;
 mod migration;
 mod passkeys;
