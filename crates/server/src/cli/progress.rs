@@ -70,8 +70,14 @@ impl Drop for Shown {
     }
 }
 
+/// Whether there is a bar: what is counted to its end and goes on is something that nobody can count.
+fn has_bar(stage: &Stage) -> bool {
+    stage.done < stage.all
+}
+
 fn draw(line: &ProgressBar, seen: &Stage, stage: &Stage) {
-    if (seen.what, seen.unit, seen.all) != (stage.what, stage.unit, stage.all) {
+    let looks = |stage: &Stage| (stage.what, stage.unit, has_bar(stage));
+    if looks(seen) != looks(stage) {
         line.set_style(style(stage));
     }
     line.update(|state| {
@@ -81,8 +87,8 @@ fn draw(line: &ProgressBar, seen: &Stage, stage: &Stage) {
 }
 
 fn style(stage: &Stage) -> ProgressStyle {
-    let template = match (stage.all, stage.unit) {
-        (0, _) => "{spinner} {what} … {seconds} s",
+    let template = match (has_bar(stage), stage.unit) {
+        (false, _) => "{spinner} {what} … {seconds} s",
         (_, Unit::Steps) => "{what} [{wide_bar}] {percent:>3} %, {seconds} s",
         (_, Unit::Rows) => "{what} [{wide_bar}] {percent:>3} %, {human_pos} of {human_len} rows, {seconds} s",
         (_, Unit::Files) => "{what} [{wide_bar}] {percent:>3} %, {human_pos} of {human_len} files, {seconds} s",
