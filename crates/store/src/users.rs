@@ -8,7 +8,7 @@ use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
 use crate::passkeys::{fits, of_policy};
-use crate::{ReadTx, Row, StoreError, Value, WriteTx, login_codes, params, scim, statements};
+use crate::{ReadTx, Row, StoreError, Value, WriteTx, grants, login_codes, params, scim, statements};
 
 /// The columns of a user in the order of [`from_row`]; every query of users begins with them.
 macro_rules! user_columns {
@@ -265,5 +265,6 @@ pub fn set_roles(tx: &WriteTx<'_>, id: &UserId, before: Roles, after: Roles) -> 
 pub fn delete(tx: &WriteTx<'_>, id: &UserId) -> Result<bool, StoreError> {
     tx.execute(&LEAVE_GROUPS, params![id.as_str()])?;
     scim::gone(tx)?;
+    grants::drop_codes_of_user(tx, id)?;
     Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
 }
