@@ -117,12 +117,15 @@ pub fn by_id(tx: &ReadTx<'_>, id: &UserId) -> Result<Option<User>, StoreError> {
     tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(from_row).transpose()
 }
 
+/// The keys of what somebody agreed to.
+pub type ConsentKeys = Vec<String>;
+
 /// A user by id, with what they agreed to at a client, if they were ever asked.
 pub fn with_consent(
     tx: &ReadTx<'_>,
     id: &UserId,
     client: &ClientId,
-) -> Result<Option<(User, Option<Vec<String>>)>, StoreError> {
+) -> Result<Option<(User, Option<ConsentKeys>)>, StoreError> {
     let Some(row) = tx.query_opt(&WITH_CONSENT, params![id.as_str(), client.as_str()])? else { return Ok(None) };
     let keys = row.get::<Option<String>>(COLUMNS)?;
     Ok(Some((from_row(&row)?, keys.map(|keys| serde_json::from_str(&keys).unwrap_or_default()))))
