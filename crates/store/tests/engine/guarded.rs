@@ -180,11 +180,13 @@ async fn what_is_revoked_is_not_refreshed_beside_it() {
     }
 }
 
+type End = fn(&WriteTx<'_>) -> Result<(), StoreError>;
+
 /// No foreign key removes codes: whoever removes their families does.
 #[tokio::test(flavor = "multi_thread")]
 async fn codes_go_with_their_families() {
     for fixture in Fixture::all().await {
-        let ends: [fn(&WriteTx<'_>) -> Result<(), StoreError>; 4] = [
+        let ends: [End; 4] = [
             |tx| users::delete(tx, &ann()).map(drop),
             |tx| clients::delete(tx, &ClientId::new("c")).map(drop),
             |tx| grants::purge(tx, NOW.plus_secs(1000)).map(drop),
