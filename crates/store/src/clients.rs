@@ -5,7 +5,7 @@ use pid_core::list::{ListRequest, Page};
 use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
-use crate::{ReadTx, Row, StoreError, WriteTx, params, scim, statements};
+use crate::{ReadTx, Row, StoreError, WriteTx, grants, params, scim, statements};
 
 /// The columns of a client in the order of [`from_row`].
 macro_rules! client_columns {
@@ -242,6 +242,7 @@ pub fn update(tx: &WriteTx<'_>, c: &Client, now: Timestamp) -> Result<(), StoreE
 
 /// Deletes a client and all that hangs on it. Tells whether it existed.
 pub fn delete(tx: &WriteTx<'_>, id: &ClientId) -> Result<bool, StoreError> {
+    grants::drop_codes_of_client(tx, id)?;
     Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
 }
 

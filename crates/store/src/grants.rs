@@ -20,6 +20,9 @@ statements! {
     BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants WHERE id = $1");
     REVOKE = "UPDATE grants SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL";
     EXTEND = "UPDATE grants SET expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, dpop_jkt = $3 WHERE id = $1";
+    DROP_CODES_OF_CLIENT = "DELETE FROM authorization_codes WHERE grant_id IN (SELECT id FROM grants WHERE client_id = $1)";
+    DROP_CODES_OF_USER = "DELETE FROM authorization_codes WHERE grant_id IN (SELECT id FROM grants WHERE user_id = $1)";
+    PURGE_CODES = "DELETE FROM authorization_codes WHERE grant_id IN (SELECT id FROM grants WHERE expires_at < $1)";
     PURGE = "DELETE FROM grants WHERE expires_at < $1";
 
     INSERT_CODE = "INSERT INTO authorization_codes (grant_id, code_hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, expires_at) \
@@ -173,7 +176,19 @@ pub fn extend(tx: &WriteTx<'_>, id: &GrantId, until: Timestamp, jkt: Option<&str
 
 /// Removes families whose last token expired before a moment.
 pub fn purge(tx: &WriteTx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    tx.queue(&PURGE_CODES, params![before.millis()])?;
     tx.execute(&PURGE, params![before.millis()])
+}
+
+/// Removes the codes of families that are about to go with their client: no key of the schema does, since the check of one would
+/// make neighbours of all who sign in.
+pub(crate) fn drop_codes_of_client(tx: &WriteTx<'_>, client: &ClientId) -> Result<(), StoreError> {
+    tx.queue(&DROP_CODES_OF_CLIENT, params![client.as_str()])
+}
+
+/// Removes the codes of families that are about to go with their person.
+pub(crate) fn drop_codes_of_user(tx: &WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
+    tx.queue(&DROP_CODES_OF_USER, params![user.as_str()])
 }
 
 /// An authorization code at rest.

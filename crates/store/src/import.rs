@@ -27,6 +27,7 @@ statements! {
     CLEAR_SETTINGS = "DELETE FROM settings";
     CLEAR_KEYS = "DELETE FROM signing_keys";
     CLEAR_SIGNUP_TOKENS = "DELETE FROM signup_tokens";
+    CLEAR_CODES = "DELETE FROM authorization_codes";
     CLEAR_GRANTS = "DELETE FROM grants";
     CLEAR_SESSIONS = "DELETE FROM sessions";
     CLEAR_APIS = "DELETE FROM apis";
@@ -73,6 +74,7 @@ pub const CLEARED: &[&str] = &[
     "settings",
     "signing_keys",
     "signup_tokens",
+    "authorization_codes",
     "grants",
     "sessions",
     "apis",
@@ -117,6 +119,7 @@ pub fn clear(tx: &WriteTx<'_>) -> Result<(), StoreError> {
         &CLEAR_SETTINGS,
         &CLEAR_KEYS,
         &CLEAR_SIGNUP_TOKENS,
+        &CLEAR_CODES,
         &CLEAR_GRANTS,
         &CLEAR_SESSIONS,
         &CLEAR_APIS,
@@ -152,6 +155,7 @@ pub fn end_live(tx: &WriteTx<'_>) -> Result<Ended, StoreError> {
         &CLEAR_PUSHED_REQUESTS,
         &CLEAR_CHALLENGES,
         &CLEAR_LEASES,
+        &CLEAR_CODES,
     ];
     for statement in under_way {
         tx.execute(statement, params![])?;

@@ -8,7 +8,7 @@ use pid_core::{ClientId, Timestamp, UserId};
 
 use crate::lists::{Filter, ListSpec};
 use crate::passkeys::{fits, of_policy};
-use crate::{ReadTx, Row, StoreError, Value, WriteTx, login_codes, params, scim, statements};
+use crate::{ReadTx, Row, StoreError, Value, WriteTx, grants, login_codes, params, scim, statements};
 
 /// The columns of a user in the order of [`from_row`]; every query of users begins with them.
 macro_rules! user_columns {
@@ -117,12 +117,15 @@ pub fn by_id(tx: &ReadTx<'_>, id: &UserId) -> Result<Option<User>, StoreError> {
     tx.query_opt(&BY_ID, params![id.as_str()])?.as_ref().map(from_row).transpose()
 }
 
+/// The keys of what somebody agreed to.
+pub type ConsentKeys = Vec<String>;
+
 /// A user by id, with what they agreed to at a client, if they were ever asked.
 pub fn with_consent(
     tx: &ReadTx<'_>,
     id: &UserId,
     client: &ClientId,
-) -> Result<Option<(User, Option<Vec<String>>)>, StoreError> {
+) -> Result<Option<(User, Option<ConsentKeys>)>, StoreError> {
     let Some(row) = tx.query_opt(&WITH_CONSENT, params![id.as_str(), client.as_str()])? else { return Ok(None) };
     let keys = row.get::<Option<String>>(COLUMNS)?;
     Ok(Some((from_row(&row)?, keys.map(|keys| serde_json::from_str(&keys).unwrap_or_default()))))
@@ -265,5 +268,6 @@ pub fn set_roles(tx: &WriteTx<'_>, id: &UserId, before: Roles, after: Roles) -> 
 pub fn delete(tx: &WriteTx<'_>, id: &UserId) -> Result<bool, StoreError> {
     tx.execute(&LEAVE_GROUPS, params![id.as_str()])?;
     scim::gone(tx)?;
+    grants::drop_codes_of_user(tx, id)?;
     Ok(tx.execute(&DELETE, params![id.as_str()])? == 1)
 }

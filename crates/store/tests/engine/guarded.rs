@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pid_core::sessions::{BeganBy, Session};
 use pid_core::{ClientId, GrantId, PasskeyId, SessionId, Timestamp, UserId};
-use pid_store::grants::{self, Grant, RefreshToken, RevokedBy};
+use pid_store::grants::{self, Code, Grant, RefreshToken, RevokedBy};
 use pid_store::passkeys::{self, Passkey};
 use pid_store::sign_out::{Whose, end_sessions_of, revoke};
-use pid_store::{Db, ReadTx, StoreError, WriteTx, sessions, users};
+use pid_store::{Db, ReadTx, StoreError, WriteTx, clients, import, sessions, users};
 use tokio::sync::Barrier;
 
 use crate::{Fixture, insert};
@@ -40,6 +40,12 @@ fn passkey() -> Passkey {
         attachment: None,
     }
 }
+
+const CLIENT: &str = "INSERT INTO clients (id, name, description, callback_urls, logout_callback_urls, is_public, pkce_enabled, \
+    pkce_supported, requires_reauthentication, requires_pushed_authorization_requests, skip_consent, is_group_restricted, \
+    client_type, access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, \
+    updated_at, version) VALUES ('c', 'c', '', '[]', '[]', true, true, true, false, false, false, false, 'standard', 1, 1, \
+    '[]', false, false, 0, 0, 1)";
 
 fn grant() -> Grant {
     Grant {
@@ -134,16 +140,11 @@ async fn who_is_disabled_is_not_signed_in_beside_it() {
 async fn what_is_revoked_is_not_refreshed_beside_it() {
     for first in [0, 1] {
         let Some(fixture) = Fixture::postgres().await else { return };
-        let client = "INSERT INTO clients (id, name, description, callback_urls, logout_callback_urls, is_public, pkce_enabled, \
-            pkce_supported, requires_reauthentication, requires_pushed_authorization_requests, skip_consent, is_group_restricted, \
-            client_type, access_token_minutes, refresh_token_minutes, federated_identities, has_logo, has_dark_logo, created_at, \
-            updated_at, version) VALUES ('c', 'c', '', '[]', '[]', true, true, true, false, false, false, false, 'standard', 1, 1, \
-            '[]', false, false, 0, 0, 1)";
         fixture
             .db
             .write(move |tx| {
                 insert(tx, "ann")?;
-                tx.query_dynamic(client, &[])?;
+                tx.query_dynamic(CLIENT, &[])?;
                 grants::insert(tx, &grant())
             })
             .await
@@ -176,6 +177,43 @@ async fn what_is_revoked_is_not_refreshed_beside_it() {
         assert_eq!((refreshed, revoked, runs), (first == 0, 1, 3));
         let found = fixture.db.read(|tx| grants::of_access_token(tx, "j")).await.unwrap();
         assert!(found.is_none_or(|grant| grant.revoked_at.is_some()));
+    }
+}
+
+type End = fn(&WriteTx<'_>) -> Result<(), StoreError>;
+
+/// No foreign key removes codes: whoever removes their families does.
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_go_with_their_families() {
+    for fixture in Fixture::all().await {
+        let ends: [End; 4] = [
+            |tx| users::delete(tx, &ann()).map(drop),
+            |tx| clients::delete(tx, &ClientId::new("c")).map(drop),
+            |tx| grants::purge(tx, NOW.plus_secs(1000)).map(drop),
+            |tx| import::end_live(tx).map(drop),
+        ];
+        for end in ends {
+            let left = move |tx: &WriteTx<'_>| {
+                insert(tx, "ann")?;
+                tx.query_dynamic(CLIENT, &[])?;
+                grants::insert(tx, &grant())?;
+                let code = Code {
+                    grant_id: GrantId::new("g"),
+                    redirect_uri: String::new(),
+                    redirect_uri_sent: false,
+                    challenge: None,
+                    expires_at: NOW,
+                    used_at: None,
+                };
+                grants::insert_code(tx, &[0; 32], &code)?;
+                end(tx)?;
+                let left = tx.query_dynamic("SELECT count(*) FROM authorization_codes", &[])?[0].get::<i64>(0)?;
+                users::delete(tx, &ann())?;
+                clients::delete(tx, &ClientId::new("c"))?;
+                Ok::<_, StoreError>(left)
+            };
+            assert_eq!(fixture.db.write(left).await, Ok(0));
+        }
     }
 }
 
