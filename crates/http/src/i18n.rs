@@ -443,7 +443,7 @@ mod tests {
         read_all("src/pages", "rs", &mut pages);
         pages.push_str(include_str!("mail.rs"));
         pages.push_str(include_str!("doctor.rs"));
-        pages.push_str(include_str!("doctor/uploads.rs"));
+        read_all("src/doctor", "rs", &mut pages);
         read_all("assets", "js", &mut scripts);
         // Pages name a message only as the first argument of a layout's methods or of `key`, scripts only as that of
         // `word`; so a table of words holds calls, not names.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use refinery::Runner;
 use rusqlite::Connection;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::OpenError;
 use crate::postgres::without_password;
@@ -111,7 +112,7 @@ pub(crate) async fn postgres(client: &mut Client, url: &str, now_millis: impl Fn
         client.batch_execute(lease).await.map_err(failed)?;
     }
     client
-        .execute("INSERT INTO migration_lease (id, held_until) VALUES (1, 0) ON CONFLICT (id) DO NOTHING", &[])
+        .batch_execute("INSERT INTO migration_lease (id, held_until) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
         .await
         .map_err(failed)?;
     let mut waits = 0;
@@ -121,9 +122,9 @@ pub(crate) async fn postgres(client: &mut Client, url: &str, now_millis: impl Fn
         }
         let now = now_millis();
         let taken = client
-            .execute(
+            .execute_typed(
                 "UPDATE migration_lease SET held_until = $1 WHERE id = 1 AND held_until < $2",
-                &[&(now + 120_000), &now],
+                &[(&(now + 120_000), Type::INT8), (&now, Type::INT8)],
             )
             .await
             .map_err(failed)?;
@@ -137,15 +138,21 @@ pub(crate) async fn postgres(client: &mut Client, url: &str, now_millis: impl Fn
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let outcome = runner.set_grouped(false).run_async(client).await;
-    client.execute("UPDATE migration_lease SET held_until = 0 WHERE id = 1", &[]).await.map_err(failed)?;
+    client.batch_execute("UPDATE migration_lease SET held_until = 0 WHERE id = 1").await.map_err(failed)?;
     outcome.map(|_| ()).map_err(failed)
+}
+
+/// Asks without a prepared statement, which a pooler would hand to somebody else.
+async fn is_so(client: &Client, question: &str) -> Result<bool, OpenError> {
+    let rows = client.query_typed(question, &[]).await.map_err(failed)?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
 /// Refuses a database of Pocket ID without touching it.
 async fn refuse_upstream(client: &Client, url: &str) -> Result<(), OpenError> {
     let theirs = "SELECT to_regclass('oidc_clients') IS NOT NULL AND to_regclass('schema_migrations') IS NOT NULL \
         AND to_regclass('refinery_schema_history') IS NULL";
-    if client.query_one(theirs, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+    if is_so(client, theirs).await? {
         let source_ = without_password(url);
         let target = match source_.rsplit_once('/') {
             Some((server, _)) if server.contains("//") && !server.ends_with('/') => format!("{server}/pocket_id_new"),
@@ -158,11 +165,11 @@ async fn refuse_upstream(client: &Client, url: &str) -> Result<(), OpenError> {
 
 async fn applied(client: &Client) -> Result<Vec<i64>, OpenError> {
     let has_history = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
-    if !client.query_one(has_history, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+    if !is_so(client, has_history).await? {
         return Ok(Vec::new());
     }
     let versions = "SELECT version::BIGINT FROM refinery_schema_history";
-    Ok(client.query(versions, &[]).await.map_err(failed)?.iter().map(|r| r.get(0)).collect())
+    Ok(client.query_typed(versions, &[]).await.map_err(failed)?.iter().map(|r| r.get(0)).collect())
 }
 
 #[cfg(test)]

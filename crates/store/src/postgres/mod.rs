@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::postgres_tls::{Reach, reach};
 use crate::{OpenError, ReadTx, StoreError, WriteTx};
@@ -62,16 +63,18 @@ impl Postgres {
     /// Checks that the server answers.
     pub(crate) async fn open(url: &str, connections: usize) -> Result<Self, OpenError> {
         let reach = named(url)?;
-        let row = connect(&reach).await?.query_one("SHOW server_version_num", &[]).await;
-        let row = row.map_err(|e| OpenError::Failed(text(&e)))?;
-        let version: i64 = row.get::<_, String>(0).parse().unwrap_or(0);
+        // Not prepared under a name: a pooler may have lent the connection to somebody who has one by that.
+        let rows = connect(&reach).await?.query_typed("SHOW server_version_num", &[]).await;
+        let rows = rows.map_err(|e| OpenError::Failed(text(&e)))?;
+        let version: i64 = rows.first().and_then(|row| row.get::<_, String>(0).parse().ok()).unwrap_or(0);
         if version < 150_000 {
             return Err(OpenError::Unsupported("PostgreSQL 15 or later is needed".to_owned()));
         }
         let pool = Arc::new(Pool::new(reach.clone(), connections));
         let this = Self { pool, reach, repeats: Arc::default(), at_work: Arc::default() };
         // So that others see that the database is in use.
-        this.prepare("SELECT 1").await.map_err(|e| OpenError::Failed(e.to_string()))?;
+        let begun = this.run(Isolation::Read, |session| session.query("SELECT 1::BIGINT", &[]).map(drop)).await;
+        begun.map_err(|e: StoreError| OpenError::Failed(e.to_string()))?;
         Ok(this)
     }
 
@@ -81,8 +84,9 @@ impl Postgres {
         // A connection string may give them another name: then this one has it, too.
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
             AND application_name IN ($1, current_setting('application_name')) AND pid <> pg_backend_pid()";
-        let row = client.query_one(others, &[&APPLICATION]).await.map_err(|e| OpenError::Failed(text(&e)))?;
-        Ok(row.get::<_, i64>(0) > 0)
+        let rows = client.query_typed(others, &[(&APPLICATION, Type::TEXT)]).await;
+        let rows = rows.map_err(|e| OpenError::Failed(text(&e)))?;
+        Ok(rows.first().is_some_and(|row| row.get::<_, i64>(0) > 0))
     }
 
     /// A connection for the migrations.
