@@ -220,7 +220,7 @@ fn whoever_changes_something_was_checked() {
                 "revoke.rs revoke",
                 "setup.rs complete",
                 "signup.rs sign_up",
-                "token.rs exchange",
+                "token/mod.rs exchange",
             ],
         ),
         (

@@ -10,8 +10,8 @@ use crate::{ReadTx, Row, StoreError, Value, WriteTx, params, statements, users};
 /// The columns of a passkey in the order of [`passkey`].
 macro_rules! columns {
     () => {
-        "id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
-         backup_eligible, backup_state, created_at, last_used_at, version, attachment"
+        "passkeys.id, passkeys.user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, user_verified, \
+         backup_eligible, backup_state, passkeys.created_at, last_used_at, passkeys.version, attachment"
     };
 }
 
@@ -31,9 +31,7 @@ pub(crate) use fits;
 statements! {
     BY_USER = concat!("SELECT ", columns!(), " FROM passkeys WHERE user_id = $1 ORDER BY created_at, id");
     BY_CREDENTIAL_ID = concat!("SELECT ", columns!(), " FROM passkeys WHERE credential_id = $1");
-    WITH_OWNER = concat!("SELECT ", user_columns!(), ", passkeys.id, passkeys.user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, \
-        attestation_type, user_verified, backup_eligible, backup_state, passkeys.created_at, last_used_at, passkeys.version, attachment \
-        FROM passkeys JOIN users ON users.id = passkeys.user_id WHERE credential_id = $1");
+    WITH_OWNER = concat!("SELECT ", user_columns!(), ", ", columns!(), " FROM passkeys JOIN users ON users.id = passkeys.user_id WHERE credential_id = $1");
     HOLD = "UPDATE passkeys SET version = version WHERE user_id = $1";
     INSERT = "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, alg, aaguid, sign_count, transports, attestation_type, \
         user_verified, backup_eligible, backup_state, created_at, attachment) \

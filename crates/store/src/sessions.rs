@@ -8,13 +8,19 @@ use pid_core::{PasskeyId, SessionId, Timestamp, UserId};
 use crate::users::user_columns;
 use crate::{ReadTx, Row, StoreError, WriteTx, params, statements, users};
 
+/// The columns of a session in the order of [`session_at`].
+macro_rules! columns {
+    () => {
+        "sessions.id, sessions.user_id, began_by, auth_time, interaction_id, sessions.created_at, expires_at"
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO sessions (id, token_hash, user_id, began_by, amr, auth_time, interaction_id, ip_address, user_agent, created_at, expires_at, last_seen_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10)";
-    LIVE_BY_COOKIE = "SELECT id, user_id, began_by, auth_time, interaction_id, created_at, expires_at FROM sessions \
-        WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4";
-    LIVE_WITH_PERSON = concat!("SELECT ", user_columns!(), ", sessions.id, sessions.user_id, began_by, auth_time, interaction_id, sessions.created_at, expires_at \
-        FROM sessions JOIN users ON users.id = sessions.user_id \
+    LIVE_BY_COOKIE = concat!("SELECT ", columns!(), " FROM sessions \
+        WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4");
+    LIVE_WITH_PERSON = concat!("SELECT ", user_columns!(), ", ", columns!(), " FROM sessions JOIN users ON users.id = sessions.user_id \
         WHERE sessions.id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at > $4");
     OF_DISABLED = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
         WHERE sessions.id = $1 AND sessions.token_hash = $2 AND sessions.expires_at > $3 AND users.disabled";

@@ -1,33 +1,32 @@
 //! The token endpoint (oidc.md §13): everything in one write transaction, signing outside of it.
 
-use aws_lc_rs::hmac;
+mod issued;
+
+use pid_core::Ctx;
 use pid_core::audit::Event;
-use pid_core::secret::sha256;
 use pid_core::users::User;
-use pid_core::{Ctx, GrantId, Timestamp, handle};
-use pid_jose::{Alg, KeySet, Typ, sign};
+use pid_jose::Alg;
 use pid_oidc::authorize::{ClientView, Consent, check_grant_consent};
 use pid_oidc::cimd::CimdGrant;
-use pid_oidc::claims::{AccessToken, IdToken, at_hash};
-use pid_oidc::claims_request::Place;
 use pid_oidc::client_credentials::{self, ClientCredentialsRequest};
-use pid_oidc::dpop::{Binding, Proof, refresh_binding};
+use pid_oidc::dpop::{Binding, Proof};
 use pid_oidc::pkce::Challenge;
 use pid_oidc::resource::{Resource, Target, check_selection, for_user};
 use pid_oidc::token::{
     CodeRefusal, CodeRequest, CodeView, RefreshRefusal, RefreshRequest, RefreshUse, RefreshView, Rotation,
-    TokenRequest, TokenResponse, TokenType, check_code, check_refresh, narrow_scope, unknown_code,
-    unknown_refresh_token,
+    TokenRequest, check_code, check_refresh, narrow_scope, unknown_code, unknown_refresh_token,
 };
 use pid_oidc::{ErrorCode, OAuthError, ScopeSet, scope};
 use pid_store::grants::{self, Grant, RevokedBy};
 use pid_store::protocol::ProtocolClient;
-use pid_store::{ReadTx, StoreError, WriteTx, apis, protocol, users};
+use pid_store::{ReadTx, StoreError, WriteTx, protocol, users};
 
+pub use self::issued::Unsigned;
+use self::issued::{Good, Refresh, api_alg, derive_refresh_token, issue, unsigned};
 use crate::client_auth::{Authenticated, Presented, admit};
 use crate::env::{Env, Snapshot};
 use crate::import::refresh_token;
-use crate::protocol::{announce_client, lifetimes, released_claims, user_view};
+use crate::protocol::{announce_client, lifetimes, user_view};
 use crate::{Error, audit, cimd, device, resource};
 
 /// What became of a token request. A refusal commits: a reused code or token revokes its family.
@@ -37,24 +36,6 @@ pub enum Outcome {
     Issued(Box<Unsigned>),
     /// The error of RFC 6749 §5.2.
     Refused(OAuthError),
-}
-
-/// What will be signed, after the commit.
-#[derive(Debug)]
-pub struct Unsigned {
-    /// Of the client.
-    alg: Option<Alg>,
-    /// Of the API, if that has one of its own.
-    api_alg: Option<Alg>,
-    subject: String,
-    client_id: String,
-    target: Target,
-    token_id: String,
-    issued_at: i64,
-    access_secs: i64,
-    jkt: Option<String>,
-    id_token: Option<IdToken>,
-    refresh_token: Option<String>,
 }
 
 /// Whether a request may be answered by `Db::write_guarded`. What is redeemed or refreshed is a family of tokens, whose row is
@@ -379,154 +360,4 @@ pub(crate) fn kill(
 fn report_foreign(tx: &WriteTx<'_>, ctx: &Ctx, client: &ProtocolClient, grant: &Grant) -> Result<(), Error> {
     let data = [("clientName", client.name.as_str()), ("issuedTo", grant.client_id.as_str())];
     audit::record(tx, ctx, &ctx.entropy(), Event::ForeignGrant, Some(&grant.user_id), None, &data)
-}
-
-/// A grant that was found good: tokens may be issued.
-struct Good<'a> {
-    client: &'a ProtocolClient,
-    grant: &'a Grant,
-    user: &'a User,
-    scopes: ScopeSet,
-    site: &'a Snapshot,
-    /// The key that the access token is bound to.
-    jkt: Option<String>,
-}
-
-/// Records the refresh token at its place in the family, and what comes with it.
-fn issue(tx: &WriteTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, sequence: u32) -> Result<Outcome, Error> {
-    let (client, grant) = (good.client, good.grant);
-    let token_id = ctx.entropy().uuid_at(ctx.now);
-    let life = lifetimes(client);
-    let (access_expires, refresh_expires) = (ctx.now.plus_secs(life.access), ctx.now.plus_secs(life.refresh));
-    let refresh_token = derive_refresh_token(env, &grant.id, sequence);
-    let row = grants::RefreshToken {
-        grant_id: grant.id.clone(),
-        sequence,
-        jti: token_id.clone(),
-        expires_at: refresh_expires,
-        used_at: None,
-        used_with: None,
-    };
-    grants::insert_refresh(tx, &sha256(refresh_token.as_bytes()), &row)?;
-    // A code is bound for its client; a refresh token only if nothing else protects it.
-    let bound = refresh_binding(client.is_public, grant.dpop_jkt.as_deref(), good.jkt.as_deref());
-    grants::extend(tx, &grant.id, refresh_expires.max(access_expires), bound.as_deref())?;
-    let refresh = Refresh { token: refresh_token, sequence, token_id, at: ctx.now };
-    unsigned(tx, ctx, env, good, refresh)
-}
-
-/// A refresh token that exists, and what came with it.
-struct Refresh {
-    token: String,
-    sequence: u32,
-    token_id: String,
-    at: Timestamp,
-}
-
-/// The tokens that belong to a refresh token.
-fn unsigned(tx: &ReadTx<'_>, ctx: &Ctx, env: &Env, good: Good<'_>, refresh: Refresh) -> Result<Outcome, Error> {
-    let Good { client, grant, user, scopes, site, jkt } = good;
-    let (issued_at, life) = (refresh.at.secs(), lifetimes(client));
-    let id_token = if scopes.contains(scope::OPENID) {
-        Some(IdToken {
-            issuer: env.app_url.origin.clone(),
-            client_id: client.id.to_string(),
-            issued_at,
-            seconds: life.id_token,
-            auth_time: grant.auth_time.secs(),
-            requested_at: grant.requested_at.secs(),
-            id: ctx.stream("id token").uuid(),
-            // OpenID Connect Core §12.2: a refreshed ID token should not have a nonce.
-            nonce: grant.nonce.clone().filter(|_| refresh.sequence == 0),
-            at_hash: None,
-            acr: grant.acr.clone(),
-            amr: grant.amr.clone(),
-            sid: Some(grant.session_id.to_string()),
-            user: released_claims(
-                tx,
-                site,
-                client.claim_mapping.as_deref(),
-                user,
-                grant,
-                &scopes,
-                Place::IdToken,
-                &env.app_url.origin,
-            )?,
-        })
-    } else {
-        None
-    };
-    Ok(Outcome::Issued(Box::new(Unsigned {
-        alg: client.signing_alg.as_deref().and_then(Alg::parse),
-        api_alg: api_alg(tx, grant.resource.as_deref())?,
-        subject: user.id.to_string(),
-        client_id: client.id.to_string(),
-        target: Target { resource: grant.resource.clone(), scopes },
-        token_id: refresh.token_id,
-        issued_at,
-        access_secs: life.access,
-        jkt,
-        id_token,
-        // It is kept all the same: the access token hangs on it.
-        refresh_token: cimd::may(client, CimdGrant::RefreshToken).then_some(refresh.token),
-    })))
-}
-
-/// The algorithm that an API reads, if it has one of its own.
-fn api_alg(tx: &ReadTx<'_>, resource: Option<&str>) -> Result<Option<Alg>, Error> {
-    let Some(resource) = resource else { return Ok(None) };
-    Ok(apis::signing_alg(tx, resource)?.as_deref().and_then(Alg::parse))
-}
-
-/// A refresh token is derived from its family and place, so that a repeated answer could be given again without
-/// anything being stored in clear.
-fn derive_refresh_token(env: &Env, grant: &GrantId, sequence: u32) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &env.refresh_token_key);
-    let tag = hmac::sign(&key, format!("{grant} {sequence}").as_bytes());
-    let mut secret = [0; 32];
-    secret.copy_from_slice(tag.as_ref());
-    format!("pocket_id_rt_{}", handle::make(grant.as_str(), sequence, &secret))
-}
-
-impl Unsigned {
-    /// Signs: no transaction is open.
-    pub fn sign(&self, env: &Env, keys: &KeySet) -> Result<TokenResponse, Error> {
-        let signing = |alg| {
-            keys.signing(alg).ok_or_else(|| {
-                Error::with(crate::Code::Unavailable, "The signing key is still being made. Try again in a moment")
-            })
-        };
-        let (key, api_key) = (signing(self.alg)?, signing(self.api_alg.or(self.alg))?);
-        let issuer = env.app_url.origin.as_str();
-        let access = AccessToken::new(
-            issuer,
-            &self.subject,
-            &self.client_id,
-            &self.target.scopes,
-            self.token_id.as_str(),
-            self.issued_at,
-            self.access_secs,
-        )
-        .bound_to(self.jkt.clone());
-        let access = match &self.target.resource {
-            Some(resource) => access.for_resource(resource.as_str()),
-            None => access,
-        };
-        let access_token = sign(api_key, Typ::AccessToken, &access).map_err(Error::internal)?;
-        let id_token = match &self.id_token {
-            Some(claims) => {
-                let claims = IdToken { at_hash: at_hash(key.alg().as_str(), &access_token), ..claims.clone() };
-                Some(sign(key, Typ::Jwt, &claims).map_err(Error::internal)?)
-            }
-            None => None,
-        };
-        Ok(TokenResponse {
-            access_token,
-            token_type: if self.jkt.is_some() { TokenType::Dpop } else { TokenType::Bearer },
-            expires_in: self.access_secs,
-            scope: self.target.scopes.clone(),
-            refresh_token: self.refresh_token.clone(),
-            id_token,
-        })
-    }
 }
