@@ -184,6 +184,9 @@ async fn prometheus_reads_what_was_counted() {
         "pocket_id_http_request_duration_seconds_count{method=\"POST\",route=\"/api/oidc/token\",status=\"400\"} 1",
         "pocket_id_token_requests_total{grant_type=\"refresh_token\",outcome=\"invalid_grant\"} 1",
         "pocket_id_database_up 1",
+        "pocket_id_database_transactions_repeated_total 0",
+        "pocket_id_database_wait_seconds_bucket{operation=\"write\",le=\"10\"} ",
+        "pocket_id_database_wait_seconds_count{operation=\"read\"} ",
         "pocket_id_outbox_depth 0",
         "pocket_id_signing_key_age_seconds{alg=\"RS256\",kid=\"",
     ] {

@@ -150,6 +150,8 @@ async fn a_collector_gets_spans_numbers_and_log_lines() {
         "http.server.request.duration",
         "pocket_id.token_requests",
         "pocket_id.database.up",
+        "pocket_id.database.wait",
+        "pocket_id.database.transactions",
         "pocket_id.signing_key.age",
     ] {
         assert!(metrics.iter().any(|metric| metric.name == name), "{name}: {metrics:#?}");

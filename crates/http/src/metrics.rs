@@ -102,12 +102,8 @@ impl Metrics {
         head(out, name, "histogram", "Requests by route and status: sign-ins are those of their routes.");
         for ((method, route, status), series) in self.requests.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let labels = format!("method=\"{method}\",route=\"{}\",status=\"{status}\"", escaped(route));
-            for (bucket, end) in series.buckets.iter().zip(BUCKETS) {
-                let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{end}\"}} {bucket}");
-            }
-            let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", series.count);
-            let _ = writeln!(out, "{name}_sum{{{labels}}} {}", series.seconds);
-            let _ = writeln!(out, "{name}_count{{{labels}}} {}", series.count);
+            let classes = BUCKETS.into_iter().zip(series.buckets.iter().copied());
+            histogram(out, name, &labels, classes, series.count, series.seconds);
         }
         let name = "pocket_id_token_requests_total";
         head(out, name, "counter", "Token requests by grant type: issued, or the code of the error.");
@@ -125,6 +121,23 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) {
 fn gauge(out: &mut String, name: &str, help: &str, value: i64) {
     head(out, name, "gauge", help);
     let _ = writeln!(out, "{name} {value}");
+}
+
+/// A series of a histogram: classes with their upper ends, each with what lies below it.
+fn histogram(
+    out: &mut String,
+    name: &str,
+    labels: &str,
+    classes: impl IntoIterator<Item = (f64, u64)>,
+    count: u64,
+    seconds: f64,
+) {
+    for (end, below) in classes {
+        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{end}\"}} {below}");
+    }
+    let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {count}");
+    let _ = writeln!(out, "{name}_sum{{{labels}}} {seconds}");
+    let _ = writeln!(out, "{name}_count{{{labels}}} {count}");
 }
 
 fn escaped(text: &str) -> String {
@@ -147,6 +160,10 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
 /// Between two looks at what lies in the store, for a collector.
 const LOOK: Duration = Duration::from_secs(30);
 
+/// The transactions that [`pid_store::Db::waited`] tells of.
+const OPERATIONS: [&str; 2] = ["read", "write"];
+const WAITS: &str = "How long transactions waited for their turn or a connection.";
+
 /// Records for a collector what lies in the store. Runs for ever.
 pub async fn observe(app: App) {
     let meter = opentelemetry::global::meter("pocket-id");
@@ -158,6 +175,10 @@ pub async fn observe(app: App) {
     let repeated = meter.u64_counter("pocket_id.database.transactions_repeated").with_unit("{transaction}");
     let repeated = repeated.with_description("Transactions that lost against others and were run again.").build();
     let mut told = 0;
+    let transactions = meter.u64_counter("pocket_id.database.transactions").with_unit("{transaction}");
+    let transactions = transactions.with_description("Transactions whose turn has come.").build();
+    let waits = meter.f64_counter("pocket_id.database.wait").with_unit("s").with_description(WAITS).build();
+    let mut before = [(0, 0.0); OPERATIONS.len()];
     let depth = gauge("pocket_id.outbox.depth", "{message}", "Mails and notices that wait to be sent.");
     let oldest = gauge("pocket_id.outbox.oldest", "s", "How long the oldest of them has waited.");
     let age = gauge("pocket_id.signing_key.age", "s", "Since when each active signing key signs.");
@@ -168,6 +189,12 @@ pub async fn observe(app: App) {
         let repeats = app.db().repeats();
         repeated.add(repeats - told, &[]);
         told = repeats;
+        for ((operation, waited), before) in OPERATIONS.into_iter().zip(app.db().waited()).zip(&mut before) {
+            let attributes = [KeyValue::new("operation", operation)];
+            transactions.add(waited.count - before.0, &attributes);
+            waits.add(waited.seconds - before.1, &attributes);
+            *before = (waited.count, waited.seconds);
+        }
         if let Some(stored) = stored {
             bytes.record(stored.bytes, &[]);
             depth.record(stored.depth, &[]);
@@ -226,6 +253,12 @@ async fn metrics(State(app): State<App>) -> Response {
     let name = "pocket_id_database_transactions_repeated_total";
     head(&mut out, name, "counter", "Transactions that lost against others and were run again.");
     let _ = writeln!(out, "{name} {}", app.db().repeats());
+    let name = "pocket_id_database_wait_seconds";
+    head(&mut out, name, "histogram", WAITS);
+    for (operation, waited) in OPERATIONS.into_iter().zip(app.db().waited()) {
+        let labels = format!("operation=\"{operation}\"");
+        histogram(&mut out, name, &labels, waited.classes, waited.count, waited.seconds);
+    }
     let stored = stored(&app).await;
     gauge(&mut out, "pocket_id_database_up", "Whether the database can be read.", i64::from(stored.is_some()));
     if let Some(stored) = stored {

@@ -11,7 +11,8 @@ use tracing::{Instrument as _, Span};
 
 use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
-use crate::{OpenError, ReadTx, Statement, StoreError, WriteTx, backup, migrate};
+use crate::turns::{Turn, Turns};
+use crate::{OpenError, ReadTx, Statement, StoreError, Waited, WriteTx, backup, migrate};
 
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,8 @@ pub struct Db {
     backend: Arc<Backend>,
     outbox: Arc<Notify>,
     settings: Option<Arc<Settings>>,
+    reads: Arc<Turns>,
+    writes: Arc<Turns>,
 }
 
 enum Backend {
@@ -133,7 +136,9 @@ impl Db {
                 Backend::Postgres(engine)
             }
         };
-        Ok(Self { backend: Arc::new(backend), outbox: Arc::default(), settings: options.settings.map(Arc::new) })
+        let settings = options.settings.map(Arc::new);
+        let (outbox, reads, writes) = Default::default();
+        Ok(Self { backend: Arc::new(backend), outbox, settings, reads, writes })
     }
 
     /// Which engine is at work.
@@ -193,7 +198,9 @@ impl Db {
         E: From<StoreError> + Send + 'static,
     {
         let settings = self.settings.clone();
+        let turn = Turn::asked(&self.reads);
         let rule = move |tx: &ReadTx<'_>| {
+            turn.comes();
             settings.iter().for_each(|settings| tx.fix_settings(settings));
             rule(tx)
         };
@@ -235,7 +242,9 @@ impl Db {
         E: From<StoreError> + Send + 'static,
     {
         let settings = self.settings.clone();
+        let turn = Turn::asked(&self.writes);
         let rule = move |tx: &WriteTx<'_>| {
+            turn.comes();
             settings.iter().for_each(|settings| tx.fix_settings(settings));
             rule(tx).map(|value| (value, tx.fills_outbox()))
         };
@@ -254,6 +263,11 @@ impl Db {
     /// counts.
     pub async fn outbox_filled(&self) {
         self.outbox.notified().await;
+    }
+
+    /// How long transactions of this process have waited for their turn: those that read, those that may write.
+    pub fn waited(&self) -> [Waited; 2] {
+        [self.reads.waited(), self.writes.waited()]
     }
 
     /// How many transactions of this process lost against others and were run again; on SQLite none ever does.

@@ -12,6 +12,7 @@ mod postgres;
 mod postgres_tls;
 mod sqlite;
 mod statement;
+mod turns;
 mod tx;
 mod value;
 
@@ -19,6 +20,7 @@ pub use db::{Db, Engine, Options, Target};
 pub use error::{OpenError, StoreError};
 pub use postgres_tls::{Reach, Tls, reach as reach_postgres, tls_without_checks};
 pub use statement::Statement;
+pub use turns::Waited;
 pub use tx::{ReadTx, WriteTx};
 pub use value::{FromValue, Row, Value};
 

@@ -309,3 +309,29 @@ async fn a_closed_store_is_unavailable_and_what_waited_is_done() {
         assert_eq!(usize::try_from(stored).unwrap(), done.load(Ordering::Relaxed));
     }
 }
+
+/// Those who must wait for others are told of as such: on SQLite for the one who writes, on PostgreSQL for a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_turn_is_measured() {
+    for fixture in Fixture::all().await {
+        let [_, before] = fixture.db.waited();
+        let mut writers = tokio::task::JoinSet::new();
+        for _ in 0..60 {
+            let db = fixture.db.clone();
+            writers.spawn(async move {
+                db.write(|_| {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    Ok::<_, StoreError>(())
+                })
+                .await
+            });
+        }
+        writers.join_all().await.into_iter().for_each(Result::unwrap);
+        let [_, after] = fixture.db.waited();
+        assert_eq!(after.count - before.count, 60);
+        // Ten at a time at most, so that some wait for fifty milliseconds and the last ones longer.
+        let long = |waited: &pid_store::Waited| waited.count - waited.classes[2].1;
+        assert!(long(&after) - long(&before) >= 20, "{before:?} {after:?}");
+        assert!(after.seconds - before.seconds > 0.5, "{before:?} {after:?}");
+    }
+}
